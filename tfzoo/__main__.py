@@ -1,0 +1,5 @@
+"""`python -m tfzoo`."""
+
+from tfzoo.cli import main
+
+main()

@@ -1,0 +1,51 @@
+"""What all commands share: where they print, options of one meaning, errors to exit codes."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from tfzoo.manifest import MANIFEST_VARIABLE
+
+#: Results go to standard output, everything meant for a person's eyes only to standard error.
+out = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
+err = Console(stderr=True, highlight=False)
+
+
+def print_json(value: Any) -> None:
+    """Prints a value as JSON on standard output; no figure is null, never NaN."""
+    json.dump(value, sys.stdout, indent=2, ensure_ascii=False, allow_nan=False)
+    sys.stdout.write("\n")
+
+
+def _add_manifest(path: str | None) -> str | None:
+    if path is not None:
+        given = os.environ.get(MANIFEST_VARIABLE)
+        os.environ[MANIFEST_VARIABLE] = os.pathsep.join(filter(None, [given, path]))
+    return path
+
+
+ManifestOption = Annotated[
+    str | None,
+    typer.Option(
+        "--manifest",
+        metavar="FILE",
+        help=f"Add the models of a manifest of your own (also: {MANIFEST_VARIABLE}).",
+        callback=_add_manifest,
+        is_eager=True,
+    ),
+]
+JsonOption = Annotated[
+    bool, typer.Option("--json", help="Print JSON for programs instead of a table.")
+]
+DeviceOption = Annotated[
+    str, typer.Option(metavar="DEVICE", help="auto (a GPU where there is one), cpu, gpu or gpu:1.")
+]
+RuntimeOption = Annotated[
+    str, typer.Option(metavar="RUNTIME", help="What runs the model: tensorflow, openvino or onnx.")
+]

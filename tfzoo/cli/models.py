@@ -1,0 +1,144 @@
+"""`tfzoo list` and `tfzoo info`: which models there are and what is known of one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, Any, Literal
+
+import typer
+from rich.table import Table
+
+from tfzoo.cli.console import JsonOption, ManifestOption, out, print_json
+from tfzoo.manifest import Figure, Manifest, ModelSpec, load_manifest
+from tfzoo.runtimes import installed
+
+SortKey = Literal["zoo", "name", "speed", "box", "keypoint", "mask", "size"]
+
+_SORTS: dict[str, Callable[[ModelSpec], Any]] = {
+    "name": lambda spec: spec.name.casefold(),
+    "speed": lambda spec: spec.speed_ms,
+    "box": lambda spec: spec.box_map and -spec.box_map,
+    "keypoint": lambda spec: spec.keypoint_map and -spec.keypoint_map,
+    "mask": lambda spec: spec.mask_map and -spec.mask_map,
+    "size": lambda spec: spec.download_mb,
+}
+
+
+def runnable(spec: ModelSpec) -> bool:
+    """Whether this installation has a runtime for a model."""
+    return installed("onnx" if spec.archive.endswith(".onnx") else "tensorflow")
+
+
+def summary(spec: ModelSpec) -> dict[str, Any]:
+    """One model as `tfzoo list --json` prints it."""
+    return {
+        "id": spec.id,
+        "name": spec.name,
+        "family": spec.family,
+        "outputs": list(spec.outputs),
+        "speed_ms": spec.speed_ms,
+        "box_map": spec.box_map,
+        "keypoint_map": spec.keypoint_map,
+        "mask_map": spec.mask_map,
+        "download_mb": spec.download_mb,
+        "runnable": runnable(spec),
+    }
+
+
+def list_command(
+    pattern: Annotated[
+        str | None,
+        typer.Argument(metavar="[PATTERN]", help="Words or a shell pattern, such as 'centernet*'."),
+    ] = None,
+    family: Annotated[
+        str | None,
+        typer.Option(
+            help="One of centernet, efficientdet, extremenet, faster_rcnn, mask_rcnn, ssd, yolov5."
+        ),
+    ] = None,
+    outputs: Annotated[
+        list[str] | None,
+        typer.Option(help="Keep models that give boxes, keypoints or masks; may be repeated."),
+    ] = None,
+    sort: Annotated[
+        SortKey, typer.Option(help="Order of the rows; models without the figure come last.")
+    ] = "zoo",
+    as_json: JsonOption = False,
+    manifest: ManifestOption = None,
+) -> None:
+    """List the models, with the figures that were reported for them.
+
+    Example: tfzoo list 'centernet*' --outputs keypoints --sort speed
+    """
+    models = load_manifest().select(pattern, family=family, outputs=outputs)
+    if sort != "zoo":
+        key = _SORTS[sort]
+        # A missing figure sorts last, whatever the order.
+        models.sort(key=lambda spec: (key(spec) is None, key(spec) or 0))
+    if as_json:
+        print_json([summary(spec) for spec in models])
+        return
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for title in ("name", "family"):
+        table.add_column(title, no_wrap=True)
+    for title in ("speed ms", "box mAP", "keypoint mAP", "mask mAP", "MB"):
+        table.add_column(title, justify="right")
+    for spec in models:
+        figures = (spec.speed_ms, spec.box_map, spec.keypoint_map, spec.mask_map, spec.download_mb)
+        table.add_row(spec.name, spec.family, *(_text(figure) for figure in figures))
+    out.print(table)
+    out.print(
+        f"{len(models)} models. Figures as reported (see: tfzoo info NAME); speed on hardware the "
+        "zoo does not state.",
+        style="dim",
+    )
+
+
+def _text(figure: float | None) -> str:
+    return "" if figure is None else f"{figure:g}"
+
+
+def info_command(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Name, id, alias or short form.")],
+    as_json: JsonOption = False,
+    manifest: ManifestOption = None,
+) -> None:
+    """Show all that is known of one model: figures with their sources, notes, where it lies.
+
+    Example: tfzoo info "efficientdet d0"
+    """
+    whole = load_manifest()
+    spec = whole.find(name)
+    if as_json:
+        print_json(summary(spec) | spec.model_dump(mode="json", exclude_none=True))
+        return
+    out.print(spec.name, style="bold")
+    rows = {
+        "id": spec.id,
+        "also called": ", ".join(spec.aliases),
+        "family": f"{spec.family}, {'one' if spec.stages == 1 else 'two'}-stage, "
+        f"{'with' if spec.anchors else 'without'} anchors",
+        "backbone": spec.backbone,
+        "input": f"{spec.input.text} {(spec.input.resizer or '').replace('_', ' ')}".strip(),
+        "outputs": ", ".join(spec.outputs),
+        "licence": spec.license,
+        "download": f"about {spec.download_mb:g} MB" if spec.download_mb else "",
+        "from": "\n".join(source.url for source in spec.sources),
+    }
+    grid = Table.grid(padding=(0, 2))
+    for title, text in rows.items():
+        if text:
+            grid.add_row(title, text)
+    for figure in spec.reported:
+        grid.add_row(f"reported {figure.metric}", _cited(figure, whole))
+    if spec.as_printed:
+        printed = spec.as_printed.model_dump(exclude={"name", "source", "slips"}, exclude_none=True)
+        shown = ", ".join(f"{metric} {value:g}" for metric, value in printed.items())
+        grid.add_row("blog prints", shown)
+    for note in (*spec.notes, *(spec.as_printed.slips if spec.as_printed else ())):
+        grid.add_row("note", note)
+    out.print(grid)
+
+
+def _cited(figure: Figure, manifest: Manifest) -> str:
+    return f"{figure.value:g}  ({manifest.references[figure.source].title})"

@@ -1,0 +1,98 @@
+"""Runtimes: what opens a model folder and runs it, each imported only when asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Protocol
+
+from numpy.typing import NDArray
+
+from tfzoo.errors import RuntimeUnavailableError, UsageError
+
+
+@dataclass(frozen=True)
+class TensorInfo:
+    """Name, dtype and shape of one input or output.
+
+    Attributes:
+        dtype: numpy's name of the dtype, such as `uint8`.
+        shape: Sizes, None where free.
+    """
+
+    name: str
+    dtype: str
+    shape: tuple[int | None, ...]
+
+    def __str__(self) -> str:
+        sizes = ",".join("?" if size is None else str(size) for size in self.shape)
+        return f"{self.name}: {self.dtype} [{sizes}]"
+
+
+@dataclass(frozen=True)
+class Signature:
+    """What a model takes and returns, under the exporter's own names."""
+
+    inputs: tuple[TensorInfo, ...]
+    outputs: tuple[TensorInfo, ...]
+
+
+class Runtime(Protocol):
+    """An opened model.
+
+    Attributes:
+        name: `tensorflow`, `openvino` or `onnx`.
+        version: The runtime's version.
+        device: The device really used, such as `cpu` or `gpu:0`.
+        signature: What the model takes and returns.
+    """
+
+    name: str
+    version: str
+    device: str
+    signature: Signature
+
+    def run(self, image: NDArray[Any]) -> Mapping[str, NDArray[Any]]:
+        """Runs the model on one batch, [1, H, W, 3] of the input's dtype."""
+        ...
+
+
+Opener = Callable[[Path, str], Runtime]
+
+#: Runtime name to the module it needs; `open_runtime` imports ours of the same name.
+NEEDS = {"tensorflow": "tensorflow", "openvino": "openvino", "onnx": "onnxruntime"}
+
+
+def installed(name: str) -> bool:
+    """Whether a runtime's library is installed (looked up, not imported)."""
+    return find_spec(NEEDS[name]) is not None
+
+
+def open_runtime(name: str, model: Path, device: str = "auto") -> Runtime:
+    """Opens a model.
+
+    Args:
+        name: `tensorflow`, `openvino` or `onnx`.
+        model: Folder with `saved_model.pb`, or an `.onnx` file.
+        device: `auto` (a GPU where there is one), `cpu`, `gpu` or `gpu:1`.
+
+    Raises:
+        UsageError: No runtime goes by this name.
+        RuntimeUnavailableError: Its library is not installed.
+        DeviceError: The device asked for is not there.
+        ModelFormatError: The model can't be opened.
+    """
+    if name not in NEEDS:
+        raise UsageError(f"no runtime is called '{name}'; runtimes are {', '.join(NEEDS)}")
+    if not installed(name):
+        extra = "" if name == "tensorflow" else f"[{name}]"
+        raise RuntimeUnavailableError(
+            f"runtime {name} needs {NEEDS[name]}, which is not installed: "
+            f"pip install 'tfzoo{extra}'"
+        )
+    from importlib import import_module
+
+    opener: Opener = import_module(f"tfzoo.runtimes.{name}").open_model
+    return opener(model, device)

@@ -1,0 +1,107 @@
+"""TensorFlow: runs any SavedModel as it was exported."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tfzoo.errors import DeviceError, ModelFormatError
+from tfzoo.runtimes import Signature, TensorInfo
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+# What TensorFlow prints at import and at the first look for a GPU drowns our own output; the
+# doctor command reports what matters of it.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+
+class TensorFlowRuntime:
+    """A SavedModel's `serving_default` signature."""
+
+    name = "tensorflow"
+
+    def __init__(self, folder: Path, device: str) -> None:
+        import tensorflow as tf
+
+        self.version: str = tf.__version__
+        self.device = choose_device(device)
+        self._device = "/" + ("GPU:" + self.device[4:] if self.device != "cpu" else "CPU:0")
+        try:
+            with tf.device(self._device):
+                # The loaded object owns the variables: it lives as long as its signature.
+                self._model = tf.saved_model.load(str(folder))
+        except (OSError, ValueError, tf.errors.OpError) as error:
+            raise ModelFormatError(
+                f"{folder} can't be opened as a SavedModel: {error}. Expected saved_model.pb and "
+                "variables/; if a download was damaged, remove it with: tfzoo cache remove"
+            ) from None
+        if "serving_default" not in self._model.signatures:
+            names = ", ".join(self._model.signatures) or "none"
+            raise ModelFormatError(
+                f"{folder} has no signature called serving_default (it has: {names}); export it "
+                "with the Object Detection API's exporter_main_v2"
+            )
+        self._function = self._model.signatures["serving_default"]
+        _, inputs = self._function.structured_input_signature
+        self.signature = Signature(
+            tuple(_info(name, spec) for name, spec in inputs.items()),
+            tuple(_info(name, spec) for name, spec in self._function.structured_outputs.items()),
+        )
+
+    def run(self, image: NDArray[Any]) -> Mapping[str, NDArray[Any]]:
+        """See `Runtime.run`."""
+        import tensorflow as tf
+
+        # A second image would be dropped without a word: the exports loop over the first only.
+        if image.shape[0] != 1:
+            raise ValueError(f"the export takes a batch of 1, got {image.shape[0]}")
+        with tf.device(self._device):
+            results = self._function(**{self.signature.inputs[0].name: tf.constant(image)})
+        return {name: value.numpy() for name, value in results.items()}
+
+
+def open_model(folder: Path, device: str) -> TensorFlowRuntime:
+    """Opens a SavedModel folder; see `tfzoo.runtimes.open_runtime`."""
+    return TensorFlowRuntime(folder, device)
+
+
+def choose_device(device: str) -> str:
+    """`cpu` or `gpu:N` for what was asked, with memory growth on for GPUs.
+
+    Raises:
+        DeviceError: A GPU was asked for that TensorFlow does not see.
+    """
+    import tensorflow as tf
+
+    if not re.fullmatch(r"auto|cpu|gpu(:\d+)?", device):
+        raise DeviceError(f"device '{device}': expected auto, cpu, gpu or gpu:N")
+    gpus = tf.config.list_physical_devices("GPU") if device != "cpu" else []
+    for gpu in gpus:
+        # Fails once a GPU is in use; then it was set before.
+        try:
+            tf.config.experimental.set_memory_growth(gpu, True)
+        except (RuntimeError, ValueError):
+            break
+    if device == "cpu" or (device == "auto" and not gpus):
+        return "cpu"
+    index = int(device[4:] or 0) if device != "auto" else 0
+    if index >= len(gpus):
+        built = "" if tf.test.is_built_with_cuda() else " (this TensorFlow is built without CUDA)"
+        raise DeviceError(
+            f"device {device} was asked for, but TensorFlow sees {len(gpus)} GPUs{built}. It needs "
+            "an NVIDIA driver and: pip install 'tfzoo[gpu]'. See what is missing with: "
+            "tfzoo doctor; or run with --device cpu"
+        )
+    return f"gpu:{index}"
+
+
+def _info(name: str, spec: tf.TensorSpec) -> TensorInfo:
+    shape = () if spec.shape.rank is None else tuple(spec.shape.as_list())
+    return TensorInfo(name, np.dtype(spec.dtype.as_numpy_dtype).name, shape)
