@@ -3,6 +3,9 @@
 `zoo_manifest.yaml` is data; this module is its schema and the search by name. A key the schema
 does not know, a figure without a source or two models of one name is an error when the file is
 read, not a surprise later.
+
+The types are plain dataclasses. Pydantic checks every manifest of a user's own against them; the
+packaged one is held to the same check by a test, so that `tfzoo list` need not import pydantic.
 """
 
 from __future__ import annotations
@@ -11,13 +14,13 @@ import difflib
 import fnmatch
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, ClassVar, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from tfzoo.errors import AmbiguousModelError, ManifestError, UnknownModelError
 
@@ -37,13 +40,14 @@ Metric = Literal[
     "v100_batch32_ms",
     "v100_batch32_fps",
 ]
-Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
-class _Entry(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+@dataclass(frozen=True)
+class _Entry:
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
 
 
+@dataclass(frozen=True, kw_only=True)
 class Reference(_Entry):
     """Where figures come from: a title to show and an address to look it up."""
 
@@ -51,6 +55,7 @@ class Reference(_Entry):
     url: str | None = None
 
 
+@dataclass(frozen=True, kw_only=True)
 class Figure(_Entry):
     """One reported figure.
 
@@ -62,10 +67,15 @@ class Figure(_Entry):
     """
 
     metric: Metric
-    value: Annotated[float, Field(gt=0)]
+    value: float
     source: str
 
+    def __post_init__(self) -> None:
+        if not self.value > 0:
+            raise ValueError(f"{self.metric}: a figure is above 0, not {self.value}")
 
+
+@dataclass(frozen=True, kw_only=True)
 class AsPrinted(_Entry):
     """The blog chart's own figures for a model, slips included; never checked."""
 
@@ -77,6 +87,7 @@ class AsPrinted(_Entry):
     slips: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, kw_only=True)
 class InputSize(_Entry):
     """How a model resizes its input.
 
@@ -106,6 +117,7 @@ class InputSize(_Entry):
         return f"{self.min_side}..{self.max_side}"
 
 
+@dataclass(frozen=True, kw_only=True)
 class Source(_Entry):
     """One place a model can be had from; sources are tried in order.
 
@@ -118,6 +130,7 @@ class Source(_Entry):
     url: str
 
 
+@dataclass(frozen=True, kw_only=True)
 class KnownFile(_Entry):
     """Digest of a file inside an archive, as public repositories that unpacked it hold it."""
 
@@ -128,14 +141,19 @@ class KnownFile(_Entry):
     source: str
 
 
+@dataclass(frozen=True, kw_only=True)
 class HeldOut(_Entry):
     """Packaged images with COCO annotations that a model's reported figures were taken on."""
 
     images: str
     annotations: str
-    annotations_sha256: Digest
+    annotations_sha256: str
+
+    def __post_init__(self) -> None:
+        _check_sha256(self.annotations_sha256)
 
 
+@dataclass(frozen=True, kw_only=True)
 class ModelSpec(_Entry):
     """One model of the manifest.
 
@@ -153,7 +171,7 @@ class ModelSpec(_Entry):
         reported: Reported figures; the first of a metric is the one shown.
     """
 
-    id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+    id: str
     name: str
     aliases: tuple[str, ...] = ()
     family: str
@@ -167,7 +185,7 @@ class ModelSpec(_Entry):
     archive: str
     sources: tuple[Source, ...]
     download_mb: float | None = None
-    sha256: Digest | None = None
+    sha256: str | None = None
     license: str
     labels: dict[int, str] | None = None
     reported: tuple[Figure, ...] = ()
@@ -176,18 +194,19 @@ class ModelSpec(_Entry):
     held_out: HeldOut | None = None
     notes: tuple[str, ...] = ()
 
-    @model_validator(mode="after")
-    def _figures_fit_outputs(self) -> ModelSpec:
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", self.id):
+            raise ValueError(f"id '{self.id}': letters, digits, dots, dashes and underscores only")
+        if self.sha256 is not None:
+            _check_sha256(self.sha256)
         needed = {"box_map": "boxes", "keypoint_map": "keypoints", "mask_map": "masks"}
         for figure in self.reported:
             output = needed.get(figure.metric)
-            # CenterNet's keypoint-only export still returns boxes, but reports none.
             if output is not None and output not in self.outputs:
                 raise ValueError(
                     f"{self.id}: reports a {figure.metric}, but its outputs are "
                     f"{', '.join(self.outputs)}"
                 )
-        return self
 
     def figure(self, metric: Metric, source: str | None = None) -> float | None:
         """The reported value of a metric (from one source, if named), or None."""
@@ -225,6 +244,7 @@ class ModelSpec(_Entry):
         return self.name
 
 
+@dataclass(frozen=True, kw_only=True)
 class Manifest(_Entry):
     """A whole manifest.
 
@@ -234,12 +254,11 @@ class Manifest(_Entry):
         demo: Models of the project's own; they never stand in the zoo's table.
     """
 
-    references: dict[str, Reference] = {}
+    references: dict[str, Reference] = field(default_factory=dict)
     models: tuple[ModelSpec, ...] = ()
     demo: tuple[ModelSpec, ...] = ()
 
-    @model_validator(mode="after")
-    def _names_and_sources(self) -> Manifest:
+    def __post_init__(self) -> None:
         taken: dict[str, str] = {}
         for spec in self.all_models:
             for name in {name.casefold() for name in spec.names}:
@@ -256,7 +275,6 @@ class Manifest(_Entry):
                 raise ValueError(
                     f"{spec.id}: cites {', '.join(missing)}, which `references` does not list"
                 )
-        return self
 
     @property
     def all_models(self) -> tuple[ModelSpec, ...]:
@@ -356,13 +374,54 @@ def packaged_manifest_path() -> Path:
     return inside if inside.exists() else package.parent / "zoo_manifest.yaml"
 
 
-def read_manifest(path: Path) -> Manifest:
-    """Reads and checks one manifest file.
+def load_manifest(extra: Sequence[str | os.PathLike[str]] | None = None) -> Manifest:
+    """The packaged manifest, joined by further ones of the same schema.
+
+    Args:
+        extra: Paths of further manifests; None reads the paths in `TFZOO_MANIFEST`.
 
     Raises:
-        ManifestError: The file is missing, is no YAML or does not fit the schema.
+        ManifestError: A file can't be read or does not fit the schema, or two use one name.
     """
-    return _validated(_read_yaml(path), str(path))
+    if extra is None:
+        extra = [path for path in os.environ.get(MANIFEST_VARIABLE, "").split(os.pathsep) if path]
+    return _joined(tuple(Path(path).expanduser().absolute() for path in extra))
+
+
+@lru_cache(maxsize=8)
+def _joined(extra: tuple[Path, ...]) -> Manifest:
+    packaged = _build(_read_yaml(packaged_manifest_path()))
+    parts = [packaged, *(validate_manifest(path, packaged.references) for path in extra)]
+    try:
+        return Manifest(
+            references={key: value for part in parts for key, value in part.references.items()},
+            models=tuple(spec for part in parts for spec in part.models),
+            demo=tuple(spec for part in parts for spec in part.demo),
+        )
+    except ValueError as error:
+        files = ", ".join(map(str, extra))
+        raise ManifestError(f"manifest {files} does not fit beside the zoo's: {error}") from None
+
+
+def validate_manifest(path: Path, references: Mapping[str, Reference] | None = None) -> Manifest:
+    """Reads one manifest file and checks every key and type of it.
+
+    Args:
+        path: A YAML file.
+        references: Sources that its figures may name beside its own.
+
+    Raises:
+        ManifestError: It can't be read, is no YAML or does not fit the schema.
+    """
+    from pydantic import TypeAdapter, ValidationError
+
+    data = _read_yaml(path)
+    known = {key: asdict(value) for key, value in (references or {}).items()}
+    data["references"] = known | (data.get("references") or {})
+    try:
+        return TypeAdapter(Manifest).validate_python(data)
+    except ValidationError as error:
+        raise ManifestError(f"manifest {path} does not fit the schema:\n{error}") from None
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:
@@ -382,40 +441,35 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     return data
 
 
-def _validated(data: dict[str, Any], where: str) -> Manifest:
-    try:
-        return Manifest.model_validate(data)
-    except ValidationError as error:
-        raise ManifestError(f"manifest {where} does not fit the schema:\n{error}") from None
+def _build(data: dict[str, Any]) -> Manifest:
+    """The packaged manifest, without pydantic: a test holds it to the full check."""
+    return Manifest(
+        references={key: Reference(**value) for key, value in data["references"].items()},
+        models=tuple(_build_spec(entry) for entry in data["models"]),
+        demo=tuple(_build_spec(entry) for entry in data.get("demo", ())),
+    )
 
 
-def load_manifest(extra: Sequence[str | os.PathLike[str]] | None = None) -> Manifest:
-    """The packaged manifest, joined by further ones of the same schema.
+def _build_spec(entry: dict[str, Any]) -> ModelSpec:
+    single: dict[str, Any] = {"input": InputSize, "as_printed": AsPrinted, "held_out": HeldOut}
+    several: dict[str, Any] = {"sources": Source, "reported": Figure, "known_files": KnownFile}
+    values: dict[str, Any] = {
+        key: tuple(v) if isinstance(v, list) else v for key, v in entry.items()
+    }
+    for key in single.keys() & entry.keys():
+        values[key] = single[key](**_tuples(entry[key]))
+    for key in several.keys() & entry.keys():
+        values[key] = tuple(several[key](**item) for item in entry[key])
+    return ModelSpec(**values)
 
-    Args:
-        extra: Paths of further manifests; None reads the paths in `TFZOO_MANIFEST`.
 
-    Raises:
-        ManifestError: A file does not fit the schema, or two of them use one name.
-    """
-    if extra is None:
-        extra = [path for path in os.environ.get(MANIFEST_VARIABLE, "").split(os.pathsep) if path]
-    return _joined(tuple(Path(path).expanduser().absolute() for path in extra))
+def _tuples(entry: dict[str, Any]) -> dict[str, Any]:
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in entry.items()}
 
 
-@lru_cache(maxsize=8)
-def _joined(extra: tuple[Path, ...]) -> Manifest:
-    paths = (packaged_manifest_path(), *extra)
-    parts = [_read_yaml(path) for path in paths]
-    if len(parts) == 1:
-        return _validated(parts[0], str(paths[0]))
-    joined: dict[str, Any] = {"references": {}, "models": [], "demo": []}
-    for part in parts:
-        joined["references"].update(part.pop("references", None) or {})
-        joined["models"] += part.pop("models", None) or []
-        joined["demo"] += part.pop("demo", None) or []
-        joined.update(part)  # Leaves unknown keys for the schema to refuse.
-    return _validated(joined, " + ".join(map(str, paths)))
+def _check_sha256(digest: str) -> None:
+    if not re.fullmatch(r"[0-9a-f]{64}", digest):
+        raise ValueError(f"'{digest}' is no sha256: expected 64 lower-case hexadecimal digits")
 
 
 def list_models(

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Annotated, Any, Literal
 
 import typer
-from rich.table import Table
 
 from tfzoo.cli.console import JsonOption, ManifestOption, out, print_json
 from tfzoo.manifest import Figure, Manifest, ModelSpec, load_manifest
@@ -78,6 +78,8 @@ def list_command(
     if as_json:
         print_json([summary(spec) for spec in models])
         return
+    from rich.table import Table
+
     table = Table(box=None, header_style="bold", pad_edge=False)
     for title in ("name", "family"):
         table.add_column(title, no_wrap=True)
@@ -110,8 +112,10 @@ def info_command(
     whole = load_manifest()
     spec = whole.find(name)
     if as_json:
-        print_json(summary(spec) | spec.model_dump(mode="json", exclude_none=True))
+        print_json(summary(spec) | {k: v for k, v in asdict(spec).items() if v not in (None, ())})
         return
+    from rich.table import Table
+
     out.print(spec.name, style="bold")
     rows = {
         "id": spec.id,
@@ -132,8 +136,11 @@ def info_command(
     for figure in spec.reported:
         grid.add_row(f"reported {figure.metric}", _cited(figure, whole))
     if spec.as_printed:
-        printed = spec.as_printed.model_dump(exclude={"name", "source", "slips"}, exclude_none=True)
-        shown = ", ".join(f"{metric} {value:g}" for metric, value in printed.items())
+        printed = {
+            metric: getattr(spec.as_printed, metric)
+            for metric in ("box_map", "keypoint_map", "fps")
+        }
+        shown = ", ".join(f"{metric} {value:g}" for metric, value in printed.items() if value)
         grid.add_row("blog prints", shown)
     for note in (*spec.notes, *(spec.as_printed.slips if spec.as_printed else ())):
         grid.add_row("note", note)
