@@ -1,0 +1,34 @@
+# make demo: see it work.  make test: everything that has to hold.
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+
+# Faults are tried this many times each by `make test`; more is slower and surer.
+export TRIALS ?= 5
+
+.PHONY: help environment demo test lint types clean
+
+help:
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
+
+# The stamp is newer than what the environment was made from.
+$(VENV)/stamp: requirements.txt pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --progress-bar off --requirement requirements.txt
+	$(BIN)/python -m pip install --quiet --progress-bar off --no-deps --editable .
+	touch $@
+
+environment: $(VENV)/stamp  ## Make the environment (.venv) with the full tested set
+
+lint: environment  ## Style
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: environment  ## Types
+	$(BIN)/mypy
+
+test: lint types  ## Style, types and every test; TFZOO_TEST_DATA adds those on real data
+	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered --durations=15
+
+clean:  ## Remove the environment and what tools left behind
+	rm -rf $(VENV) .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist *.egg-info
