@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 import typer
@@ -46,3 +47,7 @@ def main() -> None:
         err.print("error: ", style="bold red", end="")
         err.print(str(error), markup=False, soft_wrap=True)
         sys.exit(error.exit_code)
+    except BrokenPipeError:
+        # The reader (head, less) has seen enough; Python would complain once more at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
