@@ -68,8 +68,8 @@ class OnnxRuntime:
         entry = self.signature.inputs[0]
         if entry.shape and entry.shape[0] not in (None, image.shape[0]):
             raise UsageError(
-                f"the model takes a batch of {entry.shape[0]}, got {image.shape[0]}; run one "
-                "image after the other"
+                f"the model takes a batch of {entry.shape[0]}, got {image.shape[0]}; run the "
+                "images one by one"
             )
         names = [info.name for info in self.signature.outputs]
         return dict(zip(names, self._session.run(names, {entry.name: image}), strict=True))

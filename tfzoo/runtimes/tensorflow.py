@@ -62,7 +62,7 @@ class TensorFlowRuntime:
         # A second image would be dropped without a word: the exports loop over the first only.
         if image.shape[0] != 1:
             raise UsageError(
-                f"the export takes a batch of 1, got {image.shape[0]}; run one image after the other"
+                f"the export takes a batch of 1, got {image.shape[0]}; run the images one by one"
             )
         with tf.device(self._device):
             results = self._function(**{self.signature.inputs[0].name: tf.constant(image)})
