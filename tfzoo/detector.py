@@ -11,7 +11,7 @@ from tfzoo.decode import decode, prepare, recognise
 from tfzoo.detections import Detections, Image, RunInfo
 from tfzoo.labels import COCO
 from tfzoo.manifest import ModelSpec
-from tfzoo.runtimes import Runtime, open_runtime
+from tfzoo.runtimes import Runtime, image_failures, open_runtime
 from tfzoo.sources import ImageLike, read_image
 from tfzoo.store import StoredModel, get_model
 
@@ -69,9 +69,15 @@ class Detector:
             yield self.detect(read_image(image))
 
     def detect(self, image: Image) -> Detections:
-        """Detects one image, uint8 [H, W, 3] RGB."""
-        raw = self.runtime.run(prepare(self.kind, image))
-        found = decode(self.kind, raw, (image.shape[0], image.shape[1]), self.labels)
+        """Detects one image, uint8 [H, W, 3] RGB.
+
+        Raises:
+            ImageError: The model can't run on an image of this size.
+        """
+        batch, frame = prepare(self.kind, image, self.runtime.signature.inputs[0])
+        with image_failures(frame.image_size):
+            raw = self.runtime.run(batch)
+        found = decode(self.kind, raw, frame, self.labels)
         return replace(found, run=self.run_info)
 
     def __repr__(self) -> str:
@@ -92,7 +98,7 @@ def load(
     Args:
         name: A name, id, alias or short form (`tfzoo list`), a SavedModel folder or an archive.
         device: `auto` (a GPU where there is one), `cpu`, `gpu` or `gpu:1`.
-        runtime: `tensorflow`, `openvino` or `onnx`.
+        runtime: `tensorflow`, `openvino` or `onnx`; an `.onnx` file opens with `onnx` anyway.
         labels: Category names by id, where they are not those of the manifest, or COCO's.
 
     Raises:
@@ -103,5 +109,7 @@ def load(
     """
     model = get_model(name)
     spec_labels = model.spec.labels if model.spec else None
+    if model.path.suffix == ".onnx" and runtime == "tensorflow":
+        runtime = "onnx"  # TensorFlow opens no .onnx file, and it is only the default here.
     opened = open_runtime(runtime, model.path, device)
     return Detector(model, opened, labels or spec_labels or COCO)
