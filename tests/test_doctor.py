@@ -1,4 +1,4 @@
-"""`tfzoo doctor`: what it finds is true of the machine it runs on, and every problem has a remedy."""
+"""`tfzoo doctor`: what it finds is true of this machine, and every problem has a remedy."""
 
 import json
 import os
