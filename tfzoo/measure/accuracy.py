@@ -87,20 +87,16 @@ class Accuracy:
     def _origin(self) -> dict[str, Any]:
         names = ("model", "model_digest", "images", "image_set", "image_list_digest")
         return {
-            name: getattr(self, name)
-            for name in (*names, "runtime", "device", "evaluator", "date")
+            name: getattr(self, name) for name in (*names, "runtime", "device", "evaluator", "date")
         }
 
     def to_json(self) -> dict[str, Any]:
         """The measurement as `tfzoo evaluate --json` prints it; metrics are 0 to 1."""
-        scored = {kind: m.to_json() if (m := self.metrics.get(kind)) else None for kind in KINDS}
-        return {
-            "model": self.model,
-            "images": self.images,
-            **scored,
-            **self._origin(),
-            "warnings": list(self.warnings),
-        }
+        shown: dict[str, Any] = {"model": self.model, "images": self.images}
+        for kind in KINDS:
+            metrics = self.metrics.get(kind)
+            shown[kind] = None if metrics is None else metrics.to_json()
+        return shown | self._origin() | {"warnings": list(self.warnings)}
 
     def to_rows(self) -> list[dict[str, Any]]:
         """The measurement as rows of accuracy.csv, one for each kind."""
@@ -164,9 +160,7 @@ def evaluate(
     chosen = sample(list(coco_set.files), limit, seed)
     files = {image_id: coco_set.images / coco_set.files[image_id] for image_id in chosen}
     _check_present(files)
-    detector = (
-        model if isinstance(model, Detector) else load(model, runtime=runtime, device=device)
-    )
+    detector = model if isinstance(model, Detector) else load(model, runtime=runtime, device=device)
     predictions = _predict(detector, coco_set, files, Path(results), on_progress)
     given = {kind for prediction in predictions for kind in prediction.kinds}
     truths = {

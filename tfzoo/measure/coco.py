@@ -195,11 +195,10 @@ def find_coco(folder: str | PathLike[str]) -> CocoSet:
     folder = Path(folder).expanduser()
     if not folder.is_dir():
         raise UsageError(f"{folder} is no folder; expected a COCO folder such as:\n{_layouts()}")
-    for images, annotations in _LAYOUTS:
+    for images, names in _LAYOUTS:
         for split in _SPLITS if "{}" in images else ("",):
-            present = tuple(
-                path for path in (folder / a.format(split) for a in annotations) if path.is_file()
-            )
+            listed = [folder / name.format(split) for name in names]
+            present = tuple(path for path in listed if path.is_file())
             if present and (folder / images.format(split)).is_dir():
                 return CocoSet(folder / images.format(split), present)
     raise UsageError(
@@ -211,8 +210,8 @@ def find_coco(folder: str | PathLike[str]) -> CocoSet:
 
 def _layouts() -> str:
     return "\n".join(
-        f"  {images.format('val2017')}/ with {annotations[0].format('val2017')}"
-        for images, annotations in _LAYOUTS
+        f"  {images.format('val2017')}/ with {names[0].format('val2017')}"
+        for images, names in _LAYOUTS
     )
 
 

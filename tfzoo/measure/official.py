@@ -96,7 +96,7 @@ def _predictions(
         boxes[0, i] = y, x, y + height, x + width
         classes[0, i] = row["category_id"]
         scores[0, i] = row["score"]
-    predictions = {
+    predictions: dict[str, Any] = {
         "source_id": _Fed(np.array([image["id"]])),
         "num_detections": _Fed(np.array([len(found)])),
         "detection_boxes": _Fed(boxes),
