@@ -220,9 +220,13 @@ def _unswapped(found: _Found) -> _Found:
 
 
 def _unswapped_scaled(found: _Found) -> _Found:
-    width, height = found.size
-    scale = np.array([height, width, height, width])
-    return _with_boxes(found, (found.boxes / scale)[:, [1, 0, 3, 2]] * scale[[1, 0, 3, 2]])
+    scale = np.tile(found.size, 2)
+    return _with_boxes(found, (found.boxes / scale)[:, [1, 0, 3, 2]] * scale)
+
+
+def _rescaled(found: _Found) -> _Found:
+    scale = np.tile(found.size, 2)
+    return _with_boxes(found, found.boxes / scale[[1, 0, 3, 2]] * scale)
 
 
 def _from_corners(found: _Found) -> _Found:
@@ -241,7 +245,8 @@ def _from_swapped_corners(found: _Found) -> _Found:
 #: What may have gone wrong, and how to undo it.
 _SLIPS: dict[str, Callable[[_Found], _Found]] = {
     "swapped axes (x and y exchanged)": _unswapped,
-    "swapped axes (y scaled by the width and x by the height)": _unswapped_scaled,
+    "swapped axes (x and y exchanged, then scaled by width and height)": _unswapped_scaled,
+    "swapped axes (x scaled by the height and y by the width)": _rescaled,
     "boxes as x0, y0, x1, y1 instead of x, y, width, height": _from_corners,
     "boxes as y0, x0, y1, x1 instead of x, y, width, height": _from_swapped_corners,
     "boxes normalised to 0..1 instead of pixels": _denormalised,

@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from tfzoo.errors import MeasurementError, UsageError
+from tfzoo.errors import AnnotationError, MeasurementError, UsageError
 from tfzoo.measure.bootstrap import Interval, interval_of
 from tfzoo.measure.coco import GroundTruth, Kind
 
@@ -101,7 +101,8 @@ def score(
 
     Raises:
         UsageError: The annotations, or the evaluator, can't score this kind.
-        MeasurementError: The evaluator is not installed, or results are of other images.
+        AnnotationError: The detections are of images that the annotations do not list.
+        MeasurementError: The evaluator is not installed.
     """
     require(evaluator)
     if kind not in truth.kinds:
@@ -164,7 +165,7 @@ def _check_images(truth: GroundTruth, rows: list[Row]) -> None:
     strays = {row["image_id"] for row in rows} - truth.images.keys()
     if strays:
         shown = ", ".join(map(str, sorted(strays, key=str)[:3]))
-        raise MeasurementError(
+        raise AnnotationError(
             f"the detections are of {len(strays)} images that {truth.path} does not list (such as "
             f"{shown}); expected its image ids. Were they made for another split, or numbered anew?"
         )

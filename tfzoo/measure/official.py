@@ -138,7 +138,7 @@ class _Masks:
         return self
 
     def __getitem__(self, image: int) -> NDArray[np.uint8]:
-        from pycocotools import mask as coco_mask
+        from faster_coco_eval.core import mask as coco_mask
 
         masks = np.zeros((self._count, self._side, self._side), dtype=np.uint8)
         for i, row in enumerate(self._found):

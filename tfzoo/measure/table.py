@@ -85,7 +85,7 @@ def _chosen(rows: Sequence[Mapping[str, str]]) -> dict[tuple[str, str], Mapping[
     chosen: dict[tuple[str, str], Mapping[str, str]] = {}
     for row in rows:
         key = row["model"], row.get("kind", "")
-        if row.get("error") or number(row, "AP") is None:
+        if number(row, "AP") is None:
             continue
         if key not in chosen or _worth(row) >= _worth(chosen[key]):
             chosen[key] = row
