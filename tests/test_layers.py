@@ -109,6 +109,7 @@ def test_light_commands_load_no_heavy_library(arguments: list[str], tmp_path: Pa
 
 def test_the_public_names_are_these() -> None:
     assert sorted(tfzoo.__all__) == [
+        "Accuracy",
         "Detection",
         "Detections",
         "Detector",
@@ -117,6 +118,7 @@ def test_the_public_names_are_these() -> None:
         "TfzooError",
         "__version__",
         "detect_folder",
+        "evaluate",
         "find_model",
         "list_models",
         "load",

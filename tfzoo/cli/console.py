@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -65,4 +66,7 @@ DeviceOption = Annotated[
 ]
 RuntimeOption = Annotated[
     str, typer.Option(metavar="RUNTIME", help="What runs the model: tensorflow, openvino or onnx.")
+]
+ResultsOption = Annotated[
+    Path, typer.Option(metavar="DIR", help="Folder of the measurements, such as accuracy.csv.")
 ]
