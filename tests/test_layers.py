@@ -31,6 +31,7 @@ LAYERS = {
     "folder": 4,
     "measure": 4,
     "chart": 4,
+    "recommend": 4,
     "engines": 4,
     "doctor": 4,
     "cli": 5,

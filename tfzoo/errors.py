@@ -76,3 +76,7 @@ class AnnotationError(UsageError):
 
 class MeasurementError(TfzooError):
     """A measurement could not be taken or its files could not be read."""
+
+
+class NothingQualifiesError(TfzooError):
+    """No model keeps within a budget."""
