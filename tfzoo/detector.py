@@ -10,8 +10,11 @@ from typing import overload
 from tfzoo.decode import decode, prepare, recognise
 from tfzoo.detections import Detections, Image, RunInfo
 from tfzoo.labels import COCO
-from tfzoo.manifest import ModelSpec
-from tfzoo.runtimes import Runtime, open_runtime
+from tfzoo.manifest import ModelSpec, SignatureKind
+from tfzoo.pipeline import in_order
+from tfzoo.postprocess import PostProcessing, postprocess
+from tfzoo.prepared import open_model
+from tfzoo.runtimes import Runtime
 from tfzoo.sources import ImageLike, read_image
 from tfzoo.store import StoredModel, get_model
 
@@ -24,13 +27,21 @@ class Detector:
         runtime: What runs it.
         kind: The kind of its signature.
         labels: Category names by id.
+        cut: The post-processing that is done outside of the graph, or None for a whole graph.
     """
 
-    def __init__(self, model: StoredModel, runtime: Runtime, labels: Mapping[int, str]) -> None:
+    def __init__(
+        self,
+        model: StoredModel,
+        runtime: Runtime,
+        labels: Mapping[int, str],
+        cut: PostProcessing | None = None,
+    ) -> None:
         self.model = model
         self.runtime = runtime
         self.labels = labels
-        self.kind = recognise(runtime.signature)
+        self.cut = cut
+        self.kind: SignatureKind = "standard" if cut else recognise(runtime.signature)
         self.run_info = RunInfo(model.id, f"{runtime.name} {runtime.version}", runtime.device)
 
     @overload
@@ -59,19 +70,48 @@ class Detector:
         image = read_image(source)
         return replace(self.detect(image), image=image)
 
-    def stream(self, images: Iterable[ImageLike]) -> Iterator[Detections]:
-        """Detects images one after the other, in order, keeping none in memory.
+    def stream(self, images: Iterable[ImageLike], min_score: float = 0.0) -> Iterator[Detections]:
+        """Reads and detects images, in order, several at once, keeping none in memory.
+
+        Args:
+            images: See `__call__`.
+            min_score: Leave out detections below this score.
 
         Raises:
             ImageError: An image can't be read.
         """
-        for image in images:
-            yield self.detect(read_image(image))
 
-    def detect(self, image: Image) -> Detections:
-        """Detects one image, uint8 [H, W, 3] RGB."""
+        def read_and_detect(source: ImageLike) -> Detections:
+            return self.detect(read_image(source), min_score)
+
+        for _, found in in_order(read_and_detect, images, self.workers):
+            yield found
+
+    def detect_many(self, images: Iterable[Image], min_score: float = 0.0) -> Iterator[Detections]:
+        """Detects images, uint8 [H, W, 3] RGB each, in order, several at once."""
+        for _, found in in_order(lambda image: self.detect(image, min_score), images, self.workers):
+            yield found
+
+    @property
+    def workers(self) -> int:
+        """How many threads, calling `detect` at once, keep the runtime busy."""
+        return self.runtime.workers
+
+    def detect(self, image: Image, min_score: float = 0.0) -> Detections:
+        """Detects one image; may be called from several threads at once.
+
+        Args:
+            image: uint8 [H, W, 3] RGB.
+            min_score: Leave out detections below this score (0 to 1).
+        """
+        size = (image.shape[0], image.shape[1])
         raw = self.runtime.run(prepare(self.kind, image))
-        found = decode(self.kind, raw, (image.shape[0], image.shape[1]), self.labels)
+        if self.cut is not None:
+            boxes, scores = raw["raw_detection_boxes"][0], raw["raw_detection_scores"][0]
+            raw = postprocess(boxes, scores, size, self.cut, min_score)
+        found = decode(self.kind, raw, size, self.labels)
+        if min_score > 0:
+            found = found.above(min_score)
         return replace(found, run=self.run_info)
 
     def __repr__(self) -> str:
@@ -86,6 +126,7 @@ def load(
     device: str = "auto",
     runtime: str = "tensorflow",
     labels: Mapping[int, str] | None = None,
+    throughput: bool = False,
 ) -> Detector:
     """Opens a model: fetched, verified and cached at first, from the cache afterwards.
 
@@ -94,6 +135,7 @@ def load(
         device: `auto` (a GPU where there is one), `cpu`, `gpu` or `gpu:1`.
         runtime: `tensorflow`, `openvino` or `onnx`.
         labels: Category names by id, where they are not those of the manifest, or COCO's.
+        throughput: Prefer many images a second (`stream`) over the latency of one.
 
     Raises:
         UnknownModelError, AmbiguousModelError: The name fits no model, or several.
@@ -103,5 +145,5 @@ def load(
     """
     model = get_model(name)
     spec_labels = model.spec.labels if model.spec else None
-    opened = open_runtime(runtime, model.path, device)
-    return Detector(model, opened, labels or spec_labels or COCO)
+    opened = open_model(model, runtime, device, throughput)
+    return Detector(model, opened.runtime, labels or spec_labels or COCO, opened.cut)
