@@ -8,7 +8,7 @@ import sys
 import typer
 
 from tfzoo import __version__
-from tfzoo.cli import models
+from tfzoo.cli import models, store
 from tfzoo.cli.console import err
 from tfzoo.errors import TfzooError
 
@@ -23,6 +23,8 @@ app = typer.Typer(
 )
 app.command("list")(models.list_command)
 app.command("info")(models.info_command)
+app.command("fetch")(store.fetch_command)
+app.add_typer(store.cache_app, name="cache")
 
 
 def _print_version(wanted: bool) -> None:

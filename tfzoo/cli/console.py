@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 
 from tfzoo.manifest import MANIFEST_VARIABLE
+from tfzoo.store.settings import OFFLINE_VARIABLE
 
 #: Results go to standard output, everything meant for a person's eyes only to standard error.
 out = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
@@ -38,6 +39,22 @@ ManifestOption = Annotated[
         help=f"Add the models of a manifest of your own (also: {MANIFEST_VARIABLE}).",
         callback=_add_manifest,
         is_eager=True,
+    ),
+]
+
+
+def _go_offline(wanted: bool) -> bool:
+    if wanted:
+        os.environ[OFFLINE_VARIABLE] = "1"
+    return wanted
+
+
+OfflineOption = Annotated[
+    bool,
+    typer.Option(
+        "--offline",
+        help=f"Download nothing; use what is cached (also: {OFFLINE_VARIABLE}=1).",
+        callback=_go_offline,
     ),
 ]
 JsonOption = Annotated[
