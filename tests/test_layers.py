@@ -24,6 +24,7 @@ LAYERS = {
     "store": 2,
     "runtimes": 2,
     "decode": 2,
+    "choose": 2,
     "pipeline": 2,
     "postprocess": 2,
     "prepared": 2,

@@ -41,7 +41,7 @@ class Detection:
         score: 0 to 1.
         class_id: The category's id (COCO's own, 1 to 90, unless the model has its own labels).
         category: The category's name.
-        keypoints: float32 [K, 2], x, y in pixels, or None.
+        keypoints: float32 [K, 2], x, y in pixels, or None where the object has none.
         keypoint_scores: float32 [K], or None.
     """
 
@@ -62,8 +62,9 @@ class Detections:
         scores: float32 [N], 0 to 1, descending.
         class_ids: int32 [N], COCO category ids 1 to 90 (gaps stay gaps), or a model's own ids.
         image_size: Height and width of the original image in pixels.
-        keypoints: float32 [N, K, 2], x, y in pixels; NaN scores mark none. None without.
-        keypoint_scores: float32 [N, K]. None without.
+        keypoints: float32 [N, K, 2], x, y in pixels. None for models without.
+        keypoint_scores: float32 [N, K]; NaN in the rows of objects that have no keypoints (all
+            but persons). None for models without.
         masks: float32 [N, h, w], 0 to 1, relative to each box, as the model gives them; `mask`
             pastes one into the image. None without.
         labels: Category names by id.
@@ -106,13 +107,17 @@ class Detections:
 
     def __iter__(self) -> Iterator[Detection]:
         for i in range(len(self)):
+            keypoints = None if self.keypoints is None else self.keypoints[i]
+            keypoint_scores = None if self.keypoint_scores is None else self.keypoint_scores[i]
+            if keypoint_scores is not None and np.isnan(keypoint_scores).all():
+                keypoints = keypoint_scores = None
             yield Detection(
                 self.boxes[i],
                 float(self.scores[i]),
                 int(self.class_ids[i]),
                 category_name(self.labels, int(self.class_ids[i])),
-                None if self.keypoints is None else self.keypoints[i],
-                None if self.keypoint_scores is None else self.keypoint_scores[i],
+                keypoints,
+                keypoint_scores,
             )
 
     def __getitem__(self, rows: NDArray[np.bool_] | NDArray[np.intp] | slice) -> Detections:
@@ -171,7 +176,8 @@ class Detections:
     def to_coco(self, image_id: int) -> list[dict[str, Any]]:
         """COCO result rows: image_id, category_id, bbox [x, y, width, height] in pixels, score.
 
-        Keypoint models add `keypoints` [x, y, score, ...]; mask models add `segmentation` (RLE).
+        Objects with keypoints add `keypoints` [x, y, score, ...]; mask models add `segmentation`
+        (RLE).
         See https://cocodataset.org/#format-results.
         """
         rows = []

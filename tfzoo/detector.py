@@ -14,7 +14,7 @@ from tfzoo.manifest import ModelSpec, SignatureKind
 from tfzoo.pipeline import in_order
 from tfzoo.postprocess import PostProcessing, postprocess
 from tfzoo.prepared import open_model
-from tfzoo.runtimes import Runtime
+from tfzoo.runtimes import Runtime, image_failures
 from tfzoo.sources import ImageLike, read_image
 from tfzoo.store import StoredModel, get_model
 
@@ -103,13 +103,17 @@ class Detector:
         Args:
             image: uint8 [H, W, 3] RGB.
             min_score: Leave out detections below this score (0 to 1).
+
+        Raises:
+            ImageError: The model can't run on an image of this size.
         """
-        size = (image.shape[0], image.shape[1])
-        raw = self.runtime.run(prepare(self.kind, image))
+        batch, frame = prepare(self.kind, image, self.runtime.signature.inputs[0])
+        with image_failures(frame.image_size):
+            raw = self.runtime.run(batch)
         if self.cut is not None:
             boxes, scores = raw["raw_detection_boxes"][0], raw["raw_detection_scores"][0]
-            raw = postprocess(boxes, scores, size, self.cut, min_score)
-        found = decode(self.kind, raw, size, self.labels)
+            raw = postprocess(boxes, scores, frame.image_size, self.cut, min_score)
+        found = decode(self.kind, raw, frame, self.labels)
         if min_score > 0:
             found = found.above(min_score)
         return replace(found, run=self.run_info)
@@ -133,7 +137,7 @@ def load(
     Args:
         name: A name, id, alias or short form (`tfzoo list`), a SavedModel folder or an archive.
         device: `auto` (a GPU where there is one), `cpu`, `gpu` or `gpu:1`.
-        runtime: `tensorflow`, `openvino` or `onnx`.
+        runtime: `tensorflow`, `openvino` or `onnx`; an `.onnx` file opens with `onnx` anyway.
         labels: Category names by id, where they are not those of the manifest, or COCO's.
         throughput: Prefer many images a second (`stream`) over the latency of one.
 
@@ -145,5 +149,7 @@ def load(
     """
     model = get_model(name)
     spec_labels = model.spec.labels if model.spec else None
+    if model.path.suffix == ".onnx" and runtime == "tensorflow":
+        runtime = "onnx"  # TensorFlow opens no .onnx file, and it is only the default here.
     opened = open_model(model, runtime, device, throughput)
     return Detector(model, opened.runtime, labels or spec_labels or COCO, opened.cut)

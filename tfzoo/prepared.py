@@ -19,11 +19,11 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from tfzoo.errors import RuntimeUnavailableError
+from tfzoo.errors import RuntimeUnavailableError, StoreError
 from tfzoo.postprocess import PostProcessing, find_parameters
 from tfzoo.runtimes import NEEDS, Runtime, installed, open_runtime
 from tfzoo.store import StoredModel
-from tfzoo.store.cache import derived, discard
+from tfzoo.store.cache import derived, discard, find_derived
 
 #: Raised whenever what is written, or what is measured, changes.
 FORMAT = 1
@@ -125,15 +125,24 @@ def keep(
         key: What it is.
         versions: What it depends on beside the model.
         build: Fills a folder; its last step is `write_record`.
+
+    Raises:
+        StoreError: It can't be kept.
     """
     for _ in range(2):
-        folder = derived(model.id, digest_of(model), key, build, f"{FORMAT} {versions}")
+        folder = derived(model.id, model.digest, key, build, f"{FORMAT} {versions}")
         record = read_record(folder)
         if record is not None:
             return folder, record
         _log.warning("%s is damaged; it is made anew", folder)
         discard(folder)
-    raise AssertionError(f"{folder} was damaged as soon as it was made")
+    raise StoreError(f"{folder} was damaged as soon as it was made; check the disk")
+
+
+def kept(model: StoredModel, key: str, versions: str) -> dict[str, Any] | None:
+    """The record of a sound folder of derived data, or None where there is none."""
+    folder = find_derived(model.id, model.digest, key, f"{FORMAT} {versions}")
+    return None if folder is None else read_record(folder)
 
 
 def write_record(folder: Path, content: dict[str, Any]) -> None:
@@ -157,15 +166,6 @@ def read_record(folder: Path) -> dict[str, Any] | None:
 def _file_digest(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def digest_of(model: StoredModel) -> str:
-    """The model's digest; for a bare folder without one, of its files' sizes and dates."""
-    if model.digest:
-        return model.digest
-    files = sorted(path for path in model.path.rglob("*") if path.is_file())
-    stats = [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in files]
-    return hashlib.sha256(repr(stats).encode()).hexdigest()
 
 
 def library_version(runtime: str) -> str:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from tfzoo.errors import RuntimeUnavailableError, UsageError
+from tfzoo.errors import ImageError, RuntimeUnavailableError, TfzooError, UsageError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -58,7 +59,11 @@ class Runtime(Protocol):
     workers: int
 
     def run(self, image: NDArray[Any]) -> Mapping[str, NDArray[Any]]:
-        """Runs the model on one batch, [1, H, W, 3] of the input's dtype, from any thread."""
+        """Runs the model on a batch of one, shaped as its input; from any thread.
+
+        Raises:
+            UsageError: The batch holds more images than the model takes.
+        """
         ...
 
 
@@ -100,3 +105,34 @@ def open_runtime(name: str, model: Path, device: str = "auto", throughput: bool 
 
     opener: Opener = import_module(f"tfzoo.runtimes.{name}").open_model
     return opener(model, device, throughput)
+
+
+@contextmanager
+def image_failures(image_size: tuple[int, int]) -> Iterator[None]:
+    """Turns whatever a runtime raises while it runs an image into an `ImageError`.
+
+    The libraries share no exception, and one bad image must not end a run over a folder.
+
+    Args:
+        image_size: Height and width of the image in pixels, for the message.
+
+    Raises:
+        ImageError: With the size, the library's reason and, for a very narrow image, the cause.
+    """
+    try:
+        yield
+    except TfzooError:
+        raise
+    except Exception as error:
+        height, width = image_size
+        # The graph's trace, where there is one, follows the first line.
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        hint = ""
+        if max(image_size) > 100 * min(image_size):
+            hint = (
+                ". An image this narrow comes out at no pixels where a model keeps its aspect in "
+                "scaling it down: crop it, or choose a model of fixed input shape"
+            )
+        raise ImageError(
+            f"the model can't run on this image of {width}x{height} pixels: {reason}{hint}"
+        ) from error

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tfzoo.errors import DeviceError, ModelFormatError
+from tfzoo.errors import DeviceError, ModelFormatError, UsageError
 from tfzoo.postprocess import PostProcessing
 from tfzoo.runtimes import Signature, TensorInfo
 
@@ -75,7 +75,9 @@ class OpenVINORuntime:
         """See `Runtime.run`."""
         # A second image would be dropped without a word: the exports loop over the first only.
         if image.shape[0] != 1:
-            raise ValueError(f"the export takes a batch of 1, got {image.shape[0]}")
+            raise UsageError(
+                f"the model takes a batch of 1, got {image.shape[0]}; run one image after another"
+            )
         request = self._requests.get()
         try:
             request.infer({0: image}, share_inputs=True)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tfzoo.errors import DeviceError, ModelFormatError
+from tfzoo.errors import DeviceError, ModelFormatError, UsageError
 from tfzoo.runtimes import Signature, TensorInfo
 
 if TYPE_CHECKING:
@@ -63,7 +63,9 @@ class TensorFlowRuntime:
 
         # A second image would be dropped without a word: the exports loop over the first only.
         if image.shape[0] != 1:
-            raise ValueError(f"the export takes a batch of 1, got {image.shape[0]}")
+            raise UsageError(
+                f"the export takes a batch of 1, got {image.shape[0]}; run the images one by one"
+            )
         with tf.device(self._device):
             results = self._function(**{self.signature.inputs[0].name: tf.constant(image)})
         return {name: value.numpy() for name, value in results.items()}
