@@ -20,6 +20,8 @@ from tfzoo.manifest import ModelSpec
 
 Floats = NDArray[np.float32]
 
+_ONE = np.float32(1)
+
 # A first look at this many candidates a detection wanted is nearly always enough.
 _CANDIDATES_PER_DETECTION = 10
 
@@ -111,42 +113,39 @@ def postprocess(
     # NaN has no area either.
     has_area = _areas(clipped) > 0
     scores = raw_scores[:, background:]
-    above = scores > np.float32(parameters.score_threshold)
-    if min_score > 0:
-        above &= scores >= np.float32(min_score)
-    anchors, classes = np.divmod(np.flatnonzero(above), scores.shape[1])
-    candidate_scores = scores[anchors, classes]
+    # The least score a candidate may have: above the threshold, and at least `min_score`.
+    floor = max(np.float32(min_score), np.nextafter(np.float32(parameters.score_threshold), _ONE))
+    best_of_anchor = np.nan_to_num(scores.max(axis=1), nan=-1.0)
 
-    wanted = parameters.max_total * _CANDIDATES_PER_DETECTION
+    looked_at = parameters.max_total * _CANDIDATES_PER_DETECTION
     while True:
-        rows = _best(candidate_scores, wanted)
+        everything = looked_at >= len(best_of_anchor)
+        # At least `looked_at` candidates reach this score, since as many anchors do.
+        limit = floor
+        if not everything:
+            limit = max(floor, np.partition(best_of_anchor, -looked_at)[-looked_at])
+        anchors, classes = np.divmod(np.flatnonzero(scores >= limit), scores.shape[1])
+        candidate_scores = scores[anchors, classes]
         # Best score first; equal ones by class, then by anchor.
-        rows = rows[np.lexsort((anchors[rows], classes[rows], -candidate_scores[rows]))]
-        kept = _walk(raw_boxes[anchors[rows]], classes[rows], has_area[anchors[rows]], parameters)
-        if len(kept) == parameters.max_total or len(rows) == len(candidate_scores):
+        order = np.lexsort((anchors, classes, -candidate_scores))
+        anchors, classes = anchors[order], classes[order]
+        kept = _walk(raw_boxes[anchors], classes, has_area[anchors], parameters)
+        if len(kept) == parameters.max_total or limit == floor:
             break
-        wanted = 4 * len(rows)
+        looked_at *= 4
 
-    rows = rows[kept]
-    boxes = clipped[anchors[rows]]
+    anchors, classes = anchors[kept], classes[kept]
+    boxes = clipped[anchors]
     if parameters.change_frame:
         y0, x0, y1, x1 = window
         boxes = boxes - np.array([y0, x0, y0, x0], dtype=np.float32)
         boxes *= np.tile(np.float32(1) / np.array([y1 - y0, x1 - x0], dtype=np.float32), 2)
     return {
         "detection_boxes": boxes[None],
-        "detection_scores": candidate_scores[rows][None],
-        "detection_classes": (classes[rows] + 1).astype(np.float32)[None],
-        "num_detections": np.array([len(rows)], dtype=np.float32),
+        "detection_scores": scores[anchors, classes][None],
+        "detection_classes": (classes + 1).astype(np.float32)[None],
+        "num_detections": np.array([len(kept)], dtype=np.float32),
     }
-
-
-def _best(scores: Floats, count: int) -> NDArray[np.intp]:
-    """Indices of the `count` best scores, and of all that equal the last of them."""
-    if count >= len(scores):
-        return np.arange(len(scores))
-    limit = np.partition(scores, len(scores) - count)[len(scores) - count]
-    return np.flatnonzero(scores >= limit)
 
 
 def _walk(

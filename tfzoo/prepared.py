@@ -23,7 +23,7 @@ from tfzoo.errors import RuntimeUnavailableError, StoreError
 from tfzoo.postprocess import PostProcessing, find_parameters
 from tfzoo.runtimes import NEEDS, Runtime, installed, open_runtime
 from tfzoo.store import StoredModel
-from tfzoo.store.cache import derived, discard, find_derived
+from tfzoo.store.cache import derived, find_derived
 
 #: Raised whenever what is written, or what is measured, changes.
 FORMAT = 1
@@ -129,14 +129,20 @@ def keep(
     Raises:
         StoreError: It can't be kept.
     """
-    for _ in range(2):
-        folder = derived(model.id, model.digest, key, build, f"{FORMAT} {versions}")
+    records: dict[Path, dict[str, Any]] = {}
+
+    def sound(folder: Path) -> bool:
         record = read_record(folder)
         if record is not None:
-            return folder, record
-        _log.warning("%s is damaged; it is made anew", folder)
-        discard(folder)
-    raise StoreError(f"{folder} was damaged as soon as it was made; check the disk")
+            records[folder] = record
+        elif folder.exists():
+            _log.warning("%s is damaged; it is not used", folder)
+        return record is not None
+
+    folder = derived(model.id, model.digest, key, build, f"{FORMAT} {versions}", sound)
+    if folder not in records and not sound(folder):
+        raise StoreError(f"{folder} was damaged as soon as it was made; check the disk")
+    return folder, records[folder]
 
 
 def kept(model: StoredModel, key: str, versions: str) -> dict[str, Any] | None:
