@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from tfzoo.detections import Detection, Detections
     from tfzoo.detector import Detector, load
     from tfzoo.errors import TfzooError
+    from tfzoo.folder import Summary, detect_folder
     from tfzoo.manifest import ModelSpec, find_model, list_models
     from tfzoo.sources import read_image
 
@@ -27,7 +28,9 @@ _HOMES = {
     "Detections": "detections",
     "Detector": "detector",
     "ModelSpec": "manifest",
+    "Summary": "folder",
     "TfzooError": "errors",
+    "detect_folder": "folder",
     "find_model": "manifest",
     "list_models": "manifest",
     "load": "detector",
@@ -39,8 +42,10 @@ __all__ = [
     "Detections",
     "Detector",
     "ModelSpec",
+    "Summary",
     "TfzooError",
     "__version__",
+    "detect_folder",
     "find_model",
     "list_models",
     "load",

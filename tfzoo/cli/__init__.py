@@ -8,7 +8,7 @@ import sys
 import typer
 
 from tfzoo import __version__
-from tfzoo.cli import models, store
+from tfzoo.cli import detect, models, store
 from tfzoo.cli.console import err
 from tfzoo.errors import TfzooError
 
@@ -25,6 +25,7 @@ app.command("list")(models.list_command)
 app.command("info")(models.info_command)
 app.command("fetch")(store.fetch_command)
 app.add_typer(store.cache_app, name="cache")
+app.command("detect")(detect.detect_command)
 
 
 def _print_version(wanted: bool) -> None:

@@ -1,0 +1,225 @@
+"""One machine: decode in threads, a detector on each device, pictures drawn on the side."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+from itertools import islice
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, TypeVar
+
+from tfzoo.detector import Detector
+from tfzoo.engines.work import Item, Job, detect, draw, read
+from tfzoo.errors import ImageError
+from tfzoo.sources import ImageFile
+from tfzoo.writers import (
+    ImageResult,
+    Parts,
+    Position,
+    detection_rows,
+    image_rows,
+    read_inputs,
+)
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+#: A part that is not full is sealed after this time all the same; a crash costs no more.
+CHECKPOINT_S = 5.0
+
+#: Pictures waiting to be drawn hold their images in memory.
+_WAITING_PICTURES = 4
+
+Given = TypeVar("Given")
+Made = TypeVar("Made")
+
+
+def run(
+    job: Job,
+    detectors: Sequence[Detector],
+    on_images: Callable[[int], None] = lambda count: None,
+) -> None:
+    """Detects what is not sealed yet and seals it, in the order of the inputs.
+
+    Memory holds a few images for each thread and one part's rows, whatever the number of inputs.
+
+    Args:
+        job: The run.
+        detectors: One for each device.
+        on_images: Told how many images were finished since it was last told.
+
+    Raises:
+        OutputError: Results can't be written; what was sealed stays.
+        KeyboardInterrupt: After everything that was finished has been sealed.
+    """
+    readers = min(4, os.cpu_count() or 1) + 1
+    free: SimpleQueue[Detector] = SimpleQueue()
+    for detector in detectors:
+        free.put(detector)
+
+    def run_batch(batch: list[Item]) -> list[Item]:
+        detector = free.get()
+        try:
+            return detect(detector, batch, job)
+        finally:
+            free.put(detector)
+
+    part = _OpenPart(job.parts)
+    with ExitStack() as pools:
+
+        def pool(size: int) -> ThreadPoolExecutor:
+            made = ThreadPoolExecutor(size)
+            # What waits in a pool when the run is stopped is not worth finishing.
+            pools.callback(made.shutdown, wait=True, cancel_futures=True)
+            return made
+
+        painters = pool(1 + len(detectors) // 4)
+        read_ahead = readers + job.batch
+        images = _ordered(
+            pool(readers), lambda item: read(item, job.max_pixels), _todo(job), read_ahead
+        )
+        batches = _ordered(
+            pool(len(detectors)), run_batch, _batched(images, job.batch), len(detectors)
+        )
+        pictures: deque[Future[None]] = deque()
+        sealed_at = time.monotonic()
+        try:
+            for batch in batches:
+                for item in batch:
+                    if job.pictures and item.image is not None:
+                        while len(pictures) >= _WAITING_PICTURES:
+                            pictures.popleft().result()
+                        pictures.append(painters.submit(draw, item, job.out))
+                    part.add(item)
+                    if part.full or time.monotonic() - sealed_at > CHECKPOINT_S:
+                        _finish(pictures)
+                        part.seal()
+                        sealed_at = time.monotonic()
+                on_images(len(batch))
+        finally:
+            # Also when interrupted: what was detected is not detected again.
+            _finish(pictures)
+            part.seal()
+
+
+def _finish(pictures: deque[Future[None]]) -> None:
+    while pictures:
+        pictures.popleft().result()
+
+
+def _ordered(
+    pool: ThreadPoolExecutor, work: Callable[[Given], Made], items: Iterable[Given], ahead: int
+) -> Iterator[Made]:
+    """Works on items in threads, at most `ahead` of the one given out, and keeps their order."""
+    pending: deque[Future[Made]] = deque()
+    for item in items:
+        pending.append(pool.submit(work, item))
+        if len(pending) > ahead:
+            yield pending.popleft().result()
+    while pending:
+        yield pending.popleft().result()
+
+
+def _batched(items: Iterator[Item], size: int) -> Iterator[list[Item]]:
+    while batch := list(islice(items, size)):
+        yield batch
+
+
+def _todo(job: Job) -> Iterator[Item]:
+    """The images that no sealed part holds, in order."""
+    sealed = job.parts.sealed()
+    row, position = 0, Position(0)
+    while True:
+        while row % job.part_images == 0 and (part := sealed.get(row // job.part_images)):
+            row, position = row + part.images, part.following
+        for item in items_from(job, row, position):
+            yield item
+            row, position = item.row + 1, item.following
+            if row % job.part_images == 0 and row // job.part_images in sealed:
+                break
+        else:
+            return
+
+
+def items_from(job: Job, row: int, position: Position, stop: int | None = None) -> Iterator[Item]:
+    """The items from a position on, numbered from `row`; those of a video with their frames.
+
+    Args:
+        job: The run.
+        row: Number of the first item within the run.
+        position: Where to begin in the inputs.
+        stop: The input to end before, or None.
+    """
+    for index, path, name, image_id in read_inputs(job.inputs, position.file, stop):
+        number = row + 1 if image_id is None else image_id
+        following = Position(index + 1)
+        if not ImageFile(path, name).is_video:
+            yield Item(row, ImageResult(number, name, path), following)
+            row += 1
+            continue
+        from tfzoo.video import read_frames
+
+        try:
+            first = position.frame if index == position.file else 0
+            for frame in read_frames(path, first, job.max_pixels):
+                result = ImageResult(
+                    row + 1, name, path, frame=frame.index, timestamp_s=frame.timestamp_s
+                )
+                yield Item(row, result, Position(index, frame.index + 1), frame.image)
+                row += 1
+        except ImageError as error:
+            yield Item(row, ImageResult(row + 1, name, path, error=str(error)), following)
+            row += 1
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """Rows of a part, as tables, and the position after them."""
+
+    detections: pa.Table
+    images: pa.Table
+    following: Position
+
+
+class _OpenPart:
+    """The part being filled; an interruption at any moment leaves it sound."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._number = -1
+        self._rows: list[_Rows] = []
+        self._sealed = 0
+
+    @property
+    def full(self) -> bool:
+        return bool(sum(rows.images.num_rows for rows in self._rows) == self._parts.size)
+
+    def add(self, item: Item) -> None:
+        number, offset = divmod(item.row, self._parts.size)
+        if number != self._number:
+            self._rows, self._sealed = [], 0
+            self._number = number
+            if offset:  # An interrupted run sealed the beginning.
+                self._rows.append(_Rows(*self._parts.read(number), Position(0)))
+        columns = self._parts.columns
+        detections = detection_rows([item.result], columns)
+        images = image_rows([item.result], columns)
+        self._rows.append(_Rows(detections, images, item.following))
+
+    def seal(self) -> None:
+        """Seals what is there; the part stays open for more."""
+        import pyarrow as pa
+
+        if len(self._rows) > self._sealed:
+            self._parts.write(
+                self._number,
+                pa.concat_tables([rows.detections for rows in self._rows]),
+                pa.concat_tables([rows.images for rows in self._rows]),
+                self._rows[-1].following,
+            )
+            self._sealed = len(self._rows)

@@ -1,0 +1,142 @@
+"""What every engine does to one image: read it, detect it, keep what was asked for, draw it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from tfzoo.detections import Detections, Image
+from tfzoo.detector import Detector, load
+from tfzoo.errors import ImageError
+from tfzoo.sources import read_image
+from tfzoo.writers import (
+    Columns,
+    ImageResult,
+    Parts,
+    Position,
+    picture_path,
+    write_picture,
+)
+
+
+@dataclass(frozen=True)
+class Job:
+    """All that an engine needs to know of a run; plain data, so that it can travel.
+
+    Attributes:
+        model: Name or path of the model.
+        devices: One detector is opened on each.
+        runtime: What runs the model.
+        labels: Category names by id, where they are not the model's own.
+        batch: Images run at once.
+        min_score: Scores below it are dropped (0 to 1).
+        class_ids: Categories kept, or None for all.
+        max_detections: Kept of one image, best first, or None for all.
+        max_pixels: Larger images fail.
+        pictures: Whether annotated pictures are written.
+        out: The output folder.
+        part_images: Images in a part.
+        columns: Columns of the parts.
+    """
+
+    model: str
+    out: Path
+    devices: tuple[str, ...]
+    runtime: str
+    labels: Mapping[int, str] | None
+    batch: int
+    min_score: float
+    class_ids: tuple[int, ...] | None
+    max_detections: int | None
+    max_pixels: int
+    pictures: bool
+    part_images: int
+    columns: Columns
+
+    @property
+    def parts(self) -> Parts:
+        """The run's parts."""
+        return Parts(self.out / "parts", self.part_images, self.columns)
+
+    @property
+    def inputs(self) -> Path:
+        """The run's list of inputs."""
+        return self.out / "inputs.parquet"
+
+    def open_detector(self, device: str) -> Detector:
+        """A detector for this job on a device."""
+        return load(self.model, device=device, runtime=self.runtime, labels=self.labels)
+
+
+@dataclass(frozen=True, eq=False)
+class Item:
+    """One image or frame on its way.
+
+    Attributes:
+        row: Its number within the run, from 0.
+        result: What its result will name; an error here says that it can't be read.
+        following: The position after it.
+        image: uint8 [H, W, 3] RGB, once it was read.
+    """
+
+    row: int
+    result: ImageResult
+    following: Position
+    image: Image | None = None
+
+
+def read(item: Item, max_pixels: int) -> Item:
+    """The item with its image, or with the reason why it has none."""
+    if item.image is not None or item.result.error is not None:
+        return item
+    try:
+        return replace(item, image=read_image(item.result.path, max_pixels))
+    except ImageError as error:
+        return _failed(item, error)
+
+
+def detect(detector: Detector, items: Sequence[Item], job: Job) -> list[Item]:
+    """Detects the items of one batch; one that fails carries the error, and spoils no other."""
+    readable = [item for item in items if item.image is not None]
+    try:
+        found = _run(detector, [item.image for item in readable if item.image is not None])
+        pairs = zip(readable, found, strict=True)
+        results = {item.row: _with(item, kept(each, job)) for item, each in pairs}
+    except Exception as error:  # Runtimes raise what they like on an image they can't take.
+        if len(readable) == 1:
+            results = {readable[0].row: _failed(readable[0], error)}
+        else:
+            results = {item.row: detect(detector, [item], job)[0] for item in readable}
+    return [results.get(item.row, item) for item in items]
+
+
+def _run(detector: Detector, images: list[Image]) -> list[Detections]:
+    return [detector.detect(image) for image in images]
+
+
+def _with(item: Item, found: Detections) -> Item:
+    return replace(item, result=replace(item.result, found=found))
+
+
+def _failed(item: Item, error: Exception) -> Item:
+    text = str(error).strip() or type(error).__name__
+    if not isinstance(error, ImageError):
+        text = f"{item.result.path}: the model failed on it: {text.splitlines()[0][:500]}"
+    return replace(item, image=None, result=replace(item.result, error=text))
+
+
+def kept(found: Detections, job: Job) -> Detections:
+    """The detections that a job asks for."""
+    if job.min_score > 0:
+        found = found.above(job.min_score)
+    if job.class_ids is not None:
+        found = found.of(job.class_ids)
+    return found[: job.max_detections] if job.max_detections is not None else found
+
+
+def draw(item: Item, out: Path) -> None:
+    """Writes the annotated picture of an image."""
+    if item.image is not None and item.result.found is not None and item.result.frame is None:
+        path = picture_path(out / "annotated", item.result.file_name)
+        write_picture(path, item.result.found.draw(item.image))

@@ -1,0 +1,158 @@
+"""Videos in and out, frame by frame, through OpenCV."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tfzoo.detections import Image
+from tfzoo.errors import ImageError, OutputError
+from tfzoo.sources import MAX_PIXELS
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """One frame of a video.
+
+    Attributes:
+        index: Its number, from 0.
+        timestamp_s: Its time from the start in seconds.
+        image: uint8 [H, W, 3] RGB.
+    """
+
+    index: int
+    timestamp_s: float
+    image: Image
+
+
+@dataclass(frozen=True)
+class VideoInfo:
+    """What a video file says of itself.
+
+    Attributes:
+        frames: Number of frames it claims to hold; 0 where it does not say.
+        frames_per_s: Its rate; 0 where it does not say.
+    """
+
+    frames: int
+    frames_per_s: float
+
+
+def read_frames(path: str, first: int = 0, max_pixels: int = MAX_PIXELS) -> Iterator[Frame]:
+    """Reads the frames of a video one after the other, holding one.
+
+    Args:
+        path: A video file, or its address.
+        first: Frames before this one are passed over (counted, so that the numbers are true).
+        max_pixels: Refuse larger frames.
+
+    Raises:
+        ImageError: It is no video that can be read; or, after the last frame that could be read,
+            it ended before the number of frames that it claims.
+    """
+    capture = _open(path)
+    try:
+        info = _info(capture)
+        index = 0
+        while index < first and capture.grab():
+            index += 1
+        while True:
+            good, picture = capture.read()
+            if not good:
+                break
+            if picture.shape[0] * picture.shape[1] > max_pixels:
+                raise ImageError(
+                    f"{path}: frames of {picture.shape[1]}x{picture.shape[0]} are over the limit "
+                    f"of {max_pixels} pixels; raise it with --max-pixels"
+                )
+            time_s = capture.get(_cv2().CAP_PROP_POS_MSEC) / 1000
+            if not time_s and info.frames_per_s:  # Some files carry no time stamps.
+                time_s = index / info.frames_per_s
+            yield Frame(index, time_s, np.ascontiguousarray(picture[:, :, ::-1]))
+            index += 1
+        # The claim is an estimate in some formats, so that a hundredth less is no damage.
+        if index < info.frames - max(1, info.frames // 100):
+            raise ImageError(
+                f"{path}: the video ends after {index} of the {info.frames} frames it claims; it "
+                "is truncated or damaged. The frames before are detected"
+            )
+    finally:
+        capture.release()
+
+
+def video_info(path: str) -> VideoInfo:
+    """What a video file says of itself.
+
+    Raises:
+        ImageError: It is no video that can be read.
+    """
+    capture = _open(path)
+    try:
+        return _info(capture)
+    finally:
+        capture.release()
+
+
+def write_video(path: Path, pictures: Iterable[Image], frames_per_s: float) -> None:
+    """Writes pictures, uint8 [H, W, 3] RGB of one size, as an MP4 video, holding one.
+
+    Raises:
+        OutputError: It can't be written.
+    """
+    cv2 = _cv2()
+    temporary = path.with_name(f".{path.stem}.tmp.mp4")
+    writer = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        for picture in pictures:
+            height, width = picture.shape[:2]
+            if writer is None:
+                code = cv2.VideoWriter_fourcc(*"mp4v")
+                writer = cv2.VideoWriter(str(temporary), code, frames_per_s or 25, (width, height))
+                if not writer.isOpened():
+                    raise OutputError(f"video {path} can't be written: OpenCV could not start it")
+            writer.write(np.ascontiguousarray(picture[:, :, ::-1]))
+        if writer is not None:
+            writer.release()
+            writer = None
+            temporary.replace(path)
+    except OSError as error:
+        raise OutputError(f"video {path} can't be written: {error.strerror}") from None
+    finally:
+        if writer is not None:
+            writer.release()
+            temporary.unlink(missing_ok=True)
+
+
+def _cv2() -> Any:
+    # A damaged file is told of by an error of ours, not by FFmpeg on the terminal.
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+    os.environ.setdefault("OPENCV_LOG_LEVEL", "OFF")
+    import cv2
+
+    return cv2
+
+
+def _open(path: str) -> Any:
+    try:
+        capture = _cv2().VideoCapture(path)
+    except UnicodeEncodeError:
+        raise ImageError(f"{path}: OpenCV opens no video whose name is not UTF-8") from None
+    if not capture.isOpened():
+        raise ImageError(f"{path}: not a video that can be read (MP4, AVI, MKV, WebM, ...)")
+    return capture
+
+
+def _info(capture: Any) -> VideoInfo:
+    cv2 = _cv2()
+    frames = capture.get(cv2.CAP_PROP_FRAME_COUNT)
+    rate = capture.get(cv2.CAP_PROP_FPS)
+    # Where a file does not say, OpenCV gives nonsense, negative numbers included.
+    return VideoInfo(
+        int(frames) if 0 < frames < 1e9 else 0, float(rate) if 0 < rate < 1000 else 0.0
+    )
