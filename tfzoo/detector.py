@@ -20,7 +20,7 @@ from tfzoo.runtimes import Runtime, image_failures
 from tfzoo.sources import ImageLike, read_image
 from tfzoo.store import StoredModel, get_model
 
-#: Runtime to use where none is named.
+#: The runtime that `auto` means, instead of measuring.
 RUNTIME_VARIABLE = "TFZOO_RUNTIME"
 
 
@@ -133,7 +133,7 @@ def load(
     name: str | PathLike[str] | ModelSpec,
     *,
     device: str = "auto",
-    runtime: str | None = None,
+    runtime: str = "auto",
     labels: Mapping[int, str] | None = None,
     throughput: bool = False,
 ) -> Detector:
@@ -142,10 +142,9 @@ def load(
     Args:
         name: A name, id, alias or short form (`tfzoo list`), a SavedModel folder or an archive.
         device: `auto` (a GPU where there is one), `cpu`, `gpu` or `gpu:1`.
-        runtime: `auto` (the fastest that is proven to agree with TensorFlow; measured once for
-            each model, see `tfzoo.choose`), `tensorflow`, `openvino` or `onnx`. None asks
-            `TFZOO_RUNTIME`, else is `auto`. An `.onnx` file opens with `onnx` unless OpenVINO is
-            asked for.
+        runtime: `tensorflow`, `openvino` or `onnx`; `auto` is what `TFZOO_RUNTIME` says, else the
+            fastest that is proven to agree with TensorFlow (measured once for each model, see
+            `tfzoo.choose`). An `.onnx` file opens with `onnx` unless OpenVINO is asked for.
         labels: Category names by id, where they are not those of the manifest, or COCO's.
         throughput: Prefer many images a second (`stream`) over the latency of one.
 
@@ -157,7 +156,8 @@ def load(
     """
     model = get_model(name)
     names = labels or (model.spec.labels if model.spec else None) or COCO
-    runtime = runtime or os.environ.get(RUNTIME_VARIABLE) or "auto"
+    if runtime == "auto":
+        runtime = os.environ.get(RUNTIME_VARIABLE, "auto")
     opened: dict[str, Detector] = {}
 
     def open_with(chosen: str) -> Detector:
