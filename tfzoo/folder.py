@@ -96,7 +96,7 @@ def detect_folder(
     pictures: bool = True,
     annotations: str | PathLike[str] | None = None,
     device: str = "auto",
-    runtime: str = "tensorflow",
+    runtime: str = "auto",
     labels: Mapping[int, str] | None = None,
     batch: int = 1,
     max_pixels: int = MAX_PIXELS,
@@ -125,7 +125,7 @@ def detect_folder(
         annotations: A COCO annotation file: its image ids are used, and images that it does not
             list are skipped.
         device: `auto`, `cpu`, `gpu`, `gpu:1`, or several, `gpu:0,gpu:1`, that share the images.
-        runtime: `tensorflow`, `openvino` or `onnx`.
+        runtime: `auto`, `tensorflow`, `openvino` or `onnx`; see `tfzoo.load`.
         labels: Category names by id, where they are not the model's own.
         batch: Images run at once.
         max_pixels: Images of more pixels fail: a small file can unpack to any size.
@@ -410,7 +410,10 @@ def _open(
 ) -> list[Detector]:
     if isinstance(model, Detector):
         return [model]
-    return [load(model, device=each, runtime=runtime, labels=labels) for each in _devices(device)]
+    return [
+        load(model, device=each, runtime=runtime, labels=labels, throughput=True)
+        for each in _devices(device)
+    ]
 
 
 def _probe(detector: Detector) -> Columns:

@@ -65,7 +65,12 @@ DeviceOption = Annotated[
     str, typer.Option(metavar="DEVICE", help="auto (a GPU where there is one), cpu, gpu or gpu:1.")
 ]
 RuntimeOption = Annotated[
-    str, typer.Option(metavar="RUNTIME", help="What runs the model: tensorflow, openvino or onnx.")
+    str,
+    typer.Option(
+        metavar="RUNTIME",
+        help="What runs the model: tensorflow, openvino, onnx, or auto (what TFZOO_RUNTIME says, "
+        "else the fastest that is proven to agree with TensorFlow).",
+    ),
 ]
 ResultsOption = Annotated[
     Path, typer.Option(metavar="DIR", help="Folder of the measurements, such as accuracy.csv.")

@@ -82,7 +82,7 @@ def detect_command(
         ),
     ] = None,
     device: DeviceOption = "auto",
-    runtime: RuntimeOption = "tensorflow",
+    runtime: RuntimeOption = "auto",
     batch: Annotated[int, typer.Option(metavar="N", help="Images run at once.")] = 1,
     max_pixels: Annotated[
         int, typer.Option(metavar="N", help="Fail images of more pixels than this.")

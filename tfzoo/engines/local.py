@@ -60,7 +60,9 @@ def run(
     readers = min(4, os.cpu_count() or 1) + 1
     free: SimpleQueue[Detector] = SimpleQueue()
     for detector in detectors:
-        free.put(detector)
+        for _ in range(detector.workers):
+            free.put(detector)
+    slots = free.qsize()
 
     def run_batch(batch: list[Item]) -> list[Item]:
         detector = free.get()
@@ -83,9 +85,7 @@ def run(
         images = _ordered(
             pool(readers), lambda item: read(item, job.max_pixels), _todo(job), read_ahead
         )
-        batches = _ordered(
-            pool(len(detectors)), run_batch, _batched(images, job.batch), len(detectors)
-        )
+        batches = _ordered(pool(slots), run_batch, _batched(images, job.batch), slots)
         pictures: deque[Future[None]] = deque()
         sealed_at = time.monotonic()
         try:

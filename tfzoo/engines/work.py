@@ -66,7 +66,9 @@ class Job:
 
     def open_detector(self, device: str) -> Detector:
         """A detector for this job on a device."""
-        return load(self.model, device=device, runtime=self.runtime, labels=self.labels)
+        return load(
+            self.model, device=device, runtime=self.runtime, labels=self.labels, throughput=True
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,7 +102,8 @@ def detect(detector: Detector, items: Sequence[Item], job: Job) -> list[Item]:
     """Detects the items of one batch; one that fails carries the error, and spoils no other."""
     readable = [item for item in items if item.image is not None]
     try:
-        found = _run(detector, [item.image for item in readable if item.image is not None])
+        images = [item.image for item in readable if item.image is not None]
+        found = _run(detector, images, job.min_score)
         pairs = zip(readable, found, strict=True)
         results = {item.row: _with(item, kept(each, job)) for item, each in pairs}
     except Exception as error:  # Runtimes raise what they like on an image they can't take.
@@ -111,8 +114,8 @@ def detect(detector: Detector, items: Sequence[Item], job: Job) -> list[Item]:
     return [results.get(item.row, item) for item in items]
 
 
-def _run(detector: Detector, images: list[Image]) -> list[Detections]:
-    return [detector.detect(image) for image in images]
+def _run(detector: Detector, images: list[Image], min_score: float) -> list[Detections]:
+    return [detector.detect(image, min_score) for image in images]
 
 
 def _with(item: Item, found: Detections) -> Item:

@@ -222,7 +222,12 @@ def publish(folder: Path, build: Callable[[Path], None]) -> Path:
 
 
 def derived(
-    model_id: str, digest: str, key: str, build: Callable[[Path], None], version: str = ""
+    model_id: str,
+    digest: str,
+    key: str,
+    build: Callable[[Path], None],
+    version: str = "",
+    sound: Callable[[Path], bool] = Path.is_dir,
 ) -> Path:
     """A folder of data derived from a model, built once and kept beside it.
 
@@ -233,6 +238,7 @@ def derived(
         build: Fills the folder it is given; runs in one process at a time, and only where no
             cache has the folder yet. What it leaves behind if it fails is removed.
         version: Further text the folder depends on, too long for its name.
+        sound: Whether a folder is whole; one that is not is passed over, or built anew.
 
     Returns:
         The folder, whole; a shared cache's where it has one. Never write into it.
@@ -240,19 +246,36 @@ def derived(
     Raises:
         StoreError: The cache can't be written.
     """
+    found = find_derived(model_id, digest, key, version, sound)
+    if found is not None:
+        return found
+    root = settings.cache_folder()
+    folder = root / _derived_place(model_id, digest, key, version)
+    with writing(root), lock(f"prepared-{folder.parent.name}-{folder.name}"):
+        if sound(folder):
+            return folder
+        sweep(folder.parent, of=folder.name)
+        return publish(folder, build)
+
+
+def find_derived(
+    model_id: str,
+    digest: str,
+    key: str,
+    version: str = "",
+    sound: Callable[[Path], bool] = Path.is_dir,
+) -> Path | None:
+    """The folder that `derived` would return, where there is one already."""
+    place = _derived_place(model_id, digest, key, version)
+    roots = (*settings.shared_caches(), settings.cache_folder())
+    return next((root / place for root in roots if sound(root / place)), None)
+
+
+def _derived_place(model_id: str, digest: str, key: str, version: str) -> Path:
     name = _file_name(f"{short(digest)}-{key}")
     if version:
         name += "-" + hashlib.sha256(version.encode()).hexdigest()[:_SHORT]
-    place = Path("prepared", _file_name(model_id), name)
-    for root in (*settings.shared_caches(), settings.cache_folder()):
-        if (root / place).is_dir():
-            return root / place
-    root = settings.cache_folder()
-    with writing(root), lock(f"prepared-{_file_name(model_id)}-{name}"):
-        if (root / place).is_dir():
-            return root / place
-        sweep((root / place).parent, of=name)
-        return publish(root / place, build)
+    return Path("prepared", _file_name(model_id), name)
 
 
 @contextmanager
