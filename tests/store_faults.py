@@ -49,6 +49,14 @@ def trials(fault: str) -> Iterator[random.Random]:
         TALLY[fault][1] += 1
 
 
+@contextmanager
+def trial(fault: str) -> Iterator[None]:
+    """One trial where chance plays no part."""
+    TALLY[fault][0] += 1
+    yield
+    TALLY[fault][1] += 1
+
+
 # Archives -------------------------------------------------------------------------------------
 
 
@@ -91,7 +99,7 @@ def make_archive(
 
 
 def make_spec(*urls: str, sha256: str | None = None, **more: Any) -> ModelSpec:
-    """A manifest's entry with these sources; `hub:` and `bundled:` before an address name a kind."""
+    """A manifest's entry; `hub:` or `bundled:` before a source's address names its kind."""
     kinds = {"hub": "tfhub", "bundled": "bundled"}
     sources = []
     for url in urls:
@@ -161,7 +169,7 @@ class Answer:
         cut_after: Closes the connection after so many bytes of the body.
         stall_after: Sends nothing for `stall_s` after so many bytes.
         bytes_per_s: Throttles the body.
-        chunked: Leaves out Content-Length and closes at the end.
+        no_length: Leaves out Content-Length and closes at the end.
     """
 
     status: int
