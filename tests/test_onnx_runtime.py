@@ -39,7 +39,7 @@ def test_gpu_that_is_not_there_is_refused(model: Path) -> None:
 
     if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
         pytest.skip("this ONNX Runtime has CUDA")
-    with pytest.raises(DeviceError, match="onnxruntime-gpu.*--device cpu"):
+    with pytest.raises(DeviceError, match=r"onnxruntime-gpu.*--device cpu"):
         open_runtime("onnx", model, "gpu")
 
 
@@ -49,7 +49,7 @@ def test_device_that_is_no_device_is_refused(model: Path) -> None:
 
 
 def test_folder_is_refused_with_the_way_to_run_it(tmp_path: Path) -> None:
-    with pytest.raises(ModelFormatError, match="is a folder.*tensorflow runtime"):
+    with pytest.raises(ModelFormatError, match=r"is a folder.*tensorflow runtime"):
         open_runtime("onnx", tmp_path, "cpu")
 
 
