@@ -207,9 +207,7 @@ def image_rows(results: Sequence[ImageResult], columns: Columns) -> pa.Table:
             "image_id": result.image_id,
             "file_name": printable(result.file_name),
             "path": printable(result.path),
-            "width": result.found and result.found.image_size[1],
-            "height": result.found and result.found.image_size[0],
-            "detections": None if result.found is None else len(result.found),
+            **_sizes(result.found),
             "error": None if result.error is None else printable(result.error),
             "frame": result.frame,
             "timestamp_s": result.timestamp_s,
@@ -217,6 +215,13 @@ def image_rows(results: Sequence[ImageResult], columns: Columns) -> pa.Table:
         for result in results
     ]
     return pa.Table.from_pylist(rows, schema=columns.images())
+
+
+def _sizes(found: Detections | None) -> dict[str, int | None]:
+    if found is None:
+        return {"width": None, "height": None, "detections": None}
+    height, width = found.image_size
+    return {"width": width, "height": height, "detections": len(found)}
 
 
 @dataclass(frozen=True, order=True)
