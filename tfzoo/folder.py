@@ -223,13 +223,13 @@ def _run(
     count(0)
     began = time.monotonic()
     if engine == "ray":
-        from tfzoo.engines import ray
+        from tfzoo.engines.ray import run
 
-        ray.run(job, journal.images, address=address, workers=workers, on_images=count)
+        run(job, journal.images, address=address, workers=workers, on_images=count)
     else:
-        from tfzoo.engines import local
+        from tfzoo.engines.local import run as run_here
 
-        local.run(job, detectors, count)
+        run_here(job, detectors, count)
     seconds = time.monotonic() - began
     categories = export(job.parts, job.out)
     sealed = job.parts.sealed().values()

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, cast
+from uuid import uuid4
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,7 +34,8 @@ def atomic_file(path: Path) -> Iterator[IO[bytes]]:
     Raises:
         OutputError: It can't be written; nothing is left behind.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    # A name of its own: on a shared disk two machines may write the same part.
+    temporary = path.with_name(f".{path.name}.{uuid4().hex[:12]}.tmp")
     try:
         try:
             with temporary.open("wb") as file:
@@ -271,9 +273,11 @@ class Parts:
         return self.folder / table / f"part-{number:06d}.parquet"
 
     def create(self) -> None:
-        """Makes the folders."""
+        """Makes the folders, and removes what killed runs left half-written in them."""
         for table in ("detections", "images"):
             (self.folder / table).mkdir(parents=True, exist_ok=True)
+            for left in (self.folder / table).glob(".*.tmp"):
+                left.unlink(missing_ok=True)
 
     def write(
         self, number: int, detections: pa.Table, images: pa.Table, following: Position

@@ -57,59 +57,80 @@ def run(
         OutputError: Results can't be written; what was sealed stays.
         KeyboardInterrupt: After everything that was finished has been sealed.
     """
-    readers = min(4, os.cpu_count() or 1) + 1
-    free: SimpleQueue[Detector] = SimpleQueue()
-    for detector in detectors:
-        free.put(detector)
-
-    def run_batch(batch: list[Item]) -> list[Item]:
-        detector = free.get()
-        try:
-            return detect(detector, batch, job)
-        finally:
-            free.put(detector)
-
     part = _OpenPart(job.parts)
-    with ExitStack() as pools:
-
-        def pool(size: int) -> ThreadPoolExecutor:
-            made = ThreadPoolExecutor(size)
-            # What waits in a pool when the run is stopped is not worth finishing.
-            pools.callback(made.shutdown, wait=True, cancel_futures=True)
-            return made
-
-        painters = pool(1 + len(detectors) // 4)
-        read_ahead = readers + job.batch
-        images = _ordered(
-            pool(readers), lambda item: read(item, job.max_pixels), _todo(job), read_ahead
-        )
-        batches = _ordered(
-            pool(len(detectors)), run_batch, _batched(images, job.batch), len(detectors)
-        )
-        pictures: deque[Future[None]] = deque()
-        sealed_at = time.monotonic()
+    sealed_at = time.monotonic()
+    with Pipeline(job, detectors) as pipeline:
         try:
-            for batch in batches:
-                for item in batch:
-                    if job.pictures and item.image is not None:
-                        while len(pictures) >= _WAITING_PICTURES:
-                            pictures.popleft().result()
-                        pictures.append(painters.submit(draw, item, job.out))
-                    part.add(item)
-                    if part.full or time.monotonic() - sealed_at > CHECKPOINT_S:
-                        _finish(pictures)
-                        part.seal()
-                        sealed_at = time.monotonic()
-                on_images(len(batch))
+            for item in pipeline.finished(_todo(job)):
+                part.add(item)
+                if part.full or time.monotonic() - sealed_at > CHECKPOINT_S:
+                    pipeline.finish_pictures()
+                    part.seal()
+                    sealed_at = time.monotonic()
+                on_images(1)
         finally:
             # Also when interrupted: what was detected is not detected again.
-            _finish(pictures)
+            pipeline.finish_pictures()
             part.seal()
 
 
-def _finish(pictures: deque[Future[None]]) -> None:
-    while pictures:
-        pictures.popleft().result()
+class Pipeline:
+    """Threads that read, detect and draw: a bounded number of images, in order."""
+
+    def __init__(self, job: Job, detectors: Sequence[Detector]) -> None:
+        self._job = job
+        self._free: SimpleQueue[Detector] = SimpleQueue()
+        for detector in detectors:
+            self._free.put(detector)
+        self._devices = len(detectors)
+        self._readers = min(4, os.cpu_count() or 1) + 1
+        self._pools = ExitStack()
+        self._painters = self._pool(1 + self._devices // 4)
+        self._pictures: deque[Future[None]] = deque()
+
+    def __enter__(self) -> Pipeline:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._pools.close()
+
+    def _pool(self, size: int) -> ThreadPoolExecutor:
+        pool = ThreadPoolExecutor(size)
+        # What waits in a pool when the run is stopped is not worth finishing.
+        self._pools.callback(pool.shutdown, wait=True, cancel_futures=True)
+        return pool
+
+    def finished(self, items: Iterable[Item]) -> Iterator[Item]:
+        """The items with their results, in order; pictures of them may still be drawn."""
+        job = self._job
+        images = _ordered(
+            self._pool(self._readers),
+            lambda item: read(item, job.max_pixels),
+            items,
+            self._readers + job.batch,
+        )
+        batches = _ordered(
+            self._pool(self._devices), self._detect, _batched(images, job.batch), self._devices
+        )
+        for batch in batches:
+            for item in batch:
+                if job.pictures and item.image is not None:
+                    while len(self._pictures) >= _WAITING_PICTURES:
+                        self._pictures.popleft().result()
+                    self._pictures.append(self._painters.submit(draw, item, job.out))
+                yield item
+
+    def finish_pictures(self) -> None:
+        """Waits until the pictures of all items given out are written."""
+        while self._pictures:
+            self._pictures.popleft().result()
+
+    def _detect(self, batch: list[Item]) -> list[Item]:
+        detector = self._free.get()
+        try:
+            return detect(detector, batch, self._job)
+        finally:
+            self._free.put(detector)
 
 
 def _ordered(
