@@ -232,6 +232,10 @@ def _run(
         run_here(job, detectors, count)
     seconds = time.monotonic() - began
     categories = export(job.parts, job.out)
+    if job.columns.video and job.pictures:
+        from tfzoo.video import annotate_videos
+
+        annotate_videos(job.parts, job.out / "annotated")
     sealed = job.parts.sealed().values()
     images = sum(part.images for part in sealed)
     return Summary(

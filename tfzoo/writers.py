@@ -406,12 +406,17 @@ def _json_list(file: IO[bytes]) -> Iterator[Callable[[dict[str, Any]], None]]:
     file.write(b"\n]\n")
 
 
-def picture_path(folder: Path, name: str) -> Path:
+def picture_path(
+    folder: Path,
+    name: str,
+    formats: tuple[str, ...] = (".jpg", ".jpeg", ".png", ".webp"),
+) -> Path:
     """Where the annotated picture of an image goes: its name below the folder.
 
     Args:
         folder: Of all pictures.
         name: The image's name, perhaps with folders, perhaps absolute or an address.
+        formats: Endings that may stay; any other has the first of them appended.
     """
     parts = [
         "__" if part == ".." else part.replace(":", "_")
@@ -419,8 +424,7 @@ def picture_path(folder: Path, name: str) -> Path:
         if part not in ("", ".")
     ]
     path = folder.joinpath(*parts)
-    known = path.suffix.lower() in (".jpg", ".jpeg", ".png", ".webp")
-    return path if known else path.with_name(path.name + ".jpg")
+    return path if path.suffix.lower() in formats else path.with_name(path.name + formats[0])
 
 
 def write_picture(path: Path, image: Image) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 
 from tfzoo.engines.local import Pipeline, items_from
 from tfzoo.engines.work import Job
-from tfzoo.errors import OutputError, RuntimeUnavailableError, UsageError
+from tfzoo.errors import OutputError, RuntimeUnavailableError, TfzooError, UsageError
 from tfzoo.writers import Position, detection_rows, image_rows
 
 
@@ -102,8 +102,13 @@ def _pass(
         num_cpus=None if gpus else share,
         num_gpus=1 if gpus else None,
     )
-    for row in done.iter_rows():
-        on_images(row["images"])
+    try:
+        for row in done.iter_rows():
+            on_images(row["images"])
+    except ray.exceptions.RayError as error:
+        raise TfzooError(
+            f"Ray stopped: {error}\nWhat was finished is kept; go on with --resume"
+        ) from None
 
 
 class _Worker:
