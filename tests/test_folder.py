@@ -77,6 +77,7 @@ class Watched:
         self._inner = inner
         self.name, self.version, self.device = inner.name, inner.version, inner.device
         self.signature = inner.signature
+        self.workers = 2
         self.runs = 0
         self.before: Any = lambda: None
 
@@ -309,9 +310,8 @@ def test_a_run_of_bad_images_alone_could_not_run(standard: Detector, tmp_path: P
     assert detect_folder(tmp_path / "bad.png", standard, tmp_path / "out").exit_code == 3
 
 
-@pytest.mark.parametrize("batch", [1, 4])
 def test_an_image_that_the_model_fails_on_spoils_no_other(
-    watched: Detector, tmp_path: Path, batch: int
+    watched: Detector, tmp_path: Path
 ) -> None:
     inner = watched.runtime._inner.run
 
@@ -323,7 +323,7 @@ def test_an_image_that_the_model_fails_on_spoils_no_other(
     watched.runtime._inner.run = fail_on_bright
     images = fill(tmp_path / "photos", 6)
     save(images / "3.png", np.full((50, 50, 3), 255, np.uint8))
-    summary = detect_folder(images, watched, tmp_path / "out", batch=batch)
+    summary = detect_folder(images, watched, tmp_path / "out")
     assert (summary.images, summary.failed) == (6, 1)
     assert '/3.png"' in (tmp_path / "out/errors.jsonl").read_text()
 
@@ -368,7 +368,7 @@ def test_nothing_found_is_told_before_anything_is_made(standard: Detector, tmp_p
 
 @pytest.mark.parametrize(
     ("setting", "value"),
-    [("min_score", 1.5), ("max_detections", 0), ("batch", 0), ("max_pixels", 0)],
+    [("min_score", 1.5), ("max_detections", 0), ("max_pixels", 0)],
 )
 def test_settings_without_sense_are_refused(
     standard: Detector, tmp_path: Path, setting: str, value: float
@@ -498,7 +498,6 @@ def test_a_damaged_part_is_named_with_what_to_do(watched: Detector, tmp_path: Pa
         ({"min_score": 0.5}, "min_score: was 0.3, now 0.5"),
         ({"classes": ["dog"]}, r"classes: was null, now \[18\]"),
         ({"max_detections": 3}, "max_detections"),
-        ({"batch": 2}, "batch"),
         ({"recursive": True}, "recursive"),
         ({"pictures": False}, "pictures"),
     ],

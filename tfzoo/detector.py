@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from os import PathLike
+from pathlib import Path
 from typing import overload
 
 from tfzoo.decode import decode, prepare, recognise
 from tfzoo.detections import Detections, Image, RunInfo
 from tfzoo.labels import COCO
-from tfzoo.manifest import ModelSpec
-from tfzoo.runtimes import Runtime, image_failures, open_runtime
+from tfzoo.manifest import ModelSpec, SignatureKind
+from tfzoo.pipeline import in_order
+from tfzoo.postprocess import PostProcessing, postprocess
+from tfzoo.prepared import open_model
+from tfzoo.runtimes import Runtime, image_failures
 from tfzoo.sources import ImageLike, read_image
 from tfzoo.store import StoredModel, get_model
+
+#: The runtime that `auto` means, instead of measuring.
+RUNTIME_VARIABLE = "TFZOO_RUNTIME"
 
 
 class Detector:
@@ -24,13 +32,21 @@ class Detector:
         runtime: What runs it.
         kind: The kind of its signature.
         labels: Category names by id.
+        cut: The post-processing that is done outside of the graph, or None for a whole graph.
     """
 
-    def __init__(self, model: StoredModel, runtime: Runtime, labels: Mapping[int, str]) -> None:
+    def __init__(
+        self,
+        model: StoredModel,
+        runtime: Runtime,
+        labels: Mapping[int, str],
+        cut: PostProcessing | None = None,
+    ) -> None:
         self.model = model
         self.runtime = runtime
         self.labels = labels
-        self.kind = recognise(runtime.signature)
+        self.cut = cut
+        self.kind: SignatureKind = "standard" if cut else recognise(runtime.signature)
         self.run_info = RunInfo(model.id, f"{runtime.name} {runtime.version}", runtime.device)
 
     @overload
@@ -59,17 +75,39 @@ class Detector:
         image = read_image(source)
         return replace(self.detect(image), image=image)
 
-    def stream(self, images: Iterable[ImageLike]) -> Iterator[Detections]:
-        """Detects images one after the other, in order, keeping none in memory.
+    def stream(self, images: Iterable[ImageLike], min_score: float = 0.0) -> Iterator[Detections]:
+        """Reads and detects images, in order, several at once, keeping none in memory.
+
+        Args:
+            images: See `__call__`.
+            min_score: Leave out detections below this score.
 
         Raises:
             ImageError: An image can't be read.
         """
-        for image in images:
-            yield self.detect(read_image(image))
 
-    def detect(self, image: Image) -> Detections:
-        """Detects one image, uint8 [H, W, 3] RGB.
+        def read_and_detect(source: ImageLike) -> Detections:
+            return self.detect(read_image(source), min_score)
+
+        for _, found in in_order(read_and_detect, images, self.workers):
+            yield found
+
+    def detect_many(self, images: Iterable[Image], min_score: float = 0.0) -> Iterator[Detections]:
+        """Detects images, uint8 [H, W, 3] RGB each, in order, several at once."""
+        for _, found in in_order(lambda image: self.detect(image, min_score), images, self.workers):
+            yield found
+
+    @property
+    def workers(self) -> int:
+        """How many threads, calling `detect` at once, keep the runtime busy."""
+        return self.runtime.workers
+
+    def detect(self, image: Image, min_score: float = 0.0) -> Detections:
+        """Detects one image; may be called from several threads at once.
+
+        Args:
+            image: uint8 [H, W, 3] RGB.
+            min_score: Leave out detections below this score (0 to 1).
 
         Raises:
             ImageError: The model can't run on an image of this size.
@@ -77,7 +115,12 @@ class Detector:
         batch, frame = prepare(self.kind, image, self.runtime.signature.inputs[0])
         with image_failures(frame.image_size):
             raw = self.runtime.run(batch)
+        if self.cut is not None:
+            boxes, scores = raw["raw_detection_boxes"][0], raw["raw_detection_scores"][0]
+            raw = postprocess(boxes, scores, frame.image_size, self.cut, min_score)
         found = decode(self.kind, raw, frame, self.labels)
+        if min_score > 0:
+            found = found.above(min_score)
         return replace(found, run=self.run_info)
 
     def __repr__(self) -> str:
@@ -90,16 +133,20 @@ def load(
     name: str | PathLike[str] | ModelSpec,
     *,
     device: str = "auto",
-    runtime: str = "tensorflow",
+    runtime: str = "auto",
     labels: Mapping[int, str] | None = None,
+    throughput: bool = False,
 ) -> Detector:
     """Opens a model: fetched, verified and cached at first, from the cache afterwards.
 
     Args:
         name: A name, id, alias or short form (`tfzoo list`), a SavedModel folder or an archive.
         device: `auto` (a GPU where there is one), `cpu`, `gpu` or `gpu:1`.
-        runtime: `tensorflow`, `openvino` or `onnx`; an `.onnx` file opens with `onnx` anyway.
+        runtime: `tensorflow`, `openvino` or `onnx`; `auto` is what `TFZOO_RUNTIME` says, else the
+            fastest that is proven to agree with TensorFlow (measured once for each model, see
+            `tfzoo.choose`). An `.onnx` file opens with `onnx` unless OpenVINO is asked for.
         labels: Category names by id, where they are not those of the manifest, or COCO's.
+        throughput: Prefer many images a second (`stream`) over the latency of one.
 
     Raises:
         UnknownModelError, AmbiguousModelError: The name fits no model, or several.
@@ -108,8 +155,31 @@ def load(
         DeviceError, RuntimeUnavailableError: It can't be run as asked.
     """
     model = get_model(name)
-    spec_labels = model.spec.labels if model.spec else None
-    if model.path.suffix == ".onnx" and runtime == "tensorflow":
-        runtime = "onnx"  # TensorFlow opens no .onnx file, and it is only the default here.
-    opened = open_runtime(runtime, model.path, device)
-    return Detector(model, opened, labels or spec_labels or COCO)
+    names = labels or (model.spec.labels if model.spec else None) or COCO
+    if runtime == "auto":
+        runtime = os.environ.get(RUNTIME_VARIABLE, "auto")
+    opened: dict[str, Detector] = {}
+
+    def open_with(chosen: str) -> Detector:
+        if chosen not in opened:
+            parts = open_model(model, chosen, device, throughput)
+            opened[chosen] = Detector(model, parts.runtime, names, parts.cut)
+        return opened[chosen]
+
+    if model.path.suffix == ".onnx":
+        # TensorFlow opens no .onnx file.
+        runtime = "openvino" if runtime == "openvino" else "onnx"
+    elif runtime == "auto":
+        runtime = "tensorflow" if _on_gpu(device) else _choose(model, open_with)
+    return open_with(runtime)
+
+
+def _choose(model: StoredModel, open_with: Callable[[str], Detector]) -> str:
+    from tfzoo.choose import choose
+
+    return choose(model, lambda name: open_with(name).detect).runtime
+
+
+def _on_gpu(device: str) -> bool:
+    # TensorFlow would take seconds to say whether it sees a GPU.
+    return device.startswith("gpu") or (device == "auto" and Path("/dev/nvidiactl").exists())

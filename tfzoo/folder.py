@@ -96,9 +96,8 @@ def detect_folder(
     pictures: bool = True,
     annotations: str | PathLike[str] | None = None,
     device: str = "auto",
-    runtime: str = "tensorflow",
+    runtime: str = "auto",
     labels: Mapping[int, str] | None = None,
-    batch: int = 1,
     max_pixels: int = MAX_PIXELS,
     resume: bool = False,
     overwrite: bool = False,
@@ -125,9 +124,8 @@ def detect_folder(
         annotations: A COCO annotation file: its image ids are used, and images that it does not
             list are skipped.
         device: `auto`, `cpu`, `gpu`, `gpu:1`, or several, `gpu:0,gpu:1`, that share the images.
-        runtime: `tensorflow`, `openvino` or `onnx`.
+        runtime: `auto`, `tensorflow`, `openvino` or `onnx`; see `tfzoo.load`.
         labels: Category names by id, where they are not the model's own.
-        batch: Images run at once.
         max_pixels: Images of more pixels fail: a small file can unpack to any size.
         resume: Go on with an interrupted run of the same settings; starts one where none is.
         overwrite: Delete an earlier run's results first.
@@ -146,7 +144,7 @@ def detect_folder(
         KeyboardInterrupt: Stopped; everything finished was kept.
     """
     given = [sources] if isinstance(sources, str | PathLike) else list(sources)
-    _check_settings(min_score, max_detections, batch, max_pixels)
+    _check_settings(min_score, max_detections, max_pixels)
     out = Path(os.path.abspath(Path(out).expanduser()))  # noqa: PTH100 - links stay links
     journal = _read_journal(out)
     if journal is not None and not resume and not overwrite:
@@ -169,6 +167,8 @@ def detect_folder(
                 _delete(out)
             write_inputs(out / "inputs.parquet", listing, PART_IMAGES)
             listing.check()
+        if listing is None and journal is not None and runtime == "auto":
+            runtime = journal.settings["runtime"].split()[0]
         detectors = _open(model, device if engine == "local" else "auto", runtime, labels)
         first = detectors[0]
         columns = _probe(first)
@@ -177,9 +177,8 @@ def detect_folder(
             model=first.model.id if isinstance(model, Detector) else _name(model),
             out=out,
             devices=_devices(device),
-            runtime=runtime,
+            runtime=first.runtime.name,  # What `auto` chose holds for every worker.
             labels=labels,
-            batch=batch,
             min_score=min_score,
             class_ids=None if classes is None else _class_ids(classes, first.labels),
             max_detections=max_detections,
@@ -302,14 +301,11 @@ def _read_journal(out: Path) -> Journal | None:
         ) from None
 
 
-def _check_settings(
-    min_score: float, max_detections: int | None, batch: int, max_pixels: int
-) -> None:
+def _check_settings(min_score: float, max_detections: int | None, max_pixels: int) -> None:
     if not 0 <= min_score <= 1:
         raise UsageError(f"min_score is {min_score}; expected a score from 0 to 1")
     for name, value in (
         ("max_detections", max_detections),
-        ("batch", batch),
         ("max_pixels", max_pixels),
     ):
         if value is not None and value < 1:
@@ -414,7 +410,17 @@ def _open(
 ) -> list[Detector]:
     if isinstance(model, Detector):
         return [model]
-    return [load(model, device=each, runtime=runtime, labels=labels) for each in _devices(device)]
+    first, *others = _devices(device)
+    opened = load(model, device=first, runtime=runtime, labels=labels, throughput=True)
+    # What `auto` chose for the first holds for all: runtimes differ in the last digits.
+    chosen = opened.runtime.name
+    return [
+        opened,
+        *(
+            load(model, device=each, runtime=chosen, labels=labels, throughput=True)
+            for each in others
+        ),
+    ]
 
 
 def _probe(detector: Detector) -> Columns:
@@ -453,7 +459,7 @@ def _settings(job: Job, detector: Detector) -> dict[str, Any]:
         "digest": detector.model.digest,
         "runtime": detector.run_info.runtime,
         "precision": getattr(detector.runtime, "precision", "float32"),
-        "batch": job.batch,
+        "batch": 1,
         "min_score": job.min_score,
         "classes": None if job.class_ids is None else list(job.class_ids),
         "max_detections": job.max_detections,

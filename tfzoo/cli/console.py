@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import os
 import sys
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 
 from tfzoo.manifest import MANIFEST_VARIABLE
+from tfzoo.store.settings import OFFLINE_VARIABLE
 
 #: Results go to standard output, everything meant for a person's eyes only to standard error.
 out = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
@@ -40,6 +42,22 @@ ManifestOption = Annotated[
         is_eager=True,
     ),
 ]
+
+
+def _go_offline(wanted: bool) -> bool:
+    if wanted:
+        os.environ[OFFLINE_VARIABLE] = "1"
+    return wanted
+
+
+OfflineOption = Annotated[
+    bool,
+    typer.Option(
+        "--offline",
+        help=f"Download nothing; use what is cached (also: {OFFLINE_VARIABLE}=1).",
+        callback=_go_offline,
+    ),
+]
 JsonOption = Annotated[
     bool, typer.Option("--json", help="Print JSON for programs instead of a table.")
 ]
@@ -47,5 +65,13 @@ DeviceOption = Annotated[
     str, typer.Option(metavar="DEVICE", help="auto (a GPU where there is one), cpu, gpu or gpu:1.")
 ]
 RuntimeOption = Annotated[
-    str, typer.Option(metavar="RUNTIME", help="What runs the model: tensorflow, openvino or onnx.")
+    str,
+    typer.Option(
+        metavar="RUNTIME",
+        help="What runs the model: tensorflow, openvino, onnx, or auto (what TFZOO_RUNTIME says, "
+        "else the fastest that is proven to agree with TensorFlow).",
+    ),
+]
+ResultsOption = Annotated[
+    Path, typer.Option(metavar="DIR", help="Folder of the measurements, such as accuracy.csv.")
 ]

@@ -73,8 +73,7 @@ def detect_command(
         ),
     ] = None,
     device: DeviceOption = "auto",
-    runtime: RuntimeOption = "tensorflow",
-    batch: Annotated[int, typer.Option(metavar="N", help="Images run at once.")] = 1,
+    runtime: RuntimeOption = "auto",
     max_pixels: Annotated[
         int, typer.Option(metavar="N", help="Fail images of more pixels than this.")
     ] = 150_000_000,
@@ -124,7 +123,6 @@ def detect_command(
                 annotations=annotations,
                 device=device,
                 runtime=runtime,
-                batch=batch,
                 max_pixels=max_pixels,
                 resume=resume,
                 overwrite=overwrite,

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import closing
 from dataclasses import dataclass
-from itertools import islice
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from tfzoo.detector import Detector
 from tfzoo.engines.work import Item, Job, detect, draw, read
 from tfzoo.errors import ImageError
+from tfzoo.pipeline import in_order
 from tfzoo.sources import ImageFile
 from tfzoo.writers import (
     ImageResult,
@@ -35,8 +34,8 @@ CHECKPOINT_S = 5.0
 #: Pictures waiting to be drawn hold their images in memory.
 _WAITING_PICTURES = 4
 
-Given = TypeVar("Given")
-Made = TypeVar("Made")
+#: Threads that read; twice as many images may lie ready.
+_READERS = 3
 
 
 def run(
@@ -79,41 +78,29 @@ class Pipeline:
 
     def __init__(self, job: Job, detectors: Sequence[Detector]) -> None:
         self._job = job
+        # A slot for each call that a detector can take at once.
         self._free: SimpleQueue[Detector] = SimpleQueue()
         for detector in detectors:
-            self._free.put(detector)
-        self._devices = len(detectors)
-        self._readers = min(4, os.cpu_count() or 1) + 1
-        self._pools = ExitStack()
-        self._painters = self._pool(1 + self._devices // 4)
+            for _ in range(detector.workers):
+                self._free.put(detector)
+        self._slots = self._free.qsize()
+        self._painters = ThreadPoolExecutor(1 + len(detectors) // 4)
         self._pictures: deque[Future[None]] = deque()
 
     def __enter__(self) -> Pipeline:
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._pools.close()
-
-    def _pool(self, size: int) -> ThreadPoolExecutor:
-        pool = ThreadPoolExecutor(size)
-        # What waits in a pool when the run is stopped is not worth finishing.
-        self._pools.callback(pool.shutdown, wait=True, cancel_futures=True)
-        return pool
+        self._painters.shutdown(wait=True, cancel_futures=True)
 
     def finished(self, items: Iterable[Item]) -> Iterator[Item]:
         """The items with their results, in order; pictures of them may still be drawn."""
         job = self._job
-        images = _ordered(
-            self._pool(self._readers),
-            lambda item: read(item, job.max_pixels),
-            items,
-            self._readers + job.batch,
-        )
-        batches = _ordered(
-            self._pool(self._devices), self._detect, _batched(images, job.batch), self._devices
-        )
-        for batch in batches:
-            for item in batch:
+        with (
+            closing(in_order(lambda item: read(item, job.max_pixels), items, _READERS)) as images,
+            closing(in_order(self._detect, (i for _, i in images), self._slots)) as found,
+        ):
+            for _, item in found:
                 if job.pictures and item.image is not None:
                     while len(self._pictures) >= _WAITING_PICTURES:
                         self._pictures.popleft().result()
@@ -125,30 +112,12 @@ class Pipeline:
         while self._pictures:
             self._pictures.popleft().result()
 
-    def _detect(self, batch: list[Item]) -> list[Item]:
+    def _detect(self, item: Item) -> Item:
         detector = self._free.get()
         try:
-            return detect(detector, batch, self._job)
+            return detect(detector, item, self._job)
         finally:
             self._free.put(detector)
-
-
-def _ordered(
-    pool: ThreadPoolExecutor, work: Callable[[Given], Made], items: Iterable[Given], ahead: int
-) -> Iterator[Made]:
-    """Works on items in threads, at most `ahead` of the one given out, and keeps their order."""
-    pending: deque[Future[Made]] = deque()
-    for item in items:
-        pending.append(pool.submit(work, item))
-        if len(pending) > ahead:
-            yield pending.popleft().result()
-    while pending:
-        yield pending.popleft().result()
-
-
-def _batched(items: Iterator[Item], size: int) -> Iterator[list[Item]]:
-    while batch := list(islice(items, size)):
-        yield batch
 
 
 def _todo(job: Job) -> Iterator[Item]:

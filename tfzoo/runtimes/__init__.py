@@ -49,15 +49,17 @@ class Runtime(Protocol):
         version: The runtime's version.
         device: The device really used, such as `cpu` or `gpu:0`.
         signature: What the model takes and returns.
+        workers: How many threads, calling `run` at once, keep it busy.
     """
 
     name: str
     version: str
     device: str
     signature: Signature
+    workers: int
 
     def run(self, image: NDArray[Any]) -> Mapping[str, NDArray[Any]]:
-        """Runs the model on a batch of one, shaped as its input.
+        """Runs the model on a batch of one, shaped as its input; from any thread.
 
         Raises:
             UsageError: The batch holds more images than the model takes.
@@ -65,7 +67,7 @@ class Runtime(Protocol):
         ...
 
 
-Opener = Callable[[Path, str], Runtime]
+Opener = Callable[[Path, str, bool], Runtime]
 
 #: Runtime name to the module it needs; `open_runtime` imports ours of the same name.
 NEEDS = {"tensorflow": "tensorflow", "openvino": "openvino", "onnx": "onnxruntime"}
@@ -76,13 +78,14 @@ def installed(name: str) -> bool:
     return find_spec(NEEDS[name]) is not None
 
 
-def open_runtime(name: str, model: Path, device: str = "auto") -> Runtime:
+def open_runtime(name: str, model: Path, device: str = "auto", throughput: bool = False) -> Runtime:
     """Opens a model.
 
     Args:
         name: `tensorflow`, `openvino` or `onnx`.
         model: Folder with `saved_model.pb`, or an `.onnx` file.
         device: `auto` (a GPU where there is one), `cpu`, `gpu` or `gpu:1`.
+        throughput: Prefer many images a second over the latency of one.
 
     Raises:
         UsageError: No runtime goes by this name.
@@ -101,7 +104,7 @@ def open_runtime(name: str, model: Path, device: str = "auto") -> Runtime:
     from importlib import import_module
 
     opener: Opener = import_module(f"tfzoo.runtimes.{name}").open_model
-    return opener(model, device)
+    return opener(model, device, throughput)
 
 
 @contextmanager

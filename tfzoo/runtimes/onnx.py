@@ -27,6 +27,8 @@ class OnnxRuntime:
     """An ONNX model in a session of its own."""
 
     name = "onnx"
+    # One decodes while the other's network runs on all cores.
+    workers = 2
 
     def __init__(self, path: Path, device: str) -> None:
         import onnxruntime as ort
@@ -75,7 +77,7 @@ class OnnxRuntime:
         return dict(zip(names, self._session.run(names, {entry.name: image}), strict=True))
 
 
-def open_model(path: Path, device: str) -> OnnxRuntime:
+def open_model(path: Path, device: str, throughput: bool = False) -> OnnxRuntime:
     """Opens an `.onnx` file; see `tfzoo.runtimes.open_runtime`."""
     return OnnxRuntime(path, device)
 

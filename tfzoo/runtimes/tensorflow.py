@@ -26,6 +26,8 @@ class TensorFlowRuntime:
     """A SavedModel's `serving_default` signature."""
 
     name = "tensorflow"
+    # One decodes while the other's network runs on all cores.
+    workers = 2
 
     def __init__(self, folder: Path, device: str) -> None:
         import tensorflow as tf
@@ -69,7 +71,7 @@ class TensorFlowRuntime:
         return {name: value.numpy() for name, value in results.items()}
 
 
-def open_model(folder: Path, device: str) -> TensorFlowRuntime:
+def open_model(folder: Path, device: str, throughput: bool = False) -> TensorFlowRuntime:
     """Opens a SavedModel folder; see `tfzoo.runtimes.open_runtime`."""
     return TensorFlowRuntime(folder, device)
 

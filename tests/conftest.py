@@ -1,0 +1,22 @@
+"""All tests: a cache of their own, and TensorFlow unless a test asks for another runtime."""
+
+import os
+import tempfile
+
+import pytest
+
+# Set before any test module is imported, and handed on to the processes that tests start.
+os.environ["TFZOO_RUNTIME"] = "tensorflow"
+
+
+@pytest.fixture(autouse=True, scope="session")
+def cache_of_the_tests():
+    """A cache that is gone after the tests; measuring runtimes for each stand-in takes long."""
+    with tempfile.TemporaryDirectory(prefix="tfzoo-tests-") as folder:
+        before = os.environ.get("TFZOO_CACHE")
+        os.environ["TFZOO_CACHE"] = folder
+        yield
+        if before is None:
+            del os.environ["TFZOO_CACHE"]
+        else:
+            os.environ["TFZOO_CACHE"] = before

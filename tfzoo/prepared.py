@@ -1,0 +1,197 @@
+"""Prepared models: what a runtime opens in a fraction of the time, derived once and kept.
+
+A prepared model is data derived from a model in the cache. It lies beside it under a name that
+holds the model's digest, the converter, its version and the processor, so that a new one is made
+whenever one of them changes. Its files are checked by digest at each opening; a damaged one is
+made anew, never trusted.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import platform
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from tfzoo.errors import RuntimeUnavailableError, StoreError
+from tfzoo.postprocess import PostProcessing, find_parameters
+from tfzoo.runtimes import NEEDS, Runtime, installed, open_runtime
+from tfzoo.store import StoredModel
+from tfzoo.store.cache import derived, find_derived
+
+#: Raised whenever what is written, or what is measured, changes.
+FORMAT = 1
+
+RECORD = "prepared.json"
+
+_log = logging.getLogger("tfzoo.prepared")
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A prepared model.
+
+    Attributes:
+        folder: Where its files lie; never write into it.
+        cut: The post-processing left to do outside, or None for a whole graph.
+        note: In a sentence, why it is cut or whole.
+    """
+
+    folder: Path
+    cut: PostProcessing | None
+    note: str
+
+
+@dataclass(frozen=True)
+class Opened:
+    """An opened runtime, with what is left to do outside of it."""
+
+    runtime: Runtime
+    cut: PostProcessing | None = None
+    note: str = "as it was exported"
+
+
+def open_model(
+    model: StoredModel, runtime: str, device: str = "auto", throughput: bool = False
+) -> Opened:
+    """Opens a model with a runtime, by way of its prepared form where the runtime has one.
+
+    Args:
+        model: From the store.
+        runtime: `tensorflow`, `openvino` or `onnx`.
+        device: `auto`, `cpu`, `gpu` or `gpu:1`.
+        throughput: Prefer many images a second over the latency of one.
+
+    Raises:
+        UsageError, RuntimeUnavailableError, DeviceError, ModelFormatError: See `open_runtime`.
+        StoreError: The prepared form can't be kept.
+    """
+    if model.path.is_dir() and installed(runtime) and runtime == "openvino":
+        prepared = prepare(model)
+        opened = open_runtime(runtime, prepared.folder, device, throughput)
+        return Opened(opened, prepared.cut, prepared.note)
+    if model.path.is_dir() and runtime == "onnx":
+        exported = find_export(model)
+        if exported is None:
+            raise RuntimeUnavailableError(
+                f"{model.id} has not been converted to ONNX yet; convert it once with: "
+                f"tfzoo export '{model.id}' --format onnx"
+            )
+        return Opened(open_runtime(runtime, exported, device, throughput))
+    return Opened(open_runtime(runtime, model.path, device, throughput))
+
+
+def prepare(model: StoredModel) -> Prepared:
+    """A model's form for OpenVINO, made where there is none yet.
+
+    Raises:
+        ModelFormatError: OpenVINO can't read the model.
+        StoreError: It can't be kept.
+    """
+
+    def build(folder: Path) -> None:
+        from tfzoo.runtimes.openvino import write_compiled
+
+        _log.info("preparing %s for OpenVINO; this is done once", model.id)
+        parameters = find_parameters(model.path, model.spec)
+        cut, note = write_compiled(model.path, folder, parameters)
+        write_record(
+            folder, {"cut": asdict(parameters) if cut and parameters else None} | {"note": note}
+        )
+
+    folder, record = keep(model, "openvino", f"{library_version('openvino')} {machine()}", build)
+    cut = record["cut"]
+    return Prepared(folder, PostProcessing(**cut) if cut else None, record["note"])
+
+
+def find_export(model: StoredModel) -> Path | None:
+    """A model's ONNX form, or None where it has not been converted."""
+    return None
+
+
+def keep(
+    model: StoredModel, key: str, versions: str, build: Callable[[Path], None]
+) -> tuple[Path, dict[str, Any]]:
+    """A sound folder of derived data, and its record.
+
+    Args:
+        model: What it is derived from.
+        key: What it is.
+        versions: What it depends on beside the model.
+        build: Fills a folder; its last step is `write_record`.
+
+    Raises:
+        StoreError: It can't be kept.
+    """
+    records: dict[Path, dict[str, Any]] = {}
+
+    def sound(folder: Path) -> bool:
+        record = read_record(folder)
+        if record is not None:
+            records[folder] = record
+        elif folder.exists():
+            _log.warning("%s is damaged; it is not used", folder)
+        return record is not None
+
+    folder = derived(model.id, model.digest, key, build, f"{FORMAT} {versions}", sound)
+    if folder not in records and not sound(folder):
+        raise StoreError(f"{folder} was damaged as soon as it was made; check the disk")
+    return folder, records[folder]
+
+
+def kept(model: StoredModel, key: str, versions: str) -> dict[str, Any] | None:
+    """The record of a sound folder of derived data, or None where there is none."""
+    folder = find_derived(model.id, model.digest, key, f"{FORMAT} {versions}")
+    return None if folder is None else read_record(folder)
+
+
+def write_record(folder: Path, content: dict[str, Any]) -> None:
+    """Seals a folder: its record names each file with its digest."""
+    files = {path.name: _file_digest(path) for path in sorted(folder.iterdir())}
+    (folder / RECORD).write_text(json.dumps({"files": files, **content}, indent=1))
+
+
+def read_record(folder: Path) -> dict[str, Any] | None:
+    """A folder's record, or None where a file is missing or is not what it was."""
+    try:
+        record: dict[str, Any] = json.loads((folder / RECORD).read_text())
+        sound = all(
+            _file_digest(folder / name) == digest for name, digest in record["files"].items()
+        )
+    except (OSError, ValueError, KeyError, AttributeError):
+        return None
+    return record if sound else None
+
+
+def _file_digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def library_version(runtime: str) -> str:
+    """Version of a runtime's library without importing it; empty where it is not installed."""
+    for name in (NEEDS[runtime], NEEDS[runtime] + "-gpu", NEEDS[runtime] + "-cpu"):
+        try:
+            return version(name)
+        except PackageNotFoundError:
+            continue
+    return ""
+
+
+@lru_cache(maxsize=1)
+def machine() -> str:
+    """The processor: its name and what it can do, which compiled code and figures depend on."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = []
+    wanted = ("model name", "flags", "Features", "CPU part")
+    told = sorted({line for line in lines if line.startswith(wanted)})
+    count = sum(line.startswith("processor") for line in lines)
+    return f"{platform.machine()} {platform.processor()} {count} {' '.join(told)}"

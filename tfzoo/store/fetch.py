@@ -1,0 +1,354 @@
+"""Fetching a model: its sources in order, each download verified, unpacked and published."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import shutil
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+
+import tfzoo
+from tfzoo.errors import (
+    ArchiveError,
+    DownloadError,
+    OfflineError,
+    StoreError,
+    TfzooError,
+    VerificationError,
+)
+from tfzoo.manifest import ModelSpec, Source
+from tfzoo.store import archive, cache, hub, provenance, settings, verify
+from tfzoo.store.cache import Entry
+from tfzoo.store.download import Downloaded, Policy, download, open_client
+from tfzoo.store.progress import Progress, Step, ignore
+from tfzoo.store.provenance import FileRecord, Provenance
+
+_log = logging.getLogger("tfzoo.store")
+_CONTENT = "model"
+_PERMISSIVE = {"Apache-2.0", "BSD-3-Clause", "MIT"}
+
+
+def fetch(
+    spec: ModelSpec,
+    *,
+    offline: bool | None = None,
+    allow_unverified: bool | None = None,
+    report: Progress = ignore,
+    policy: Policy | None = None,
+) -> Entry:
+    """A model in the cache, downloaded if no cache has it.
+
+    Args:
+        spec: The model.
+        offline: Forbids downloads; None asks the environment.
+        allow_unverified: Accepts bytes that nothing vouches for; None asks the environment.
+        report: Is told of progress.
+        policy: How patient to be with a bad line.
+
+    Raises:
+        OfflineError: It is in no cache, and downloads are switched off.
+        DownloadError, VerificationError, ArchiveError: No source gave a good copy.
+        StoreError: The cache can't be written, or the disk is full.
+    """
+    if entry := cache.find(spec):
+        entry.mark_used()
+        return entry
+    root = settings.cache_folder()
+    waiting = Step(spec.id, "waiting")
+    with cache.writing(root), cache.lock(spec.id, lambda: report(waiting)):
+        # Another process may have fetched it while this one waited.
+        if (entry := cache.find(spec)) is None:
+            cache.sweep(cache.model_folder(root, spec.id))
+            entry = _Fetching(
+                spec,
+                root,
+                settings.allow_unverified() if allow_unverified is None else allow_unverified,
+                report,
+                policy or Policy(),
+            ).run(settings.offline() if offline is None else offline)
+            shutil.rmtree(_downloads(root, spec), ignore_errors=True)
+    report(Step(spec.id, "done"))
+    return entry
+
+
+def fetch_all(
+    specs: Iterable[ModelSpec], fetch_one: Callable[[ModelSpec], Entry], jobs: int = 3
+) -> Iterator[tuple[ModelSpec, Entry | TfzooError]]:
+    """Fetches several models, a few at a time; gives each with its entry or error when done."""
+    pool = ThreadPoolExecutor(max_workers=jobs, thread_name_prefix="fetch")
+    try:
+        pending = {pool.submit(fetch_one, spec): spec for spec in specs}
+        for done in as_completed(pending):
+            try:
+                yield pending[done], done.result()
+            except TfzooError as error:
+                yield pending[done], error
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def add(spec: ModelSpec, path: Path) -> Entry:
+    """Puts a local copy of a model's archive into the cache.
+
+    Raises:
+        VerificationError: It differs from the manifest's or the recorded digest.
+        ArchiveError: It is damaged, hostile or holds no model.
+        StoreError: The cache can't be written.
+    """
+    root = settings.cache_folder()
+    if not path.is_file():
+        raise StoreError(f"{path} is no file; expected {spec.archive}")
+    with cache.writing(root), cache.lock(spec.id):
+        cache.sweep(cache.model_folder(root, spec.id))
+        fetching = _Fetching(spec, root, True, ignore, Policy())
+        return fetching.from_file(path, "added", "added by hand")
+
+
+def unpack_local(path: Path, digest: str) -> Entry:
+    """An archive that no manifest lists, unpacked into the cache once.
+
+    Args:
+        path: The archive.
+        digest: Its `sha256:...`.
+
+    Raises:
+        ArchiveError: It is damaged, hostile or holds no model.
+        StoreError: The cache can't be written.
+    """
+    root = settings.cache_folder()
+    parent = cache.local_folder(root, path)
+    with cache.writing(root), cache.lock(f"local-{parent.name}"):
+        if entry := cache.find_local(path, digest):
+            return entry
+        cache.sweep(parent)
+        origin = _Origin(str(path), "added", digest, path.stat().st_size, ())
+
+        def build(folder: Path) -> None:
+            files = archive.unpack(path, folder / _CONTENT)
+            model = archive.find_saved_model(folder / _CONTENT)
+            origin.record(parent.name, folder, model, files).write(folder)
+
+        return cache.opened(cache.publish(parent / cache.short(digest), build))
+
+
+@dataclass(frozen=True)
+class _Origin:
+    """Where bytes came from; see `Provenance`, which it becomes."""
+
+    source: str
+    kind: str
+    digest: str
+    bytes: int
+    vouched_by: tuple[str, ...]
+
+    def record(
+        self,
+        model_id: str,
+        folder: Path,
+        model: Path,
+        files: dict[str, FileRecord],
+        further: tuple[str, ...] = (),
+    ) -> Provenance:
+        """The record of a model unpacked into `folder`; `files` are relative to its content."""
+        return Provenance(
+            id=model_id,
+            source=self.source,
+            kind=self.kind,
+            digest=self.digest,
+            bytes=self.bytes,
+            vouched_by=self.vouched_by + further,
+            date=provenance.now(),
+            version=tfzoo.__version__,
+            model=model.relative_to(folder).as_posix(),
+            files={f"{_CONTENT}/{path}": file for path, file in files.items()},
+        )
+
+
+class _Fetching:
+    """One model on its way into the cache, under its lock."""
+
+    def __init__(
+        self, spec: ModelSpec, root: Path, unverified: bool, report: Progress, policy: Policy
+    ) -> None:
+        self.spec = spec
+        self.root = root
+        self.unverified = unverified
+        self.report = report
+        self.policy = policy
+        self.single_file = spec.archive.endswith(".onnx")
+
+    def run(self, offline: bool) -> Entry:
+        """Tries the sources in order until one gives a good copy."""
+        failures: list[StoreError] = []
+        # What lies in the package needs no network: it comes before any mirror.
+        sources = sorted(self._sources(), key=lambda source: source.kind != "bundled")
+        if offline:
+            sources = [source for source in sources if source.kind == "bundled"]
+        elif self.spec.license not in _PERMISSIVE:
+            _log.warning(
+                "%s is licensed %s; its terms bind whoever uses or serves it",
+                self.spec.name,
+                self.spec.license,
+            )
+        ways = {"bundled": self._from_package, "tfhub": self._from_hub, "archive": self._from_url}
+        for source in sources:
+            try:
+                return ways[source.kind](source.url)
+            except (DownloadError, VerificationError, ArchiveError) as failure:
+                _log.info("%s: %s", source.url, failure)
+                failures.append(failure)
+        raise self._failed(failures, offline)
+
+    def _sources(self) -> Iterator[Source]:
+        """The mirror's addresses of the archive, then the manifest's sources."""
+        if mirror := settings.mirror():
+            urls = [source.url for source in self.spec.sources if source.kind == "archive"]
+            paths = [url.partition("://")[2].partition("/")[2] for url in urls]
+            for path in dict.fromkeys((*paths, self.spec.archive)):
+                yield Source(kind="archive", url=f"{mirror}/{path}")
+        yield from self.spec.sources
+
+    def _failed(self, failures: list[StoreError], offline: bool) -> StoreError:
+        listed = "".join(f"\n  {failure}" for failure in failures)
+        if offline:
+            return OfflineError(
+                f"{self.spec.id} is in no cache, and downloads are switched off "
+                f"({settings.OFFLINE_VARIABLE} or --offline). Fetch it with a network: tfzoo fetch "
+                f"{self.spec.id}; or bring its archive: tfzoo cache add {self.spec.archive}{listed}"
+            )
+        # What was refused weighs more than what could not be reached.
+        worst = next(
+            (
+                kind
+                for kind in (VerificationError, ArchiveError)
+                if any(isinstance(failure, kind) for failure in failures)
+            ),
+            DownloadError,
+        )
+        return worst(f"{self.spec.id} could not be had from any source:{listed or ' it has none'}")
+
+    def _from_package(self, relative: str) -> Entry:
+        path = Path(tfzoo.__file__).parent / relative
+        if not path.is_file():
+            raise DownloadError(f"{relative} is not in this installation of tfzoo")
+        return self.from_file(path, "bundled", "bundled with tfzoo")
+
+    def from_file(self, path: Path, kind: str, by: str) -> Entry:
+        """Publishes a copy of the archive that lies on this disk."""
+        digest = f"sha256:{cache.file_digest(path)}"
+        vouched = (*verify.check_digest(self.spec, digest, of="archive"), by)
+        return self._unpack(path, _Origin(str(path), kind, digest, path.stat().st_size, vouched))
+
+    def _from_url(self, url: str) -> Entry:
+        self._check_scheme(url)
+        known = verify.recorded(self.spec.id, "archive")
+        name = hashlib.sha256(url.encode()).hexdigest()[:12]
+        part = _downloads(self.root, self.spec) / f"{name}.part"
+        part.parent.mkdir(parents=True, exist_ok=True)
+        for last in (False, True):
+            with open_client(self.policy) as client:
+                got = download(
+                    url,
+                    part,
+                    client,
+                    policy=self.policy,
+                    verifiable=self.spec.sha256 is not None or known is not None,
+                    allow_downgrade=self.unverified,
+                    room=0.0 if self.single_file else 1.0,
+                    report=lambda done, total: self.report(
+                        Step(self.spec.id, "downloading", done, total)
+                    ),
+                )
+            try:
+                return self._verified(got, url)
+            except (VerificationError, ArchiveError):
+                part.unlink(missing_ok=True)
+                # Pieces of two objects may have been joined; one clean download tells.
+                if got.in_one_piece or last:
+                    raise
+        raise AssertionError("unreachable: the loop returns or raises")
+
+    def _verified(self, got: Downloaded, url: str) -> Entry:
+        digest = f"sha256:{got.sha256}"
+        vouched = verify.check_digest(self.spec, digest, of="archive")
+        if got.secure:
+            way = "server's md5 over https" if got.server_md5 else "https certificate"
+            vouched.insert(1 if self.spec.sha256 else 0, f"{way} ({got.host})")
+        return self._unpack(got.path, _Origin(url, "archive", digest, got.bytes, tuple(vouched)))
+
+    def _from_hub(self, handle: str) -> Entry:
+        self._check_scheme(handle)
+        if self.spec.sha256 is not None and not self.unverified:
+            raise VerificationError(
+                f"{handle}: TF Hub packs models anew, so the manifest's digest can't vouch for "
+                "them (to accept it all the same: --allow-unverified)"
+            )
+        self.report(Step(self.spec.id, "downloading"))
+        downloads = _downloads(self.root, self.spec) / "tfhub"
+        shutil.rmtree(downloads, ignore_errors=True)
+        downloads.mkdir(parents=True)
+        model = archive.find_saved_model(hub.resolve(handle, downloads))
+        files = archive.records(model)
+        digest = f"sha256:{cache.tree_digest(files)}"
+        vouched = verify.check_digest(self.spec, digest, of="tfhub")
+        if handle.startswith("https:"):
+            vouched.insert(0, f"https certificate ({handle.split('/')[2]})")
+        size = sum(file.bytes for file in files.values())
+        origin = _Origin(handle, "tfhub", digest, size, tuple(vouched))
+
+        def build(folder: Path) -> None:
+            content = folder / _CONTENT / "saved_model"
+            content.parent.mkdir()
+            model.rename(content)
+            placed = {f"saved_model/{path}": file for path, file in files.items()}
+            self._write_record(folder, content, placed, origin)
+
+        return self._publish(origin, build)
+
+    def _check_scheme(self, url: str) -> None:
+        if url.startswith("https:") or self.spec.sha256 is not None or self.unverified:
+            return
+        raise VerificationError(
+            f"{url} is plain http and the manifest has no digest of {self.spec.archive}: nothing "
+            "would vouch for the bytes (to accept them all the same: --allow-unverified)"
+        )
+
+    def _unpack(self, path: Path, origin: _Origin) -> Entry:
+        self.report(Step(self.spec.id, "unpacking", origin.bytes, origin.bytes))
+
+        def build(folder: Path) -> None:
+            content = folder / _CONTENT
+            if self.single_file:
+                model = content / self.spec.archive
+                files = {model.name: archive.place_onnx(path, model, origin.digest)}
+            else:
+                files = archive.unpack(path, content)
+                model = archive.find_saved_model(content)
+            self._write_record(folder, model, files, origin)
+
+        return self._publish(origin, build)
+
+    def _write_record(
+        self, folder: Path, model: Path, files: dict[str, FileRecord], origin: _Origin
+    ) -> None:
+        found = {folder / _CONTENT / path: file for path, file in files.items()}
+        further = verify.check_known_files(self.spec, model, found)
+        record = origin.record(self.spec.id, folder, model, files, (further,) if further else ())
+        record.write(folder)
+
+    def _publish(self, origin: _Origin, build: Callable[[Path], None]) -> Entry:
+        place = cache.model_folder(self.root, self.spec.id) / cache.short(origin.digest)
+        entry = cache.opened(cache.publish(place, build))
+        of = "tfhub" if origin.kind == "tfhub" else "archive"
+        verify.record(
+            self.spec.id,
+            verify.Recorded(origin.digest, of, entry.provenance.date, origin.source),
+        )
+        return entry
+
+
+def _downloads(root: Path, spec: ModelSpec) -> Path:
+    return root / "downloads" / spec.id

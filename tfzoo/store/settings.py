@@ -1,0 +1,51 @@
+"""What the environment says about the store: where caches lie and how bold to be."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+#: Folder of the cache, instead of the platform's.
+CACHE_VARIABLE = "TFZOO_CACHE"
+#: Read-only caches to search first, separated like PATH; never written to.
+SHARED_CACHE_VARIABLE = "TFZOO_SHARED_CACHE"
+#: `1` forbids every download.
+OFFLINE_VARIABLE = "TFZOO_OFFLINE"
+#: Base URL tried before a model's own sources.
+MIRROR_VARIABLE = "TFZOO_MIRROR"
+#: `1` accepts plain http without a digest in the manifest.
+UNVERIFIED_VARIABLE = "TFZOO_ALLOW_UNVERIFIED"
+
+
+def cache_folder() -> Path:
+    """This user's cache: `TFZOO_CACHE`, or the platform's cache folder."""
+    if given := os.environ.get(CACHE_VARIABLE):
+        return Path(given).expanduser().absolute()
+    from platformdirs import user_cache_path
+
+    return user_cache_path("tfzoo", appauthor=False)
+
+
+def shared_caches() -> tuple[Path, ...]:
+    """Read-only caches of the machine or the team, in the order they are searched."""
+    given = os.environ.get(SHARED_CACHE_VARIABLE, "").split(os.pathsep)
+    return tuple(Path(path).expanduser().absolute() for path in given if path)
+
+
+def offline() -> bool:
+    """Whether downloads are switched off."""
+    return _switched_on(OFFLINE_VARIABLE)
+
+
+def allow_unverified() -> bool:
+    """Whether bytes that nothing vouches for are accepted."""
+    return _switched_on(UNVERIFIED_VARIABLE)
+
+
+def mirror() -> str | None:
+    """Base URL of a mirror, without a slash at its end."""
+    return os.environ.get(MIRROR_VARIABLE, "").rstrip("/") or None
+
+
+def _switched_on(variable: str) -> bool:
+    return os.environ.get(variable, "").strip().casefold() in {"1", "true", "yes", "on"}
