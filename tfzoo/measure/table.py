@@ -13,6 +13,7 @@ import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
 from typing import Any, Literal
 
@@ -139,7 +140,7 @@ def _speed(model: str, spec: ModelSpec | None, times: Times) -> Line:
     line: Line = {"notes": list(spec.notes) or None if spec else None}
     reported_ms = spec.speed_ms if spec else None
     if reported_ms is not None:
-        line |= {"speed_reported_ms": reported_ms, "fps_reported": round(1000 / reported_ms, 2)}
+        line |= {"speed_reported_ms": reported_ms, "fps_reported": _fps(reported_ms)}
     row = times.rows.get(model)
     if row is None:
         return line | {"speed_error": times.errors.get(model)}
@@ -148,7 +149,7 @@ def _speed(model: str, spec: ModelSpec | None, times: Times) -> Line:
     line |= {
         "speed_measured_ms": measured_ms,
         "speed_p95_ms": number(row, "p95_ms"),
-        "fps_measured": round(1000 / measured_ms, 2),
+        "fps_measured": _fps(measured_ms),
         "speed_device": row.get("device"),
         "speed_runtime": row.get("runtime"),
         "speed_notes": row.get("notes") or None,
@@ -156,6 +157,12 @@ def _speed(model: str, spec: ModelSpec | None, times: Times) -> Line:
     if reported_ms is not None:
         line["speed_ratio"] = round(measured_ms / reported_ms, 3)
     return line
+
+
+def _fps(milliseconds: float) -> float:
+    """Images a second with two decimals, a half rounded up as the blog does (64 ms: 15.63)."""
+    exact = 1000 / Decimal(str(milliseconds))
+    return float(exact.quantize(Decimal("0.01"), ROUND_HALF_UP))
 
 
 def _compare_speeds(lines: Sequence[Line], times: Times) -> list[str]:
