@@ -112,6 +112,28 @@ def save_mask_rcnn(path: Path) -> Path:
     return _save_image_model(path, _mask_rcnn)
 
 
+def save_keep_aspect(path: Path, side: int = 512) -> Path:
+    """As `save_efficientdet`, with its resizer: the aspect kept, padded to a square of `side`.
+
+    Like the genuine one it fails on an image so narrow that no pixel of its short side is left.
+    Objects are found in the resized image, so boxes are right within a pixel of that.
+    """
+
+    def detect(image: Any) -> Mapping[str, Any]:
+        import tensorflow as tf
+
+        size = tf.cast(tf.shape(image)[:2], tf.float32)
+        scaled = tf.cast(tf.round(size * (side / tf.reduce_max(size))), tf.int32)
+        resized = tf.compat.v1.image.resize_images(image, scaled)
+        # What it finds in the padded square is in parts of the square; the image's own come next.
+        padded = tf.image.pad_to_bounding_box(resized, 0, 0, side, side)
+        outputs = _standard(padded, 100, 49104, 90)
+        parts = tf.tile(tf.cast(scaled, tf.float32) / side, [2])
+        return {**outputs, "detection_boxes": outputs["detection_boxes"] / parts}
+
+    return _save_image_model(path, detect)
+
+
 def save_tflite_boxes(path: Path, side: int = 512, detections: int = 10) -> Path:
     """CenterNet MobileNetV2 FPN, an export made for TFLite: float input, unnamed outputs."""
     return _save_tflite_model(path, side, detections, keypoints=False)

@@ -35,6 +35,7 @@ LAYERS = {
     "folder": 4,
     "measure": 4,
     "chart": 4,
+    "recommend": 4,
     "engines": 4,
     "doctor": 4,
     "cli": 5,
@@ -113,6 +114,7 @@ def test_light_commands_load_no_heavy_library(arguments: list[str], tmp_path: Pa
 
 def test_the_public_names_are_these() -> None:
     assert sorted(tfzoo.__all__) == [
+        "Accuracy",
         "Detection",
         "Detections",
         "Detector",
@@ -121,6 +123,7 @@ def test_the_public_names_are_these() -> None:
         "TfzooError",
         "__version__",
         "detect_folder",
+        "evaluate",
         "find_model",
         "list_models",
         "load",

@@ -1,13 +1,24 @@
 """`tfzoo list` and `tfzoo info`, run as a user runs them."""
 
+import hashlib
 import json
+import os
 import subprocess
 import sys
+import tarfile
+from pathlib import Path
+
+import yaml
+
+from tests.test_manifest import ENTRY
 
 
-def tfzoo(*arguments: str) -> subprocess.CompletedProcess[str]:
+def tfzoo(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "tfzoo", *arguments], capture_output=True, text=True
+        [sys.executable, "-m", "tfzoo", *arguments],
+        capture_output=True,
+        text=True,
+        env=os.environ | environment,
     )
 
 
@@ -59,6 +70,32 @@ def test_info_names_the_source_of_every_figure() -> None:
     assert "39  (TensorFlow 2 Detection Model Zoo" in printed
     assert "40.4  (Training configs" in printed
     assert "stray" in printed
+
+
+def test_info_says_where_a_model_lies_and_what_vouched_for_it(tmp_path: Path) -> None:
+    archive = tmp_path / "mine.tar.gz"
+    with tarfile.open(archive, "w:gz") as tar:
+        model = tmp_path / "saved_model.pb"
+        model.write_bytes(b"a graph")
+        tar.add(model, "mine/saved_model/saved_model.pb")
+    digest = hashlib.sha256(archive.read_bytes()).hexdigest()
+    manifest = tmp_path / "mine.yaml"
+    entry = {
+        **ENTRY,
+        "sha256": digest,
+        "sources": [{"kind": "archive", "url": "http://127.0.0.1:9/"}],
+    }
+    manifest.write_text(yaml.safe_dump({"references": {"me": {"title": "me"}}, "models": [entry]}))
+    settings = {"TFZOO_CACHE": str(tmp_path / "cache"), "TFZOO_MANIFEST": str(manifest)}
+    assert json.loads(tfzoo("info", "mine", "--json", **settings).stdout)["cached"] is None
+    added = tfzoo("cache", "add", str(archive), **settings)
+    assert added.returncode == 0, added.stderr
+    cached = json.loads(tfzoo("info", "mine", "--json", **settings).stdout)["cached"]
+    assert cached["digest"] == f"sha256:{digest}"
+    assert cached["vouched_by"]
+    printed = tfzoo("info", "mine", **settings).stdout
+    assert digest in printed
+    assert cached["vouched_by"][0] in printed
 
 
 def test_info_json_holds_the_whole_entry() -> None:

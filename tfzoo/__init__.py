@@ -19,11 +19,13 @@ if TYPE_CHECKING:
     from tfzoo.errors import TfzooError
     from tfzoo.folder import Summary, detect_folder
     from tfzoo.manifest import ModelSpec, find_model, list_models
+    from tfzoo.measure.accuracy import Accuracy, evaluate
     from tfzoo.sources import read_image
 
 __version__ = "0.1.0"
 
 _HOMES = {
+    "Accuracy": "measure.accuracy",
     "Detection": "detections",
     "Detections": "detections",
     "Detector": "detector",
@@ -31,6 +33,7 @@ _HOMES = {
     "Summary": "folder",
     "TfzooError": "errors",
     "detect_folder": "folder",
+    "evaluate": "measure.accuracy",
     "find_model": "manifest",
     "list_models": "manifest",
     "load": "detector",
@@ -38,6 +41,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "Accuracy",
     "Detection",
     "Detections",
     "Detector",
@@ -46,6 +50,7 @@ __all__ = [
     "TfzooError",
     "__version__",
     "detect_folder",
+    "evaluate",
     "find_model",
     "list_models",
     "load",

@@ -70,5 +70,13 @@ class ArchiveError(StoreError):
     """An archive is damaged, hostile or holds no model."""
 
 
+class AnnotationError(UsageError):
+    """A file of annotations or predictions is not what COCO's formats ask for."""
+
+
 class MeasurementError(TfzooError):
     """A measurement could not be taken or its files could not be read."""
+
+
+class NothingQualifiesError(TfzooError):
+    """No model keeps within a budget."""

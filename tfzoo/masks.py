@@ -1,4 +1,12 @@
-"""Box-relative masks: pasted into the image one at a time, and COCO's run lengths of them."""
+"""Box-relative masks: pasted into the image one at a time, and COCO's run lengths of them.
+
+A mask is pasted by the Object Detection API's own rule, the one its models were trained and
+their reported mask mAP was taken with: `reframe_box_masks_to_image_masks` (object_detection,
+utils/ops.py), which is `tf.image.crop_and_resize`, then a threshold of 0.5 (eval_util.py). The
+first and the last row of a mask lie on the box's edges, as those of an image lie on the image's.
+tf-models-official's `paste_instance_masks` (Detectron's rule) differs by design: it rounds boxes
+to whole pixels, spreads the mask's rows over the box as pixels, and frames them with zeros.
+"""
 
 from __future__ import annotations
 
@@ -18,36 +26,61 @@ def paste(
 
     Args:
         mask: float32 [h, w], 0 to 1, spanning the box.
-        box: float32 [4], x0, y0, x1, y1 in pixels.
+        box: float32 [4], x0, y0, x1, y1 in pixels; it may leave the image.
         image_size: Height and width of the image.
         threshold: Values above it are inside.
 
     Returns:
         bool [H, W].
     """
-    import cv2
-
     height, width = image_size
     x0, y0, x1, y1 = (float(value) for value in box)
     pasted = np.zeros(image_size, dtype=bool)
-    left, top = max(int(np.floor(x0)), 0), max(int(np.floor(y0)), 0)
-    right, bottom = min(int(np.ceil(x1)), width), min(int(np.ceil(y1)), height)
-    if right <= left or bottom <= top or x1 <= x0 or y1 <= y0:
+    rows, above, below, down = _samples(y0, y1, height, mask.shape[0])
+    columns, left, right, across = _samples(x0, x1, width, mask.shape[1])
+    if not len(rows) or not len(columns):
         return pasted
-    # The mask's value at the centre of each image pixel; outside the mask counts as 0.
-    columns = (np.arange(left, right) + 0.5 - x0) / (x1 - x0) * mask.shape[1] - 0.5
-    rows = (np.arange(top, bottom) + 0.5 - y0) / (y1 - y0) * mask.shape[0] - 0.5
-    grid_x, grid_y = np.meshgrid(columns.astype(np.float32), rows.astype(np.float32))
-    values = cv2.remap(
-        np.ascontiguousarray(mask), grid_x, grid_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT
-    )
-    pasted[top:bottom, left:right] = values > threshold
+    # Bilinear, first along the rows, then down the columns; in place, for a box over a large image
+    # takes a hundred megabytes already.
+    resized = mask[:, left] + (mask[:, right] - mask[:, left]) * across
+    values, upper = resized[below], resized[above]
+    values -= upper
+    values *= down[:, None]
+    values += upper
+    pasted[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1] = values > threshold
     return pasted
+
+
+def _samples(
+    start: float, stop: float, length: int, samples: int
+) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp], NDArray[np.float32]]:
+    """Where the pixels of one axis lie in a mask that spans start..stop of it.
+
+    Args:
+        start: First edge of the box in pixels.
+        stop: Last edge of the box in pixels.
+        length: Pixels of the image along this axis.
+        samples: Values of the mask along this axis.
+
+    Returns:
+        The pixels inside the box, and for each the mask's values before and after it and the
+        weight of the latter.
+    """
+    if stop <= start:
+        none = np.zeros(0, dtype=np.intp)
+        return none, none, none, np.zeros(0, dtype=np.float32)
+    # Pixels are samples too: the first lies at the image's first edge, the last at its last.
+    at = np.arange(length) * (length / (length - 1)) if length > 1 else np.array([0.5])
+    places = (at - start) / (stop - start) * (samples - 1)
+    inside = np.flatnonzero((places >= 0) & (places <= samples - 1))
+    places = places[inside]
+    before = np.floor(places).astype(np.intp)
+    return inside, before, np.ceil(places).astype(np.intp), (places - before).astype(np.float32)
 
 
 def encode(mask: NDArray[np.bool_]) -> dict[str, Any]:
     """COCO run-length encoding of a mask, bool [H, W], with `counts` as text for JSON."""
     from pycocotools import mask as coco_mask
 
-    encoded: dict[str, Any] = coco_mask.encode(np.asfortranarray(mask.astype(np.uint8)))
+    encoded: dict[str, Any] = coco_mask.encode(np.asfortranarray(mask, dtype=np.uint8))
     return {"size": list(encoded["size"]), "counts": encoded["counts"].decode("ascii")}

@@ -8,7 +8,7 @@ import sys
 import typer
 
 from tfzoo import __version__
-from tfzoo.cli import detect, models, store
+from tfzoo.cli import benchmark, chart, detect, doctor, evaluate, models, store, table
 from tfzoo.cli.console import err
 from tfzoo.errors import TfzooError
 
@@ -26,6 +26,12 @@ app.command("info")(models.info_command)
 app.command("fetch")(store.fetch_command)
 app.add_typer(store.cache_app, name="cache")
 app.command("detect")(detect.detect_command)
+app.command("doctor")(doctor.doctor_command)
+app.command("evaluate")(evaluate.evaluate_command)
+app.command("benchmark")(benchmark.benchmark_command)
+app.command("table")(table.table_command)
+app.command("recommend")(chart.recommend_command)
+app.command("chart")(chart.chart_command)
 
 
 def _print_version(wanted: bool) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -70,4 +71,7 @@ RuntimeOption = Annotated[
         help="What runs the model: tensorflow, openvino, onnx, or auto (what TFZOO_RUNTIME says, "
         "else the fastest that is proven to agree with TensorFlow).",
     ),
+]
+ResultsOption = Annotated[
+    Path, typer.Option(metavar="DIR", help="Folder of the measurements, such as accuracy.csv.")
 ]

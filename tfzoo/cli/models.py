@@ -11,6 +11,7 @@ import typer
 from tfzoo.cli.console import JsonOption, ManifestOption, out, print_json
 from tfzoo.manifest import Figure, Manifest, ModelSpec, load_manifest
 from tfzoo.runtimes import installed
+from tfzoo.store import describe
 
 SortKey = Literal["zoo", "name", "speed", "box", "keypoint", "mask", "size"]
 
@@ -111,8 +112,10 @@ def info_command(
     """
     whole = load_manifest()
     spec = whole.find(name)
+    cached = describe(spec)
     if as_json:
-        print_json(summary(spec) | {k: v for k, v in asdict(spec).items() if v not in (None, ())})
+        entry = {key: value for key, value in asdict(spec).items() if value not in (None, ())}
+        print_json(summary(spec) | entry | {"cached": cached and cached.as_dict()})
         return
     from rich.table import Table
 
@@ -129,6 +132,11 @@ def info_command(
         "download": f"about {spec.download_mb:g} MB" if spec.download_mb else "",
         "from": "\n".join(source.url for source in spec.sources),
     }
+    if cached is not None:
+        rows["cached at"] = str(cached.path)
+        rows["came from"] = f"{cached.provenance.source}, {cached.provenance.date}"
+        rows["digest"] = cached.provenance.digest
+        rows["vouched for by"] = "\n".join(cached.provenance.vouched_by) or "nothing"
     grid = Table.grid(padding=(0, 2))
     for title, text in rows.items():
         if text:

@@ -31,7 +31,7 @@ from typing import Any
 
 from tfzoo.errors import StoreError
 from tfzoo.manifest import ModelSpec
-from tfzoo.store import provenance, settings
+from tfzoo.store import provenance, settings, verify
 from tfzoo.store.provenance import FileRecord, Provenance
 
 _log = logging.getLogger("tfzoo.store")
@@ -406,7 +406,7 @@ def remove(model_id: str, *, forget: bool = False) -> int:
                     freed += size_of(folder)
                     discard(folder)
         if forget:
-            (root / "digests" / f"{model_id}.json").unlink(missing_ok=True)
+            verify.forget(model_id)
     return freed
 
 

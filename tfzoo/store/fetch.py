@@ -244,7 +244,7 @@ class _Fetching:
 
     def _from_url(self, url: str) -> Entry:
         self._check_scheme(url)
-        known = verify.recorded(self.spec.id)
+        known = verify.recorded(self.spec.id, "archive")
         name = hashlib.sha256(url.encode()).hexdigest()[:12]
         part = _downloads(self.root, self.spec) / f"{name}.part"
         part.parent.mkdir(parents=True, exist_ok=True)

@@ -36,17 +36,20 @@ class Recorded:
     source: str
 
 
-def recorded(model_id: str) -> Recorded | None:
-    """The digest recorded for a model, or None."""
+def recorded(model_id: str, of: str) -> Recorded | None:
+    """The digest recorded for a model's archive or TF Hub module, or None."""
     try:
-        return Recorded(**json.loads(_record_file(model_id).read_text(encoding="utf-8")))
+        return Recorded(**json.loads(_record_file(model_id, of).read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
         return None
 
 
 def record(model_id: str, what: Recorded) -> None:
-    """Records a model's digest for later downloads."""
-    file = _record_file(model_id)
+    """Records a model's digest for later downloads; a digest that is known keeps its date."""
+    known = recorded(model_id, what.of)
+    if known is not None and known.digest == what.digest:
+        return
+    file = _record_file(model_id, what.of)
     file.parent.mkdir(parents=True, exist_ok=True)
     temporary = file.with_name(file.name + ".tmp")
     temporary.write_text(json.dumps(asdict(what), indent=2) + "\n", encoding="utf-8")
@@ -54,12 +57,13 @@ def record(model_id: str, what: Recorded) -> None:
 
 
 def forget(model_id: str) -> None:
-    """Forgets a model's recorded digest, so that another object is accepted."""
-    _record_file(model_id).unlink(missing_ok=True)
+    """Forgets a model's recorded digests, so that another object is accepted."""
+    for of in ("archive", "tfhub"):
+        _record_file(model_id, of).unlink(missing_ok=True)
 
 
-def _record_file(model_id: str) -> Path:
-    return settings.cache_folder() / "digests" / f"{model_id}.json"
+def _record_file(model_id: str, of: str) -> Path:
+    return settings.cache_folder() / "digests" / of / f"{model_id}.json"
 
 
 def check_digest(spec: ModelSpec, digest: str, of: str) -> list[str]:
@@ -80,8 +84,8 @@ def check_digest(spec: ModelSpec, digest: str, of: str) -> list[str]:
                 f"sha256:{spec.sha256}"
             )
         return ["sha256 in the manifest"]
-    known = recorded(spec.id)
-    if known is None or known.of != of:
+    known = recorded(spec.id, of)
+    if known is None:
         return []
     if digest != known.digest:
         raise VerificationError(

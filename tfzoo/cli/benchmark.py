@@ -1,0 +1,118 @@
+"""`tfzoo benchmark`: time models, one after the other, each in a fresh process."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Table
+
+from tfzoo.cli.console import (
+    DeviceOption,
+    JsonOption,
+    ManifestOption,
+    ResultsOption,
+    RuntimeOption,
+    err,
+    out,
+    print_json,
+)
+
+if TYPE_CHECKING:
+    from tfzoo.measure.timing import Timing
+
+
+def benchmark_command(
+    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Models, by name or path.")],
+    image_size: Annotated[
+        str,
+        typer.Option(metavar="HxW", help="Height and width in pixels of the generated image."),
+    ] = "600x600",
+    images: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Detect the images of this folder instead, in turn."),
+    ] = None,
+    min_images: Annotated[int, typer.Option(min=1, help="Time at least this many images,")] = 50,
+    min_seconds: Annotated[
+        float, typer.Option(min=0, help="and for at least this many seconds.")
+    ] = 10.0,
+    timeout: Annotated[
+        float, typer.Option(min=1, metavar="SECONDS", help="Give a model up after this long.")
+    ] = 3600.0,
+    results: ResultsOption = Path("results"),
+    runtime: RuntimeOption = "tensorflow",
+    device: DeviceOption = "auto",
+    as_json: JsonOption = False,
+    manifest: ManifestOption = None,
+) -> None:
+    """Measure milliseconds an image: batch 1, image in host memory in, detections out.
+
+    Each model runs in a fresh process; loading, the first call and a warm-up stand apart; pre- and
+    post-processing are included. Each measurement becomes a row of timing.csv, a failure too.
+
+    Example: tfzoo benchmark "efficientdet d0" "ssd mobilenet v2 320x320" --device cpu
+    """
+    from tfzoo.measure.timing import benchmark, parse_image_size
+
+    size = parse_image_size(image_size)
+    measured: list[Timing] = []
+    for name in names:
+        with err.status(f"timing {name} ..."):
+            timing = benchmark(
+                name,
+                device=device,
+                runtime=runtime,
+                image_size=size,
+                images=images,
+                min_images=min_images,
+                min_seconds=min_seconds,
+                timeout_s=timeout,
+                results=results,
+            )
+        measured.append(timing)
+        if timing.error is not None:
+            err.print(f"error: {name}: {timing.error}", style="red", markup=False, soft_wrap=True)
+        if timing.notes is not None:
+            err.print(f"note: {name}: {timing.notes}", style="yellow", markup=False, soft_wrap=True)
+    if as_json:
+        print_json([timing.to_json() for timing in measured])
+    else:
+        _print(measured)
+    failed = sum(timing.error is not None for timing in measured)
+    if failed:
+        raise typer.Exit(3 if failed == len(measured) else 1)
+
+
+_SHOWN = (
+    ("mean ms", "mean_ms", "{:.1f}"),
+    ("p50", "p50_ms", "{:.1f}"),
+    ("p90", "p90_ms", "{:.1f}"),
+    ("p95", "p95_ms", "{:.1f}"),
+    ("p99", "p99_ms", "{:.1f}"),
+    ("images/s", "throughput_fps", "{:.2f}"),
+    ("load s", "load_s", "{:.1f}"),
+    ("first ms", "first_call_ms", "{:.0f}"),
+    ("images", "images", "{}"),
+    ("host MB", "peak_host_mb", "{:.0f}"),
+    ("device MB", "peak_device_mb", "{:.0f}"),
+)
+
+
+def _print(measured: list[Timing]) -> None:
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    table.add_column("model", overflow="fold")
+    table.add_column("device")
+    for title, _, _ in _SHOWN:
+        table.add_column(title, justify="right", no_wrap=True)
+    for timing in measured:
+        values = [getattr(timing, name) for _, name, _ in _SHOWN]
+        texts = [
+            "" if value is None else pattern.format(value)
+            for value, (_, _, pattern) in zip(values, _SHOWN, strict=True)
+        ]
+        table.add_row(timing.model, timing.device, *texts)
+    out.print(table)
+    for timing in measured[:1]:
+        hardware = timing.gpu or f"{timing.cpu}, {timing.cores} cores"
+        out.print(f"{hardware}; {timing.runtime}; {timing.image_set}", style="dim", markup=False)

@@ -1,0 +1,106 @@
+"""`tfzoo chart` and `tfzoo recommend`: accuracy against speed, as a picture and as an answer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+from rich.table import Table
+
+from tfzoo.chart import draw_chart, reported_points, save_chart
+from tfzoo.chart.points import Metric, Point
+from tfzoo.cli.console import JsonOption, ManifestOption, err, out, print_json
+from tfzoo.manifest import load_manifest
+from tfzoo.recommend import parse_latency_ms, recommend
+
+_METRIC_OF: dict[str, Metric] = {"boxes": "box", "keypoints": "keypoint", "masks": "mask"}
+
+
+def chart_command(
+    files: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--out",
+            metavar="FILE",
+            help="Where to: .html for the interactive page, .svg or .png for a picture; may be "
+            "repeated. [default: chart.html]",
+        ),
+    ] = None,
+    metric: Annotated[Metric, typer.Option(help="The mAP that it opens with.")] = "box",
+    speed: Annotated[
+        Literal["fps", "latency"], typer.Option(help="The speed that it opens with.")
+    ] = "fps",
+    as_printed: Annotated[
+        bool,
+        typer.Option("--as-printed", help="Open with the blog's figures as printed, slips marked."),
+    ] = False,
+    manifest: ManifestOption = None,
+) -> None:
+    """Draw accuracy against speed, with the Pareto front and a budget to drag.
+
+    Example: tfzoo chart --out chart.html --out chart.png
+    """
+    drawn = draw_chart(metric=metric, speed=speed, as_printed=as_printed)
+    for path in files or [Path("chart.html")]:
+        save_chart(drawn, path)
+        err.print(f"wrote {path}", markup=False, soft_wrap=True)
+
+
+def recommend_command(
+    min_map: Annotated[
+        float | None, typer.Option(min=0, max=100, help="mAP to reach at least, in percent.")
+    ] = None,
+    max_latency: Annotated[
+        str | None,
+        typer.Option(metavar="TIME", help="Time an image may take at most: 50ms, 0.05s."),
+    ] = None,
+    outputs: Annotated[
+        Literal["boxes", "keypoints", "masks"],
+        typer.Option(help="What the model must give; its mAP is the one that counts."),
+    ] = "boxes",
+    as_json: JsonOption = False,
+    manifest: ManifestOption = None,
+) -> None:
+    """Name the models within a budget that no other beats in both accuracy and speed.
+
+    Example: tfzoo recommend --min-map 35 --max-latency 50ms
+    """
+    metric = _METRIC_OF[outputs]
+    chosen = recommend(
+        reported_points(load_manifest()),
+        metric=metric,
+        min_map=min_map,
+        max_latency_ms=None if max_latency is None else parse_latency_ms(max_latency),
+    )
+    if as_json:
+        print_json([_summary(point) for point in chosen])
+        return
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    table.add_column("name", no_wrap=True)
+    for title in (f"{metric} mAP", "ms", "FPS"):
+        table.add_column(title, justify="right")
+    for point in chosen:
+        table.add_row(
+            point.name, f"{point.accuracy(metric):g}", f"{point.latency_ms:.4g}", f"{point.fps:.4g}"
+        )
+    out.print(table)
+    out.print(
+        "Figures as reported, on hardware the zoo does not state: take the milliseconds as "
+        "relative. YOLOv5 is left out (its speeds are not comparable).",
+        style="dim",
+    )
+
+
+def _summary(point: Point) -> dict[str, Any]:
+    return {
+        "id": point.id,
+        "name": point.name,
+        "family": point.family,
+        "outputs": list(point.outputs),
+        "box_map": point.box_map,
+        "keypoint_map": point.keypoint_map,
+        "mask_map": point.mask_map,
+        "latency_ms": point.latency_ms,
+        "fps": point.fps,
+    }

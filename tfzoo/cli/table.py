@@ -1,0 +1,32 @@
+"""`tfzoo table`: reported figures beside measured ones."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from tfzoo.cli.console import ManifestOption, ResultsOption, err
+from tfzoo.manifest import load_manifest
+
+
+def table_command(
+    form: Annotated[
+        Literal["md", "csv", "json"],
+        typer.Option("--format", help="Markdown, or every column as CSV or JSON."),
+    ] = "md",
+    results: ResultsOption = Path("results"),
+    manifest: ManifestOption = None,
+) -> None:
+    """Lay what was measured beside what was reported, for every model of the zoo.
+
+    Example: tfzoo table --format csv > table.csv
+    """
+    from tfzoo.measure.table import build_table, render
+
+    table = build_table(load_manifest(), results)
+    sys.stdout.write(render(table, form))
+    for warning in table.warnings:
+        err.print(f"warning: {warning}", style="yellow", soft_wrap=True)

@@ -1,0 +1,1 @@
+"""Measurements: accuracy against annotations, time, and both beside the reported figures."""

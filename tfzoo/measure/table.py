@@ -1,0 +1,232 @@
+"""The table: reported figures beside measured ones, for every model of the zoo.
+
+Reported figures come from the manifest, measured ones from the results folder; a model that was not
+measured has blanks, never a copy. What was measured and is no model of the zoo stands apart.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from tfzoo.manifest import Manifest, Metric, ModelSpec
+from tfzoo.measure.results import number, read_rows
+
+Format = Literal["md", "csv", "json"]
+
+#: One line of the table: a value by column, None where there is none.
+Line = dict[str, Any]
+
+#: Kind of accuracy.csv and the manifest's metric, in the order of the columns.
+_METRICS: tuple[tuple[str, Metric], ...] = (
+    ("box", "box_map"),
+    ("keypoints", "keypoint_map"),
+    ("masks", "mask_map"),
+)
+_PARTS = ("reported", "measured", "difference", "low", "high", "images", "image_set")
+
+#: All columns, as CSV and JSON have them. mAP in percent, `low` and `high` a 95 % interval,
+#: `difference` measured minus reported in percentage points.
+COLUMNS: tuple[str, ...] = (
+    "id",
+    "name",
+    "family",
+    *(f"{metric}_{part}" for _, metric in _METRICS for part in _PARTS),
+)
+
+#: Marks a measurement that was not made on the full val2017.
+NOT_FULL, MINIVAL = "†", "‡"
+
+
+@dataclass(frozen=True)
+class Table:
+    """Reported beside measured.
+
+    Attributes:
+        zoo: A line for each of the zoo's models, in the order of its page.
+        others: A line for each measured model that is none of the zoo's.
+        notes: What a reader must know to read the figures.
+        warnings: Those of them that say a figure can't be trusted.
+    """
+
+    zoo: tuple[Line, ...]
+    others: tuple[Line, ...]
+    notes: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+
+def build_table(manifest: Manifest, results: Path) -> Table:
+    """Joins what was measured with what was reported.
+
+    Args:
+        manifest: The models and their reported figures.
+        results: Folder with `accuracy.csv`; what it lacks is blank.
+
+    Raises:
+        MeasurementError: The measurements can't be read.
+    """
+    accuracy = _chosen(read_rows(results / "accuracy.csv"))
+    zoo = [_line(spec.id, spec, accuracy) for spec in manifest.models]
+    in_zoo = {spec.id for spec in manifest.models}
+    own = {spec.id: spec for spec in manifest.demo}
+    measured = dict.fromkeys(model for model, _ in accuracy if model not in in_zoo)
+    others = [_line(model, own.get(model), accuracy) for model in measured]
+    notes, warnings = _notes([*zoo, *others])
+    return Table(tuple(zoo), tuple(others), tuple(notes), tuple(warnings))
+
+
+def _chosen(rows: Sequence[Mapping[str, str]]) -> dict[tuple[str, str], Mapping[str, str]]:
+    """The measurement to show by model and kind: full val2017's, else of most images; newest."""
+    chosen: dict[tuple[str, str], Mapping[str, str]] = {}
+    for row in rows:
+        key = row["model"], row.get("kind", "")
+        if number(row, "AP") is None:
+            continue
+        if key not in chosen or _worth(row) >= _worth(chosen[key]):
+            chosen[key] = row
+    return chosen
+
+
+def _worth(row: Mapping[str, str]) -> tuple[bool, bool, float]:
+    image_set = row.get("image_set")
+    return image_set == "val2017", image_set != "minival-like", number(row, "images") or 0
+
+
+def _line(
+    model: str,
+    spec: ModelSpec | None,
+    accuracy: Mapping[tuple[str, str], Mapping[str, str]],
+) -> Line:
+    line: Line = dict.fromkeys(COLUMNS)
+    line |= {"id": model, "name": spec.name if spec else model}
+    line["family"] = spec.family if spec else None
+    for kind, metric in _METRICS:
+        reported = spec.figure(metric) if spec else None
+        line[f"{metric}_reported"] = reported
+        row = accuracy.get((model, kind))
+        if row is None:
+            continue
+        measured = _percent(number(row, "AP"))
+        line[f"{metric}_measured"] = measured
+        line[f"{metric}_low"] = _percent(number(row, "AP_low"))
+        line[f"{metric}_high"] = _percent(number(row, "AP_high"))
+        images = number(row, "images")
+        line[f"{metric}_images"] = None if images is None else int(images)
+        line[f"{metric}_image_set"] = row.get("image_set")
+        if reported is not None and measured is not None:
+            line[f"{metric}_difference"] = round(measured - reported, 2)
+    return line
+
+
+def _percent(value: float | None) -> float | None:
+    return None if value is None else round(100 * value, 2)
+
+
+def _notes(lines: Sequence[Line]) -> tuple[list[str], list[str]]:
+    sets = {
+        line[f"{metric}_image_set"]
+        for line in lines
+        for _, metric in _METRICS
+        if line[f"{metric}_measured"] is not None
+    }
+    notes, warnings = [], []
+    if sets:
+        notes.append(
+            "Measured mAP with its 95 % bootstrap interval over images; difference is measured "
+            "minus reported, in percentage points."
+        )
+    if sets - {"val2017", "minival-like"}:
+        notes.append(
+            f"{NOT_FULL} Not the full val2017 (5000 images) that the reported figures are of: not "
+            "comparable but within the interval, if at all."
+        )
+    if "minival-like" in sets:
+        warnings.append(
+            f"{MINIVAL} The image list looks like COCO 2014's minival or like training images, "
+            "which the TF2 models were trained on: the figure is too high. Use val2017."
+        )
+    return [*notes, *warnings], warnings
+
+
+@dataclass(frozen=True)
+class _Column:
+    """A column as a person reads it.
+
+    Attributes:
+        title: Its head.
+        text: A line's cell.
+    """
+
+    title: str
+    text: Callable[[Line], str]
+
+
+def _figure(column: str, pattern: str = "{:.1f}") -> Callable[[Line], str]:
+    return lambda line: "" if line[column] is None else pattern.format(line[column])
+
+
+def _measured(metric: str) -> Callable[[Line], str]:
+    def text(line: Line) -> str:
+        if line[f"{metric}_measured"] is None:
+            return ""
+        shown = f"{line[f'{metric}_measured']:.1f}"
+        if line[f"{metric}_low"] is not None:
+            shown += f" [{line[f'{metric}_low']:.1f}, {line[f'{metric}_high']:.1f}]"
+        if line[f"{metric}_image_set"] == "val2017":
+            return shown
+        mark = MINIVAL if line[f"{metric}_image_set"] == "minival-like" else NOT_FULL
+        return f"{shown} ({line[f'{metric}_images']} images){mark}"
+
+    return text
+
+
+def _shown_columns() -> list[_Column]:
+    columns = [_Column("model", lambda line: str(line["name"]))]
+    for _, metric in _METRICS:
+        title = metric.replace("_map", " mAP")
+        columns.append(_Column(f"{title} reported", _figure(f"{metric}_reported")))
+        columns.append(_Column("measured", _measured(metric)))
+        columns.append(_Column("difference", _figure(f"{metric}_difference", "{:+.1f}")))
+    return columns
+
+
+def render(table: Table, form: Format) -> str:
+    """The table as text: Markdown, CSV (a `section` column says zoo or other) or JSON."""
+    if form == "json":
+        value = {"zoo": table.zoo, "others": table.others, "notes": table.notes}
+        return json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    if form == "csv":
+        file = io.StringIO()
+        writer = csv.DictWriter(file, ("section", *COLUMNS), lineterminator="\n")
+        writer.writeheader()
+        for section, lines in (("zoo", table.zoo), ("other", table.others)):
+            writer.writerows({"section": section, **line} for line in lines)
+        return file.getvalue()
+    parts = [_markdown(table.zoo)]
+    if table.others:
+        parts.append("## Measured, but none of the zoo's models\n")
+        parts.append(_markdown(table.others))
+    parts += [f"{note}\n" for note in table.notes]
+    return "\n".join(parts)
+
+
+def _markdown(lines: Sequence[Line]) -> str:
+    columns = _shown_columns()
+    cells = [[column.title for column in columns]]
+    cells += [[column.text(line).replace("|", "\\|") for column in columns] for line in lines]
+    widths = [max(len(row[i]) for row in cells) for i in range(len(columns))]
+
+    def row_text(row: Sequence[str]) -> str:
+        padded = [
+            cell.ljust(width) if i == 0 else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        return f"| {' | '.join(padded)} |"
+
+    rule = ["-" * width if i == 0 else "-" * (width - 1) + ":" for i, width in enumerate(widths)]
+    return "\n".join([row_text(cells[0]), row_text(rule), *map(row_text, cells[1:])]) + "\n"
