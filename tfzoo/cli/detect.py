@@ -114,6 +114,9 @@ def detect_command(
 
     Example: tfzoo detect photos --model "SSD MobileNet v2 320x320" --out detections
     """
+    from tfzoo.cli.light import start_light
+
+    start_light()
     from tfzoo.folder import detect_folder
 
     # A scheduler's polite stop is as good as Ctrl-C.
