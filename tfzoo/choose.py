@@ -100,10 +100,13 @@ def choose(model: StoredModel, open_detector: Callable[[str], Detect]) -> Choice
         return Choice("tensorflow", "no other runtime is installed")
     if (known := known_choice(model)) is not None:
         return known
+    scenes = load_scenes()
+    if not scenes:
+        return Choice("tensorflow", f"not measured: no pictures in {SCENES}")
     _tell(f"measuring which of {', '.join(names)} runs {model.id} best; this is done once")
 
     def build(folder: Path) -> None:
-        choice = measure(names, open_detector, load_scenes())
+        choice = measure(names, open_detector, scenes)
         write_record(folder, {"choice": asdict(choice)})
 
     try:

@@ -94,18 +94,20 @@ def prepare(model: StoredModel) -> Prepared:
         ModelFormatError: OpenVINO can't read the model.
         StoreError: It can't be kept.
     """
+    # Part of the key: of a bare folder, the digest does not know the config beside it.
+    parameters = find_parameters(model.path, model.spec)
 
     def build(folder: Path) -> None:
         from tfzoo.runtimes.openvino import write_compiled
 
         _log.info("preparing %s for OpenVINO; this is done once", model.id)
-        parameters = find_parameters(model.path, model.spec)
         cut, note = write_compiled(model.path, folder, parameters)
         write_record(
             folder, {"cut": asdict(parameters) if cut and parameters else None} | {"note": note}
         )
 
-    folder, record = keep(model, "openvino", f"{library_version('openvino')} {machine()}", build)
+    versions = f"{library_version('openvino')} {machine()} {parameters}"
+    folder, record = keep(model, "openvino", versions, build)
     cut = record["cut"]
     return Prepared(folder, PostProcessing(**cut) if cut else None, record["note"])
 
