@@ -24,7 +24,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from tfzoo.manifest import InputSize, KnownFile, ModelSpec, Source
@@ -87,15 +87,23 @@ def make_archive(
         f"{root}/saved_model/variables/variables.index": chance.randbytes(100),
         f"{root}/saved_model/variables/variables.data-00000-of-00001": chance.randbytes(size),
     }
+    return Archive(pack(files, mode), files)
+
+
+def pack(files: dict[str, bytes], mode: str = "w:gz") -> bytes:
+    """A tar of these files, their folders first."""
     packed = io.BytesIO()
-    with tarfile.open(
-        fileobj=packed, mode=mode, **({"compresslevel": 1} if "gz" in mode else {})
-    ) as tar:  # type: ignore[call-overload]
+    with tarfile.open(fileobj=packed, mode=mode) as tar:  # type: ignore[call-overload]
+        parents = {str(parent) for name in files for parent in PurePosixPath(name).parents}
+        for name in sorted(parents - {"."}):
+            folder = tarfile.TarInfo(name)
+            folder.type, folder.mode = tarfile.DIRTYPE, 0o755
+            tar.addfile(folder)
         for name, content in files.items():
             member = tarfile.TarInfo(name)
             member.size = len(content)
             tar.addfile(member, io.BytesIO(content))
-    return Archive(packed.getvalue(), files)
+    return packed.getvalue()
 
 
 def make_spec(*urls: str, sha256: str | None = None, **more: Any) -> ModelSpec:
