@@ -16,6 +16,7 @@ from tfzoo.cli.console import (
     DeviceOption,
     JsonOption,
     ManifestOption,
+    OfflineOption,
     RuntimeOption,
     err,
     out,
@@ -72,6 +73,14 @@ def detect_command(
             help="A COCO annotation file: its image ids are used, and only its images detected.",
         ),
     ] = None,
+    labels: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="Category names of a fine-tuned model: a label_map.pbtxt, a text file with a "
+            "name on each line, or names separated by commas.",
+        ),
+    ] = None,
     device: DeviceOption = "auto",
     runtime: RuntimeOption = "auto",
     max_pixels: Annotated[
@@ -97,6 +106,7 @@ def detect_command(
         int | None,
         typer.Option(metavar="N", help="Ray's workers; else one a GPU, or every two processors."),
     ] = None,
+    offline: OfflineOption = False,
     as_json: JsonOption = False,
     manifest: ManifestOption = None,
 ) -> None:
@@ -109,6 +119,7 @@ def detect_command(
 
     start_light()
     from tfzoo.folder import detect_folder
+    from tfzoo.labels import read_labels
 
     # A scheduler's polite stop is as good as Ctrl-C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -125,6 +136,7 @@ def detect_command(
                 pictures=pictures,
                 annotations=annotations,
                 device=device,
+                labels=read_labels(labels) if labels else None,
                 runtime=runtime,
                 max_pixels=max_pixels,
                 resume=resume,
