@@ -29,6 +29,7 @@ from tfzoo.measure.guard import minival_warning, size_warning, warnings_for
 from tfzoo.measure.metrics import Evaluator, Metrics, evaluator_version, require, score
 from tfzoo.measure.predictions import Prediction, journal_path, open_journal, prediction_of
 from tfzoo.measure.results import ACCURACY_COLUMNS, append_row
+from tfzoo.pipeline import in_order
 from tfzoo.sources import read_image
 
 #: Told how many images are detected and how many there are.
@@ -280,9 +281,13 @@ def _predict(
         done = len(files) - len(todo)
         if on_progress is not None:
             on_progress(done, len(files))
-        for image_id in todo:
+
+        def detect(image_id: int) -> None:
             found = detector.detect(read_image(files[image_id]))
+            # Saved from its own thread: no finished image waits for a slower one before it.
             journal.add(prediction_of(image_id, found))
+
+        for _ in in_order(detect, todo, detector.workers):
             done += 1
             if on_progress is not None:
                 on_progress(done, len(files))
