@@ -118,9 +118,7 @@ class Detector:
         if self.cut is not None:
             boxes, scores = raw["raw_detection_boxes"][0], raw["raw_detection_scores"][0]
             raw = postprocess(boxes, scores, frame.image_size, self.cut, min_score)
-        found = decode(self.kind, raw, frame, self.labels)
-        if min_score > 0:
-            found = found.above(min_score)
+        found = decode(self.kind, raw, frame, self.labels, min_score)
         return replace(found, run=self.run_info)
 
     def __repr__(self) -> str:

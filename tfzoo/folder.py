@@ -26,7 +26,7 @@ import numpy as np
 from tfzoo import __version__
 from tfzoo.detector import Detector, load
 from tfzoo.engines.work import Job
-from tfzoo.errors import ImageError, ModelFormatError, OutputError, TfzooError, UsageError
+from tfzoo.errors import ImageError, ModelFormatError, OutputError, UsageError
 from tfzoo.manifest import ModelSpec
 from tfzoo.sources import MAX_PIXELS, ImageFile, find_images, is_address
 from tfzoo.writers import Columns, export, write_inputs, write_json
@@ -98,7 +98,6 @@ def detect_folder(
     device: str = "auto",
     runtime: str = "auto",
     labels: Mapping[int, str] | None = None,
-    batch: int = 1,
     max_pixels: int = MAX_PIXELS,
     resume: bool = False,
     overwrite: bool = False,
@@ -127,7 +126,6 @@ def detect_folder(
         device: `auto`, `cpu`, `gpu`, `gpu:1`, or several, `gpu:0,gpu:1`, that share the images.
         runtime: `auto`, `tensorflow`, `openvino` or `onnx`; see `tfzoo.load`.
         labels: Category names by id, where they are not the model's own.
-        batch: Images run at once.
         max_pixels: Images of more pixels fail: a small file can unpack to any size.
         resume: Go on with an interrupted run of the same settings; starts one where none is.
         overwrite: Delete an earlier run's results first.
@@ -146,7 +144,7 @@ def detect_folder(
         KeyboardInterrupt: Stopped; everything finished was kept.
     """
     given = [sources] if isinstance(sources, str | PathLike) else list(sources)
-    _check_settings(min_score, max_detections, batch, max_pixels)
+    _check_settings(min_score, max_detections, max_pixels)
     out = Path(os.path.abspath(Path(out).expanduser()))  # noqa: PTH100 - links stay links
     journal = _read_journal(out)
     if journal is not None and not resume and not overwrite:
@@ -169,6 +167,8 @@ def detect_folder(
                 _delete(out)
             write_inputs(out / "inputs.parquet", listing, PART_IMAGES)
             listing.check()
+        if listing is None and journal is not None and runtime == "auto":
+            runtime = journal.settings["runtime"].split()[0]
         detectors = _open(model, device if engine == "local" else "auto", runtime, labels)
         first = detectors[0]
         columns = _probe(first)
@@ -177,9 +177,8 @@ def detect_folder(
             model=first.model.id if isinstance(model, Detector) else _name(model),
             out=out,
             devices=_devices(device),
-            runtime=runtime,
+            runtime=first.runtime.name,  # What `auto` chose holds for every worker.
             labels=labels,
-            batch=batch,
             min_score=min_score,
             class_ids=None if classes is None else _class_ids(classes, first.labels),
             max_detections=max_detections,
@@ -223,15 +222,19 @@ def _run(
     count(0)
     began = time.monotonic()
     if engine == "ray":
-        from tfzoo.engines import ray
+        from tfzoo.engines.ray import run
 
-        ray.run(job, journal.images, address=address, workers=workers, on_images=count)
+        run(job, journal.images, address=address, workers=workers, on_images=count)
     else:
-        from tfzoo.engines import local
+        from tfzoo.engines.local import run as run_here
 
-        local.run(job, detectors, count)
+        run_here(job, detectors, count)
     seconds = time.monotonic() - began
     categories = export(job.parts, job.out)
+    if job.columns.video and job.pictures:
+        from tfzoo.video import annotate_videos
+
+        annotate_videos(job.parts, job.out / "annotated")
     sealed = job.parts.sealed().values()
     images = sum(part.images for part in sealed)
     return Summary(
@@ -298,14 +301,11 @@ def _read_journal(out: Path) -> Journal | None:
         ) from None
 
 
-def _check_settings(
-    min_score: float, max_detections: int | None, batch: int, max_pixels: int
-) -> None:
+def _check_settings(min_score: float, max_detections: int | None, max_pixels: int) -> None:
     if not 0 <= min_score <= 1:
         raise UsageError(f"min_score is {min_score}; expected a score from 0 to 1")
     for name, value in (
         ("max_detections", max_detections),
-        ("batch", batch),
         ("max_pixels", max_pixels),
     ):
         if value is not None and value < 1:
@@ -410,9 +410,16 @@ def _open(
 ) -> list[Detector]:
     if isinstance(model, Detector):
         return [model]
+    first, *others = _devices(device)
+    opened = load(model, device=first, runtime=runtime, labels=labels, throughput=True)
+    # What `auto` chose for the first holds for all: runtimes differ in the last digits.
+    chosen = opened.runtime.name
     return [
-        load(model, device=each, runtime=runtime, labels=labels, throughput=True)
-        for each in _devices(device)
+        opened,
+        *(
+            load(model, device=each, runtime=chosen, labels=labels, throughput=True)
+            for each in others
+        ),
     ]
 
 
@@ -420,11 +427,9 @@ def _probe(detector: Detector) -> Columns:
     """What the model gives, seen on a blank image; this also takes the slow first call away."""
     try:
         found = detector.detect(np.zeros((64, 64, 3), dtype=np.uint8))
-    except TfzooError:
-        raise
-    except Exception as error:
+    except Exception as error:  # Anything at all, from any runtime.
         raise ModelFormatError(
-            f"{detector.model.id} fails on a blank image of 64x64, so no image was tried: {error}"
+            f"{detector.model.id} fails on a blank image, so no other was tried: {error}"
         ) from error
     return Columns(keypoints=found.keypoints is not None, masks=found.masks is not None)
 
@@ -454,7 +459,7 @@ def _settings(job: Job, detector: Detector) -> dict[str, Any]:
         "digest": detector.model.digest,
         "runtime": detector.run_info.runtime,
         "precision": getattr(detector.runtime, "precision", "float32"),
-        "batch": job.batch,
+        "batch": 1,
         "min_score": job.min_score,
         "classes": None if job.class_ids is None else list(job.class_ids),
         "max_detections": job.max_detections,

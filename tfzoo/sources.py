@@ -48,8 +48,9 @@ EXTENSIONS = frozenset(
 VIDEO_EXTENSIONS = frozenset({".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg"})
 
 #: Formats that Pillow may try. Its others are rarely photographs, and one (EPS) starts a program.
+#: MPO is opened as a JPEG; naming it would end the search for every other format.
 FORMATS = (
-    "JPEG", "MPO", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM", "AVIF", "JPEG2000",
+    "JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM", "AVIF", "JPEG2000",
 )  # fmt: skip
 
 #: Larger images are refused unless asked for: a small file can unpack to any size.
@@ -135,7 +136,7 @@ def _from_array(array: NDArray[Any]) -> Image:
 def _from_file(file: IO[bytes], name: str, max_pixels: int) -> Image:
     from PIL import UnidentifiedImageError
 
-    pillow = _pillow()
+    pillow, formats = _pillow()
     if pillow.MAX_IMAGE_PIXELS and max_pixels > 2 * pillow.MAX_IMAGE_PIXELS:
         # Pillow refuses files of twice its own limit before ours can be asked.
         pillow.MAX_IMAGE_PIXELS = max_pixels
@@ -143,7 +144,7 @@ def _from_file(file: IO[bytes], name: str, max_pixels: int) -> Image:
         if not file.read(1):
             raise ImageError(f"{name}: the file is empty")
         file.seek(0)
-        with pillow.open(file, formats=FORMATS) as image:
+        with pillow.open(file, formats=formats) as image:
             pixels = image.width * image.height
             if pixels > max_pixels:
                 raise ImageError(
@@ -167,13 +168,15 @@ def _from_file(file: IO[bytes], name: str, max_pixels: int) -> Image:
 
 
 @lru_cache(maxsize=1)
-def _pillow() -> Any:
+def _pillow() -> tuple[Any, tuple[str, ...]]:
+    """Pillow's module, set up, and the formats of ours that it was built with."""
     from PIL import Image
 
     # Its warnings tell of odd metadata and of sizes, which our own limit judges. Silenced once:
     # switching filters for the time of a call is not safe among threads.
     warnings.filterwarnings("ignore", module=r"PIL\.")
-    return Image
+    Image.init()
+    return Image, tuple(name for name in FORMATS if name in Image.OPEN)
 
 
 def _from_pillow(image: PillowImage) -> Image:

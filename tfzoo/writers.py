@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, cast
+from uuid import uuid4
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,7 +34,8 @@ def atomic_file(path: Path) -> Iterator[IO[bytes]]:
     Raises:
         OutputError: It can't be written; nothing is left behind.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    # A name of its own: on a shared disk two machines may write the same part.
+    temporary = path.with_name(f".{path.name}.{uuid4().hex[:12]}.tmp")
     try:
         try:
             with temporary.open("wb") as file:
@@ -207,9 +209,7 @@ def image_rows(results: Sequence[ImageResult], columns: Columns) -> pa.Table:
             "image_id": result.image_id,
             "file_name": printable(result.file_name),
             "path": printable(result.path),
-            "width": result.found and result.found.image_size[1],
-            "height": result.found and result.found.image_size[0],
-            "detections": None if result.found is None else len(result.found),
+            **_sizes(result.found),
             "error": None if result.error is None else printable(result.error),
             "frame": result.frame,
             "timestamp_s": result.timestamp_s,
@@ -217,6 +217,13 @@ def image_rows(results: Sequence[ImageResult], columns: Columns) -> pa.Table:
         for result in results
     ]
     return pa.Table.from_pylist(rows, schema=columns.images())
+
+
+def _sizes(found: Detections | None) -> dict[str, int | None]:
+    if found is None:
+        return {"width": None, "height": None, "detections": None}
+    height, width = found.image_size
+    return {"width": width, "height": height, "detections": len(found)}
 
 
 @dataclass(frozen=True, order=True)
@@ -266,9 +273,11 @@ class Parts:
         return self.folder / table / f"part-{number:06d}.parquet"
 
     def create(self) -> None:
-        """Makes the folders."""
+        """Makes the folders, and removes what killed runs left half-written in them."""
         for table in ("detections", "images"):
             (self.folder / table).mkdir(parents=True, exist_ok=True)
+            for left in (self.folder / table).glob(".*.tmp"):
+                left.unlink(missing_ok=True)
 
     def write(
         self, number: int, detections: pa.Table, images: pa.Table, following: Position
@@ -397,12 +406,17 @@ def _json_list(file: IO[bytes]) -> Iterator[Callable[[dict[str, Any]], None]]:
     file.write(b"\n]\n")
 
 
-def picture_path(folder: Path, name: str) -> Path:
+def picture_path(
+    folder: Path,
+    name: str,
+    formats: tuple[str, ...] = (".jpg", ".jpeg", ".png", ".webp"),
+) -> Path:
     """Where the annotated picture of an image goes: its name below the folder.
 
     Args:
         folder: Of all pictures.
         name: The image's name, perhaps with folders, perhaps absolute or an address.
+        formats: Endings that may stay; any other has the first of them appended.
     """
     parts = [
         "__" if part == ".." else part.replace(":", "_")
@@ -410,8 +424,7 @@ def picture_path(folder: Path, name: str) -> Path:
         if part not in ("", ".")
     ]
     path = folder.joinpath(*parts)
-    known = path.suffix.lower() in (".jpg", ".jpeg", ".png", ".webp")
-    return path if known else path.with_name(path.name + ".jpg")
+    return path if path.suffix.lower() in formats else path.with_name(path.name + formats[0])
 
 
 def write_picture(path: Path, image: Image) -> None:

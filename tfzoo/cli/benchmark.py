@@ -12,6 +12,7 @@ from tfzoo.cli.console import (
     DeviceOption,
     JsonOption,
     ManifestOption,
+    OfflineOption,
     ResultsOption,
     RuntimeOption,
     err,
@@ -43,6 +44,7 @@ def benchmark_command(
     results: ResultsOption = Path("results"),
     runtime: RuntimeOption = "tensorflow",
     device: DeviceOption = "auto",
+    offline: OfflineOption = False,
     as_json: JsonOption = False,
     manifest: ManifestOption = None,
 ) -> None:

@@ -6,20 +6,11 @@ import shlex
 import signal
 import sys
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    ProgressColumn,
-    Task,
-    TextColumn,
-    TimeRemainingColumn,
-)
-from rich.text import Text
 
 from tfzoo.cli.console import (
     DeviceOption,
@@ -83,7 +74,6 @@ def detect_command(
     ] = None,
     device: DeviceOption = "auto",
     runtime: RuntimeOption = "auto",
-    batch: Annotated[int, typer.Option(metavar="N", help="Images run at once.")] = 1,
     max_pixels: Annotated[
         int, typer.Option(metavar="N", help="Fail images of more pixels than this.")
     ] = 150_000_000,
@@ -115,26 +105,15 @@ def detect_command(
     Example: tfzoo detect photos --model "SSD MobileNet v2 320x320" --out detections
     """
     from tfzoo.cli.light import start_light
+    from tfzoo.cli.progress import progress_bar
 
     start_light()
     from tfzoo.folder import detect_folder
 
     # A scheduler's polite stop is as good as Ctrl-C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        _Speed(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as progress:
-        bar = progress.add_task("loading the model", total=None)
-
-        def show(done: int, total: int | None) -> None:
-            progress.update(bar, description="detecting", completed=done, total=total)
-
-        try:
+    try:
+        with progress_bar("detecting", "images") as show:
             summary = detect_folder(
                 sources,
                 model,
@@ -147,7 +126,6 @@ def detect_command(
                 annotations=annotations,
                 device=device,
                 runtime=runtime,
-                batch=batch,
                 max_pixels=max_pixels,
                 resume=resume,
                 overwrite=overwrite,
@@ -156,23 +134,15 @@ def detect_command(
                 workers=workers,
                 on_progress=show,
             )
-        except KeyboardInterrupt:
-            progress.stop()
-            err.print(f"Stopped. What was finished is kept in {out_folder}. Go on with:")
-            err.print(f"  {_resume_command()}", markup=False, soft_wrap=True)
-            raise typer.Exit(_INTERRUPTED) from None
+    except KeyboardInterrupt:
+        err.print(f"Stopped. What was finished is kept in {out_folder}. Go on with:")
+        err.print(f"  {_resume_command()}", markup=False, soft_wrap=True)
+        raise typer.Exit(_INTERRUPTED) from None
     if as_json:
         print_json(_as_json(asdict(summary), pictures))
     else:
         _print(asdict(summary), pictures)
     raise typer.Exit(summary.exit_code)
-
-
-class _Speed(ProgressColumn):
-    """Images a second."""
-
-    def render(self, task: Task) -> Text:
-        return Text("" if task.speed is None else f"{task.speed:.1f} images/s")
 
 
 def _resume_command() -> str:
@@ -199,15 +169,16 @@ def _print(summary: dict[str, Any], pictures: bool) -> None:
     text += f", {summary['detections']} detections"
     if fresh:
         text += f", {summary['seconds']:.1f} s, {summary['images_per_s']:.1f} images/s"
-    out.print(f"{text} with {summary['model']} on {summary['device']}")
+    say = partial(out.print, markup=False, soft_wrap=True)
+    say(f"{text} with {summary['model']} on {summary['device']}")
     if summary["categories"]:
         shown = list(summary["categories"].items())
         more = f", and {len(shown) - 10} more" if len(shown) > 10 else ""
-        out.print(", ".join(f"{name} {count}" for name, count in shown[:10]) + more, markup=False)
+        say(", ".join(f"{name} {count}" for name, count in shown[:10]) + more)
     if summary["skipped"]:
-        out.print(f"{summary['skipped']} images were skipped: the annotation file has them not")
+        say(f"{summary['skipped']} images were skipped: the annotation file has them not")
     if summary["failed"]:
-        out.print(f"{summary['failed']} images failed; see {folder / 'errors.jsonl'}", style="bold")
-    out.print(f"Results: {folder / 'detections.json'}, detections.csv, images.json, parts/")
+        say(f"{summary['failed']} images failed; see {folder / 'errors.jsonl'}", style="bold")
+    say(f"Results: {folder / 'detections.json'}, detections.csv, images.json, parts/")
     if pictures:
-        out.print(f"Pictures: {folder / 'annotated'}")
+        say(f"Pictures: {folder / 'annotated'}")

@@ -17,6 +17,7 @@ from tfzoo.cli.console import (
     DeviceOption,
     JsonOption,
     ManifestOption,
+    OfflineOption,
     ResultsOption,
     RuntimeOption,
     err,
@@ -34,7 +35,10 @@ def evaluate_command(
     ] = None,
     coco: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="COCO folder in one of the usual layouts."),
+        typer.Option(
+            metavar="DIR",
+            help="COCO folder in one of the usual layouts; left out, what coco fetch fetched.",
+        ),
     ] = None,
     images: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Folder of images, with --annotations.")
@@ -68,6 +72,7 @@ def evaluate_command(
     runtime: RuntimeOption = "tensorflow",
     device: DeviceOption = "auto",
     as_json: JsonOption = False,
+    offline: OfflineOption = False,
     manifest: ManifestOption = None,
 ) -> None:
     """Measure accuracy by the zoo's protocol: COCO metrics on annotated images.

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import closing
 from dataclasses import dataclass
-from itertools import islice
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from tfzoo.detector import Detector
 from tfzoo.engines.work import Item, Job, detect, draw, read
 from tfzoo.errors import ImageError
+from tfzoo.pipeline import in_order
 from tfzoo.sources import ImageFile
 from tfzoo.writers import (
     ImageResult,
@@ -35,8 +34,8 @@ CHECKPOINT_S = 5.0
 #: Pictures waiting to be drawn hold their images in memory.
 _WAITING_PICTURES = 4
 
-Given = TypeVar("Given")
-Made = TypeVar("Made")
+#: Threads that read; twice as many images may lie ready.
+_READERS = 3
 
 
 def run(
@@ -57,77 +56,68 @@ def run(
         OutputError: Results can't be written; what was sealed stays.
         KeyboardInterrupt: After everything that was finished has been sealed.
     """
-    readers = min(4, os.cpu_count() or 1) + 1
-    free: SimpleQueue[Detector] = SimpleQueue()
-    for detector in detectors:
-        for _ in range(detector.workers):
-            free.put(detector)
-    slots = free.qsize()
-
-    def run_batch(batch: list[Item]) -> list[Item]:
-        detector = free.get()
-        try:
-            return detect(detector, batch, job)
-        finally:
-            free.put(detector)
-
     part = _OpenPart(job.parts)
-    with ExitStack() as pools:
-
-        def pool(size: int) -> ThreadPoolExecutor:
-            made = ThreadPoolExecutor(size)
-            # What waits in a pool when the run is stopped is not worth finishing.
-            pools.callback(made.shutdown, wait=True, cancel_futures=True)
-            return made
-
-        painters = pool(1 + len(detectors) // 4)
-        read_ahead = readers + job.batch
-        images = _ordered(
-            pool(readers), lambda item: read(item, job.max_pixels), _todo(job), read_ahead
-        )
-        batches = _ordered(pool(slots), run_batch, _batched(images, job.batch), slots)
-        pictures: deque[Future[None]] = deque()
-        sealed_at = time.monotonic()
+    sealed_at = time.monotonic()
+    with Pipeline(job, detectors) as pipeline:
         try:
-            for batch in batches:
-                for item in batch:
-                    if job.pictures and item.image is not None:
-                        while len(pictures) >= _WAITING_PICTURES:
-                            pictures.popleft().result()
-                        pictures.append(painters.submit(draw, item, job.out))
-                    part.add(item)
-                    if part.full or time.monotonic() - sealed_at > CHECKPOINT_S:
-                        _finish(pictures)
-                        part.seal()
-                        sealed_at = time.monotonic()
-                on_images(len(batch))
+            for item in pipeline.finished(_todo(job)):
+                part.add(item)
+                if part.full or time.monotonic() - sealed_at > CHECKPOINT_S:
+                    pipeline.finish_pictures()
+                    part.seal()
+                    sealed_at = time.monotonic()
+                on_images(1)
         finally:
             # Also when interrupted: what was detected is not detected again.
-            _finish(pictures)
+            pipeline.finish_pictures()
             part.seal()
 
 
-def _finish(pictures: deque[Future[None]]) -> None:
-    while pictures:
-        pictures.popleft().result()
+class Pipeline:
+    """Threads that read, detect and draw: a bounded number of images, in order."""
 
+    def __init__(self, job: Job, detectors: Sequence[Detector]) -> None:
+        self._job = job
+        # A slot for each call that a detector can take at once.
+        self._free: SimpleQueue[Detector] = SimpleQueue()
+        for detector in detectors:
+            for _ in range(detector.workers):
+                self._free.put(detector)
+        self._slots = self._free.qsize()
+        self._painters = ThreadPoolExecutor(1 + len(detectors) // 4)
+        self._pictures: deque[Future[None]] = deque()
 
-def _ordered(
-    pool: ThreadPoolExecutor, work: Callable[[Given], Made], items: Iterable[Given], ahead: int
-) -> Iterator[Made]:
-    """Works on items in threads, at most `ahead` of the one given out, and keeps their order."""
-    pending: deque[Future[Made]] = deque()
-    for item in items:
-        pending.append(pool.submit(work, item))
-        if len(pending) > ahead:
-            yield pending.popleft().result()
-    while pending:
-        yield pending.popleft().result()
+    def __enter__(self) -> Pipeline:
+        return self
 
+    def __exit__(self, *error: object) -> None:
+        self._painters.shutdown(wait=True, cancel_futures=True)
 
-def _batched(items: Iterator[Item], size: int) -> Iterator[list[Item]]:
-    while batch := list(islice(items, size)):
-        yield batch
+    def finished(self, items: Iterable[Item]) -> Iterator[Item]:
+        """The items with their results, in order; pictures of them may still be drawn."""
+        job = self._job
+        with (
+            closing(in_order(lambda item: read(item, job.max_pixels), items, _READERS)) as images,
+            closing(in_order(self._detect, (i for _, i in images), self._slots)) as found,
+        ):
+            for _, item in found:
+                if job.pictures and item.image is not None:
+                    while len(self._pictures) >= _WAITING_PICTURES:
+                        self._pictures.popleft().result()
+                    self._pictures.append(self._painters.submit(draw, item, job.out))
+                yield item
+
+    def finish_pictures(self) -> None:
+        """Waits until the pictures of all items given out are written."""
+        while self._pictures:
+            self._pictures.popleft().result()
+
+    def _detect(self, item: Item) -> Item:
+        detector = self._free.get()
+        try:
+            return detect(detector, item, self._job)
+        finally:
+            self._free.put(detector)
 
 
 def _todo(job: Job) -> Iterator[Item]:

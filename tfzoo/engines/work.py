@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -29,7 +29,6 @@ class Job:
         devices: One detector is opened on each.
         runtime: What runs the model.
         labels: Category names by id, where they are not the model's own.
-        batch: Images run at once.
         min_score: Scores below it are dropped (0 to 1).
         class_ids: Categories kept, or None for all.
         max_detections: Kept of one image, best first, or None for all.
@@ -45,7 +44,6 @@ class Job:
     devices: tuple[str, ...]
     runtime: str
     labels: Mapping[int, str] | None
-    batch: int
     min_score: float
     class_ids: tuple[int, ...] | None
     max_detections: int | None
@@ -98,27 +96,14 @@ def read(item: Item, max_pixels: int) -> Item:
         return _failed(item, error)
 
 
-def detect(detector: Detector, items: Sequence[Item], job: Job) -> list[Item]:
-    """Detects the items of one batch; one that fails carries the error, and spoils no other."""
-    readable = [item for item in items if item.image is not None]
+def detect(detector: Detector, item: Item, job: Job) -> Item:
+    """The item with what was found in it, or with the reason why the model fails on it."""
+    if item.image is None:
+        return item
     try:
-        images = [item.image for item in readable if item.image is not None]
-        found = _run(detector, images, job.min_score)
-        pairs = zip(readable, found, strict=True)
-        results = {item.row: _with(item, kept(each, job)) for item, each in pairs}
+        found = kept(detector.detect(item.image, job.min_score), job)
     except Exception as error:  # Runtimes raise what they like on an image they can't take.
-        if len(readable) == 1:
-            results = {readable[0].row: _failed(readable[0], error)}
-        else:
-            results = {item.row: detect(detector, [item], job)[0] for item in readable}
-    return [results.get(item.row, item) for item in items]
-
-
-def _run(detector: Detector, images: list[Image], min_score: float) -> list[Detections]:
-    return [detector.detect(image, min_score) for image in images]
-
-
-def _with(item: Item, found: Detections) -> Item:
+        return _failed(item, error)
     return replace(item, result=replace(item.result, found=found))
 
 
@@ -130,9 +115,7 @@ def _failed(item: Item, error: Exception) -> Item:
 
 
 def kept(found: Detections, job: Job) -> Detections:
-    """The detections that a job asks for."""
-    if job.min_score > 0:
-        found = found.above(job.min_score)
+    """The detections of the categories asked for, as many as asked for."""
     if job.class_ids is not None:
         found = found.of(job.class_ids)
     return found[: job.max_detections] if job.max_detections is not None else found

@@ -135,7 +135,8 @@ def evaluate(
 
     Args:
         model: A name, id, alias, short form, SavedModel folder, archive, or an opened model.
-        coco: A COCO folder in one of the usual layouts (see `tfzoo.measure.coco.find_coco`).
+        coco: A COCO folder in one of the usual layouts (see `tfzoo.measure.coco.find_coco`); left
+            out, the one that `tfzoo coco fetch val2017` made.
         images: Folder of images, with `annotations`, in place of `coco`.
         annotations: COCO annotation file, or several of the same images.
         limit: Take this many images, drawn by `seed`.
@@ -234,6 +235,11 @@ def _coco_set(
         if not folder.is_dir():
             raise UsageError(f"{folder} is no folder; --images takes a folder of images")
         return CocoSet(folder, tuple(Path(path).expanduser() for path in listed))
+    if coco is None and images is None and annotations is None:
+        from tfzoo.measure.coco_fetch import fetched_folder
+
+        if (fetched := fetched_folder()) is not None:
+            return find_coco(fetched)
     raise UsageError(
         "say what to evaluate on: --coco FOLDER (fetch COCO's with: tfzoo coco fetch val2017), or "
         "--images FOLDER with --annotations FILE; not both"

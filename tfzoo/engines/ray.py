@@ -1,0 +1,133 @@
+"""Many machines: Ray Data spreads the parts of a run over a pool of detectors.
+
+A part is the unit of work: named by its place in the inputs, so that a retry after a lost worker
+or node overwrites it with the same rows. Worth it from the second machine or GPU on; one machine
+needs no Ray. Every node must see the inputs and the output folder at the same path (or the inputs
+at an address such as `s3://bucket/folder`), and have the model, or be able to fetch it: it is
+fetched once for each node.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from tfzoo.engines.local import Pipeline, items_from
+from tfzoo.engines.work import Job
+from tfzoo.errors import OutputError, RuntimeUnavailableError, TfzooError, UsageError
+from tfzoo.writers import Position, detection_rows, image_rows
+
+
+def run(
+    job: Job,
+    inputs: int,
+    *,
+    address: str | None = None,
+    workers: int | None = None,
+    on_images: Callable[[int], None] = lambda count: None,
+) -> None:
+    """Detects what is not sealed yet and seals it, part by part, in any order.
+
+    Args:
+        job: The run.
+        inputs: Number of inputs.
+        address: The cluster to join, such as `auto`; None starts Ray on this machine.
+        workers: Detectors in the pool; None takes one for each GPU, or for every two processors.
+        on_images: Told how many images were finished since it was last told.
+
+    Raises:
+        RuntimeUnavailableError: Ray is not installed.
+        UsageError: A source is a video, or no cluster answers at the address.
+    """
+    try:
+        import ray
+    except ImportError:
+        raise RuntimeUnavailableError(
+            "engine ray needs Ray, which is not installed: pip install 'tfzoo[ray]'"
+        ) from None
+    if job.columns.video:
+        raise UsageError("engine ray takes images; detect videos with the local engine")
+    if not ray.is_initialized():
+        try:
+            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+        except ConnectionError as error:
+            raise UsageError(
+                f"no Ray cluster answers at {address}: {error}. Start one with: ray start --head"
+            ) from None
+    context = ray.data.DataContext.get_current()
+    context.enable_progress_bars = False
+    # What a lost worker or node was at is taken up by the next pass, by whoever is left.
+    context.max_errored_blocks = -1
+    todo = unsealed(job, inputs)
+    while todo:
+        _pass(job, list(todo), workers, on_images)
+        left = unsealed(job, inputs)
+        if len(left) == len(todo):
+            raise OutputError(
+                f"{len(left)} parts could not be finished by any worker, the first being "
+                f"{min(left)}; see Ray's logs, then go on with --resume"
+            )
+        todo = left
+
+
+def unsealed(job: Job, inputs: int) -> dict[int, int]:
+    """The parts that are not sealed whole, with the number of images already counted as done."""
+    sealed = job.parts.sealed()
+    return {
+        number: sealed[number].images if number in sealed else 0
+        for number in range(-(-inputs // job.part_images))
+        if number not in sealed
+        or sealed[number].images < min(job.part_images, inputs - number * job.part_images)
+    }
+
+
+def _pass(
+    job: Job, parts: list[int], workers: int | None, on_images: Callable[[int], None]
+) -> None:
+    import ray
+
+    resources = ray.cluster_resources()
+    gpus = 0 if job.devices == ("cpu",) else int(resources.get("GPU", 0))
+    share = 1.0
+    if not gpus and workers is None:
+        # More than a node has would never be found.
+        share = min(2.0, *(n["Resources"].get("CPU", 2.0) for n in ray.nodes() if n["Alive"]))
+    pool = workers or gpus or max(1, int(resources.get("CPU", 1) // share))
+    done = ray.data.from_items([{"part": n} for n in parts], override_num_blocks=len(parts)).map(
+        _Worker,
+        fn_constructor_args=(job,),
+        compute=ray.data.ActorPoolStrategy(min_size=1, max_size=min(pool, len(parts))),
+        num_cpus=None if gpus else share,
+        num_gpus=1 if gpus else None,
+    )
+    try:
+        for row in done.iter_rows():
+            on_images(row["images"])
+    except ray.exceptions.RayError as error:
+        raise TfzooError(
+            f"Ray stopped: {error}\nWhat was finished is kept; go on with --resume"
+        ) from None
+
+
+class _Worker:
+    """A detector in a process of its own."""
+
+    def __init__(self, job: Job) -> None:
+        # Ray shows a worker its own GPUs alone, as the first ones.
+        self._detector = job.open_detector("cpu" if job.devices == ("cpu",) else "auto")
+        self._job = job
+
+    def __call__(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        job, number = self._job, int(row["part"])
+        first = number * job.part_images
+        items = items_from(job, first, Position(first), first + job.part_images)
+        with Pipeline(job, [self._detector]) as pipeline:
+            finished = [replace(item, image=None) for item in pipeline.finished(items)]
+            pipeline.finish_pictures()
+        results = [item.result for item in finished]
+        columns = job.parts.columns
+        detections, images = detection_rows(results, columns), image_rows(results, columns)
+        job.parts.write(number, detections, images, finished[-1].following)
+        return {"part": number, "images": len(results)}
