@@ -25,6 +25,8 @@ LAYERS = {
     "runtimes": 2,
     "decode": 2,
     "choose": 2,
+    "export": 2,
+    "opening": 2,
     "pipeline": 2,
     "postprocess": 2,
     "prepared": 2,

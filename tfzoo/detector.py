@@ -13,9 +13,9 @@ from tfzoo.decode import decode, prepare, recognise
 from tfzoo.detections import Detections, Image, RunInfo
 from tfzoo.labels import COCO
 from tfzoo.manifest import ModelSpec, SignatureKind
+from tfzoo.opening import open_model
 from tfzoo.pipeline import in_order
 from tfzoo.postprocess import PostProcessing, postprocess
-from tfzoo.prepared import open_model
 from tfzoo.runtimes import Runtime, image_failures
 from tfzoo.sources import ImageLike, read_image
 from tfzoo.store import StoredModel, get_model

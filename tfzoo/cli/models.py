@@ -103,6 +103,10 @@ def _text(figure: float | None) -> str:
 
 def info_command(
     name: Annotated[str, typer.Argument(metavar="NAME", help="Name, id, alias or short form.")],
+    runtimes: Annotated[
+        bool,
+        typer.Option("--runtimes", help="Show how each runtime did with it on this machine."),
+    ] = False,
     as_json: JsonOption = False,
     manifest: ManifestOption = None,
 ) -> None:
@@ -110,6 +114,9 @@ def info_command(
 
     Example: tfzoo info "efficientdet d0"
     """
+    if runtimes:
+        _show_runtimes(name, as_json)
+        return
     whole = load_manifest()
     spec = whole.find(name)
     cached = describe(spec)
@@ -153,6 +160,20 @@ def info_command(
     for note in (*spec.notes, *(spec.as_printed.slips if spec.as_printed else ())):
         grid.add_row("note", note)
     out.print(grid)
+
+
+def _show_runtimes(name: str, as_json: bool) -> None:
+    from tfzoo.choose import known_choice
+    from tfzoo.cli.prepare import print_choice
+    from tfzoo.store import get_model
+
+    known = known_choice(get_model(name, offline=True))
+    if as_json:
+        print_json(known and asdict(known))
+    elif known is None:
+        out.print(f"not measured on this machine yet; do so with: tfzoo prepare '{name}'")
+    else:
+        print_choice(known)
 
 
 def _cited(figure: Figure, manifest: Manifest) -> str:
