@@ -61,6 +61,8 @@ def run(
     # What a lost worker or node was at is taken up by the next pass, by whoever is left.
     context.max_errored_blocks = -1
     todo = unsealed(job, inputs)
+    # A part that was begun counts as done so far, but is detected again as a whole.
+    on_images(-sum(todo.values()))
     while todo:
         _pass(job, list(todo), workers, on_images)
         left = unsealed(job, inputs)
