@@ -56,6 +56,7 @@ def run(
             raise UsageError(
                 f"no Ray cluster answers at {address}: {error}. Start one with: ray start --head"
             ) from None
+    logging.getLogger("ray.data").setLevel(logging.WARNING)
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
     # What a lost worker or node was at is taken up by the next pass, by whoever is left.
