@@ -1,6 +1,7 @@
 """All tests: a cache of their own, and TensorFlow unless a test asks for another runtime."""
 
 import os
+import sys
 import tempfile
 
 import pytest
@@ -20,3 +21,12 @@ def cache_of_the_tests():
             del os.environ["TFZOO_CACHE"]
         else:
             os.environ["TFZOO_CACHE"] = before
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Says for each fault of a download how often it was tried, and how often it ended well."""
+    faults = sys.modules.get("tests.store_faults")
+    if faults is not None and faults.TALLY:
+        terminalreporter.section("faults of a download: tried, ended well")
+        for fault, (tried, well) in faults.TALLY.items():
+            terminalreporter.line(f"{tried:4} {well:4}  {fault}")

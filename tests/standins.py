@@ -287,21 +287,20 @@ def _mask_rcnn(image: Any) -> dict[str, Any]:
 
     left_half = tf.cast(tf.range(33) < 16, tf.float32) + 0.5 * tf.one_hot(16, 33)
     masks = tf.zeros([100, 33, 33]) + left_half
-    size = tf.cast(tf.shape(image), tf.float32)
-    anchors = tf.zeros([4 * tf.shape(image)[0], 4])
+    anchors = tf.zeros([49152, 4])
     return {
-        **_standard(image, 100, 100, 91),
-        "anchors": anchors,
-        "box_classifier_features": tf.zeros([100, 9, 9, 16]),
-        "class_predictions_with_background": tf.zeros([100, 91]),
+        **_standard(image, 100, 300, 91),
+        "anchors": tf.zeros([tf.shape(image)[0], 4]),
+        "box_classifier_features": tf.zeros([300, 9, 9, 1536]),
+        "class_predictions_with_background": tf.zeros([300, 91]),
         "detection_masks": masks[None],
-        "final_anchors": anchors[None],
-        "image_shape": tf.concat([[1.0], size], axis=0),
+        "final_anchors": tf.zeros([1, 300, 4]),
+        "image_shape": tf.concat([[1.0], tf.cast(tf.shape(image), tf.float32)], axis=0),
         "mask_predictions": tf.zeros([100, 90, 33, 33]),
-        "num_proposals": tf.constant([100.0]),
-        "proposal_boxes": tf.zeros([1, 100, 4]),
-        "proposal_boxes_normalized": tf.zeros([1, 100, 4]),
-        "refined_box_encodings": tf.zeros([100, 90, 4]),
+        "num_proposals": tf.constant([300.0]),
+        "proposal_boxes": tf.zeros([1, 300, 4]),
+        "proposal_boxes_normalized": tf.zeros([1, 300, 4]),
+        "refined_box_encodings": tf.zeros([300, 90, 4]),
         "rpn_box_encodings": anchors[None],
         "rpn_objectness_predictions_with_background": anchors[None, :, :2],
     }

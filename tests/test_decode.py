@@ -11,11 +11,9 @@ import pytest
 from tests import standins
 from tfzoo.decode import prepare, recognise
 from tfzoo.detections import Detections
-from tfzoo.detector import Detector
+from tfzoo.detector import Detector, load
 from tfzoo.errors import ImageError, ModelFormatError, UsageError
-from tfzoo.labels import COCO
-from tfzoo.runtimes import Signature, TensorInfo, open_runtime
-from tfzoo.store import StoredModel
+from tfzoo.runtimes import Signature, TensorInfo
 
 Opener = Callable[[str], Detector]
 #: Pixels that resizing to a fixed input may cost: it blurs the edges of a dim object.
@@ -36,8 +34,8 @@ OF_ALL_CLASSES = [kind for kind in standins.KINDS if kind != "tflite_keypoints"]
 
 
 def opened(path: Path) -> Detector:
-    runtime = "onnx" if path.suffix == ".onnx" else "tensorflow"
-    return Detector(StoredModel(str(path), path, ""), open_runtime(runtime, path, "cpu"), COCO)
+    # An .onnx file opens with ONNX Runtime all the same.
+    return load(path, device="cpu", runtime="tensorflow")
 
 
 @pytest.fixture(scope="module")
@@ -118,6 +116,14 @@ def test_large_picture(kind: str, detector: Opener) -> None:
     np.testing.assert_allclose(
         found.boxes, [[1500, 50, 4500, 150]], atol=12 if kind in TOLERANCE else 1e-3
     )
+
+
+def test_result_says_what_produced_it(detector: Opener) -> None:
+    for kind, runtime in (("standard", "tensorflow"), ("yolov5", "onnx")):
+        run = detector(kind)(standins.paint(30, 40)).run
+        assert run is not None
+        assert run.runtime.startswith(runtime)
+        assert run.device == "cpu"
 
 
 def test_keypoints_of_a_person_and_none_of_a_dog(detector: Opener) -> None:

@@ -76,8 +76,9 @@ def test_score_or_box_that_is_no_number_drops_its_row() -> None:
 
 
 def test_rows_in_any_order_come_out_best_first_and_ties_in_theirs() -> None:
-    found = standard([(0.3, WHOLE, 1), (0.9, WHOLE, 2), (0.3, WHOLE, 3), (0.5, WHOLE, 4)])
-    assert found.class_ids.tolist() == [2, 4, 1, 3]
+    ties = [(0.3, WHOLE, class_id) for class_id in range(10, 60)]
+    found = standard([(0.25, WHOLE, 1), *ties, (0.9, WHOLE, 2), (0.5, WHOLE, 4)])
+    assert found.class_ids.tolist() == [2, 4, *range(10, 60), 1]
 
 
 def test_box_beyond_the_image_is_clipped_to_it() -> None:
@@ -323,9 +324,22 @@ def test_yolo_minimum_score_gives_the_same_rows_as_cutting_afterwards() -> None:
 
 
 def test_yolo_box_that_is_no_number_is_dropped() -> None:
-    nan = float("nan")
-    found = yolo(([nan, 1, 2, 3], 0.9, {0: 1}), ([300, 300, 50, 50], nan, {0: 1}))
-    assert len(found) == 0
+    nan, infinity = float("nan"), float("inf")
+    place = [300.0, 300.0, 50.0, 50.0]
+    found = yolo(
+        ([nan, 1, 2, 3], 0.9, {0: 1}),
+        ([infinity, 300, 50, 50], 0.9, {0: 1}),
+        (place, nan, {0: 1}),
+        (place, 0.8, {0: 1}),
+        (place, 0.7, {16: 1}),
+    )
+    assert found.names == ["person", "dog"]
+
+
+def test_yolo_boxes_behind_thousands_of_better_ones_are_found() -> None:
+    crowd = [([300.0, 300.0, 100.0, 100.0], 0.9, {0: 1.0})] * 3500
+    others = [([20.0 + 40 * i, 20.0, 30.0, 30.0], 0.5 - i / 100, {0: 1.0}) for i in range(10)]
+    assert len(yolo(*crowd, *others)) == 11
 
 
 def test_yolo_output_of_another_shape_is_refused() -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.one_stage import multiclass_nms
 from tfzoo.manifest import find_model
 from tfzoo.postprocess import PostProcessing, find_parameters, postprocess, read_pipeline_config
 
@@ -37,29 +38,10 @@ model {
 
 @pytest.fixture(scope="module")
 def graph():
-    """The Object Detection API's `multiclass_non_max_suppression`, in TensorFlow's own ops."""
+    """The exporter's own post-processing, run by TensorFlow."""
     import tensorflow as tf
 
-    def sort(boxes, scores, classes):
-        scores, order = tf.math.top_k(scores, tf.size(scores))
-        return tf.gather(boxes, order), scores, tf.gather(classes, order)
-
-    @tf.function
-    def run(boxes, scores, window, iou, threshold, per_class, total):
-        found = []
-        for class_id in range(CLASSES):
-            rows, kept = tf.image.non_max_suppression_with_scores(
-                boxes, scores[:, class_id], per_class, iou, threshold
-            )
-            found.append((tf.gather(boxes, rows), kept, tf.fill(tf.shape(kept), class_id)))
-        boxes, scores, classes = sort(*(tf.concat(parts, 0) for parts in zip(*found, strict=True)))
-        boxes = tf.clip_by_value(boxes, tf.tile(window[:2], [2]), tf.tile(window[2:], [2]))
-        areas = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
-        inside = tf.reshape(tf.where(areas > 0), [-1])
-        boxes, scores, classes = sort(*(tf.gather(x, inside) for x in (boxes, scores, classes)))
-        side = tf.stack([window[2] - window[0], window[3] - window[1]])
-        boxes = (boxes - tf.tile(window[:2], [2])) * tf.tile(1.0 / side, [2])
-        return boxes[:total], scores[:total], classes[:total] + 1
+    run = tf.function(multiclass_nms)
 
     def call(boxes, scores, window, limits):
         values = run(

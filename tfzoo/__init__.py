@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from tfzoo.folder import Summary, detect_folder
     from tfzoo.manifest import ModelSpec, find_model, list_models
     from tfzoo.measure.accuracy import Accuracy, evaluate
+    from tfzoo.measure.timing import Timing, benchmark
     from tfzoo.sources import read_image
 
 __version__ = "0.1.0"
@@ -32,6 +33,8 @@ _HOMES = {
     "ModelSpec": "manifest",
     "Summary": "folder",
     "TfzooError": "errors",
+    "Timing": "measure.timing",
+    "benchmark": "measure.timing",
     "detect_folder": "folder",
     "evaluate": "measure.accuracy",
     "find_model": "manifest",
@@ -48,7 +51,9 @@ __all__ = [
     "ModelSpec",
     "Summary",
     "TfzooError",
+    "Timing",
     "__version__",
+    "benchmark",
     "detect_folder",
     "evaluate",
     "find_model",

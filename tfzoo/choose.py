@@ -22,10 +22,12 @@ import numpy as np
 
 from tfzoo.detections import Detections, Image
 from tfzoo.errors import TfzooError
-from tfzoo.prepared import find_export, keep, kept, library_version, machine, write_record
+from tfzoo.export import find_export
+from tfzoo.prepared import keep, kept, library_version, machine, write_record
 from tfzoo.runtimes import NEEDS, installed
 from tfzoo.sources import read_image
 from tfzoo.store import StoredModel
+from tfzoo.store.cache import discard
 
 SCENES = Path(__file__).parent / "demo" / "scenes"
 #: Pictures each runtime detects; the first also warms it up.
@@ -84,8 +86,15 @@ def candidates(model: StoredModel) -> list[str]:
 
 def known_choice(model: StoredModel) -> Choice | None:
     """What was chosen for a model on this machine, or None where nothing was measured yet."""
-    record = kept(model, _KEY, _versions(model))
-    return None if record is None else _read(record)
+    found = kept(model, _KEY, _versions(model))
+    return None if found is None else _read(found[1])
+
+
+def forget(model: StoredModel) -> None:
+    """Forgets what was chosen for a model, so that it is measured anew."""
+    found = kept(model, _KEY, _versions(model))
+    if found is not None:
+        discard(found[0])
 
 
 def choose(model: StoredModel, open_detector: Callable[[str], Detect]) -> Choice:
@@ -100,10 +109,13 @@ def choose(model: StoredModel, open_detector: Callable[[str], Detect]) -> Choice
         return Choice("tensorflow", "no other runtime is installed")
     if (known := known_choice(model)) is not None:
         return known
+    scenes = load_scenes()
+    if not scenes:
+        return Choice("tensorflow", f"not measured: no pictures in {SCENES}")
     _tell(f"measuring which of {', '.join(names)} runs {model.id} best; this is done once")
 
     def build(folder: Path) -> None:
-        choice = measure(names, open_detector, load_scenes())
+        choice = measure(names, open_detector, scenes)
         write_record(folder, {"choice": asdict(choice)})
 
     try:

@@ -13,9 +13,9 @@ from tfzoo.decode import decode, prepare, recognise
 from tfzoo.detections import Detections, Image, RunInfo
 from tfzoo.labels import COCO
 from tfzoo.manifest import ModelSpec, SignatureKind
+from tfzoo.opening import open_model
 from tfzoo.pipeline import in_order
 from tfzoo.postprocess import PostProcessing, postprocess
-from tfzoo.prepared import open_model
 from tfzoo.runtimes import Runtime, image_failures
 from tfzoo.sources import ImageLike, read_image
 from tfzoo.store import StoredModel, get_model
@@ -118,9 +118,7 @@ class Detector:
         if self.cut is not None:
             boxes, scores = raw["raw_detection_boxes"][0], raw["raw_detection_scores"][0]
             raw = postprocess(boxes, scores, frame.image_size, self.cut, min_score)
-        found = decode(self.kind, raw, frame, self.labels)
-        if min_score > 0:
-            found = found.above(min_score)
+        found = decode(self.kind, raw, frame, self.labels, min_score)
         return replace(found, run=self.run_info)
 
     def __repr__(self) -> str:

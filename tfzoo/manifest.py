@@ -27,6 +27,9 @@ from tfzoo.errors import AmbiguousModelError, ManifestError, UnknownModelError
 #: Path list of further manifests, separated like PATH, read after the packaged one.
 MANIFEST_VARIABLE = "TFZOO_MANIFEST"
 
+#: The model that comes with the package, taken where none is named.
+DEFAULT_MODEL = "demo_centernet_kpts_256x256"
+
 Output = Literal["boxes", "keypoints", "masks"]
 SignatureKind = Literal[
     "standard", "centernet", "mask_rcnn", "centernet_tflite", "yolov5", "unknown"
@@ -365,6 +368,11 @@ def _matches(spec: ModelSpec, pattern: str) -> bool:
     return any(_words(pattern) <= _words(name) for name in spec.names) or any(
         pattern in name.casefold() for name in spec.names
     )
+
+
+def packaged_scenes() -> Path:
+    """The folder of drawn scenes that come with the package, beside their annotations."""
+    return Path(__file__).parent / "demo" / "scenes"
 
 
 def packaged_manifest_path() -> Path:

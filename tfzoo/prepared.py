@@ -19,9 +19,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from tfzoo.errors import RuntimeUnavailableError, StoreError
+from tfzoo.errors import StoreError
 from tfzoo.postprocess import PostProcessing, find_parameters
-from tfzoo.runtimes import NEEDS, Runtime, installed, open_runtime
+from tfzoo.runtimes import NEEDS
 from tfzoo.store import StoredModel
 from tfzoo.store.cache import derived, find_derived
 
@@ -48,45 +48,6 @@ class Prepared:
     note: str
 
 
-@dataclass(frozen=True)
-class Opened:
-    """An opened runtime, with what is left to do outside of it."""
-
-    runtime: Runtime
-    cut: PostProcessing | None = None
-    note: str = "as it was exported"
-
-
-def open_model(
-    model: StoredModel, runtime: str, device: str = "auto", throughput: bool = False
-) -> Opened:
-    """Opens a model with a runtime, by way of its prepared form where the runtime has one.
-
-    Args:
-        model: From the store.
-        runtime: `tensorflow`, `openvino` or `onnx`.
-        device: `auto`, `cpu`, `gpu` or `gpu:1`.
-        throughput: Prefer many images a second over the latency of one.
-
-    Raises:
-        UsageError, RuntimeUnavailableError, DeviceError, ModelFormatError: See `open_runtime`.
-        StoreError: The prepared form can't be kept.
-    """
-    if model.path.is_dir() and installed(runtime) and runtime == "openvino":
-        prepared = prepare(model)
-        opened = open_runtime(runtime, prepared.folder, device, throughput)
-        return Opened(opened, prepared.cut, prepared.note)
-    if model.path.is_dir() and runtime == "onnx":
-        exported = find_export(model)
-        if exported is None:
-            raise RuntimeUnavailableError(
-                f"{model.id} has not been converted to ONNX yet; convert it once with: "
-                f"tfzoo export '{model.id}' --format onnx"
-            )
-        return Opened(open_runtime(runtime, exported, device, throughput))
-    return Opened(open_runtime(runtime, model.path, device, throughput))
-
-
 def prepare(model: StoredModel) -> Prepared:
     """A model's form for OpenVINO, made where there is none yet.
 
@@ -94,25 +55,27 @@ def prepare(model: StoredModel) -> Prepared:
         ModelFormatError: OpenVINO can't read the model.
         StoreError: It can't be kept.
     """
+    # Part of the key: of a bare folder, the digest does not know the config beside it.
+    parameters = find_parameters(model.path, model.spec)
 
     def build(folder: Path) -> None:
         from tfzoo.runtimes.openvino import write_compiled
 
         _log.info("preparing %s for OpenVINO; this is done once", model.id)
-        parameters = find_parameters(model.path, model.spec)
         cut, note = write_compiled(model.path, folder, parameters)
         write_record(
             folder, {"cut": asdict(parameters) if cut and parameters else None} | {"note": note}
         )
 
-    folder, record = keep(model, "openvino", f"{library_version('openvino')} {machine()}", build)
+    versions = f"{library_version('openvino')} {machine()} {parameters}"
+    folder, record = keep(model, "openvino", versions, build)
+    return as_prepared(folder, record)
+
+
+def as_prepared(folder: Path, record: dict[str, Any]) -> Prepared:
+    """A folder of derived data as its record describes it."""
     cut = record["cut"]
     return Prepared(folder, PostProcessing(**cut) if cut else None, record["note"])
-
-
-def find_export(model: StoredModel) -> Path | None:
-    """A model's ONNX form, or None where it has not been converted."""
-    return None
 
 
 def keep(
@@ -145,10 +108,11 @@ def keep(
     return folder, records[folder]
 
 
-def kept(model: StoredModel, key: str, versions: str) -> dict[str, Any] | None:
-    """The record of a sound folder of derived data, or None where there is none."""
+def kept(model: StoredModel, key: str, versions: str) -> tuple[Path, dict[str, Any]] | None:
+    """A sound folder of derived data and its record, or None where there is none."""
     folder = find_derived(model.id, model.digest, key, f"{FORMAT} {versions}")
-    return None if folder is None else read_record(folder)
+    record = folder and read_record(folder)
+    return (folder, record) if folder and record else None
 
 
 def write_record(folder: Path, content: dict[str, Any]) -> None:

@@ -48,8 +48,9 @@ EXTENSIONS = frozenset(
 VIDEO_EXTENSIONS = frozenset({".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg"})
 
 #: Formats that Pillow may try. Its others are rarely photographs, and one (EPS) starts a program.
+#: MPO is opened as a JPEG; naming it would end the search for every other format.
 FORMATS = (
-    "JPEG", "MPO", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM", "AVIF", "JPEG2000",
+    "JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM", "AVIF", "JPEG2000",
 )  # fmt: skip
 
 #: Larger images are refused unless asked for: a small file can unpack to any size.

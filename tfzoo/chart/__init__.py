@@ -13,12 +13,15 @@ from tfzoo.chart.points import (
     METRICS,
     NOT_COMPARABLE,
     Metric,
+    Origin,
     Point,
     as_printed_points,
+    measured_points,
     pareto_front,
+    points_from,
     reported_points,
 )
-from tfzoo.errors import OutputError, RuntimeUnavailableError, UsageError
+from tfzoo.errors import MeasurementError, OutputError, RuntimeUnavailableError, UsageError
 from tfzoo.manifest import Manifest, load_manifest
 
 if TYPE_CHECKING:
@@ -30,7 +33,9 @@ __all__ = [
     "Point",
     "as_printed_points",
     "draw_chart",
+    "measured_points",
     "pareto_front",
+    "points_from",
     "reported_points",
     "save_chart",
 ]
@@ -44,6 +49,9 @@ def draw_chart(
     metric: Metric = "box",
     speed: Literal["fps", "latency"] = "fps",
     as_printed: bool = False,
+    accuracy_from: Origin = "reported",
+    speed_from: Origin = "reported",
+    results: str | Path | None = None,
     manifest: Manifest | None = None,
 ) -> alt.LayerChart:
     """The chart of accuracy against speed; the arguments say in which state it opens.
@@ -52,10 +60,14 @@ def draw_chart(
         metric: mAP of `box`, `keypoint` or `mask`.
         speed: `fps` (images a second) or `latency` (milliseconds an image).
         as_printed: Whether to begin with the blog's figures as printed, slips included.
+        accuracy_from: Which accuracy to begin with, `reported` or `measured`.
+        speed_from: Which speed to begin with, likewise.
+        results: Folder of measurements to choose from beside the reported figures.
         manifest: Models to show; the packaged manifest's if left out.
 
     Raises:
         RuntimeUnavailableError: Altair is not installed.
+        MeasurementError: The measurements can't be read, or there are none to begin with.
     """
     if find_spec("altair") is None or find_spec("vl_convert") is None:
         raise RuntimeUnavailableError(
@@ -64,8 +76,21 @@ def draw_chart(
     from tfzoo.chart.spec import build_chart, chart_rows
 
     manifest = manifest or load_manifest()
-    rows = chart_rows(reported_points(manifest), as_printed_points(manifest))
-    return build_chart(rows, metric=metric, speed=speed, as_printed=as_printed)
+    measured = measured_points(manifest, Path(results)) if results is not None else []
+    if not measured and "measured" in (accuracy_from, speed_from):
+        raise MeasurementError(
+            f"{results or 'no results folder'} holds no measurement to show; make some with: "
+            "tfzoo benchmark NAME, tfzoo evaluate NAME"
+        )
+    rows = chart_rows(reported_points(manifest), as_printed_points(manifest), measured)
+    return build_chart(
+        rows,
+        metric=metric,
+        speed=speed,
+        as_printed=as_printed,
+        accuracy_from=accuracy_from,
+        speed_from=speed_from,
+    )
 
 
 def save_chart(drawn: alt.LayerChart, path: str | Path) -> Path:

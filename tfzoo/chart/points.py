@@ -6,12 +6,17 @@ Figures come from the manifest, and measured ones from the results folder; none 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Literal
 
 from tfzoo.manifest import Manifest, ModelSpec
+from tfzoo.measure.table import Line, build_table
 
 Metric = Literal["box", "keypoint", "mask"]
+#: A point's first six fields.
+_Identity = tuple[str, str, str, int | None, bool | None, tuple[str, ...]]
+Origin = Literal["reported", "measured"]
 METRICS: tuple[Metric, ...] = ("box", "keypoint", "mask")
 
 #: Why YOLOv5's speeds never decide a comparison.
@@ -114,9 +119,83 @@ def reported_points(manifest: Manifest) -> list[Point]:
     return points
 
 
-def _identity(
-    spec: ModelSpec, name: str
-) -> tuple[str, str, str, int | None, bool | None, tuple[str, ...]]:
+def measured_points(manifest: Manifest, results: Path) -> list[Point]:
+    """Every model with a measured figure, as the results folder has it, the project's own too.
+
+    Raises:
+        MeasurementError: The measurements can't be read.
+    """
+    table = build_table(manifest, results)
+    specs = {spec.id: spec for spec in manifest.all_models}
+    return [
+        _measured_point(line, specs.get(line["id"]))
+        for line in (*table.zoo, *table.others)
+        if any(line[column] is not None for column in _MEASURED)
+    ]
+
+
+_MEASURED = ("box_map_measured", "keypoint_map_measured", "mask_map_measured", "speed_measured_ms")
+
+
+def _measured_point(line: Line, spec: ModelSpec | None) -> Point:
+    latency_ms: float | None = line["speed_measured_ms"]
+    notes = [
+        f"{metric} mAP measured on {line[f'{metric}_map_images']} images "
+        f"({line[f'{metric}_map_image_set']})."
+        for metric in METRICS
+        if line[f"{metric}_map_measured"] is not None
+    ]
+    if latency_ms is not None:
+        notes.append(f"Timed on {line['speed_device']}, {line['speed_runtime']}.")
+    # A model that no manifest lists goes by its path, too long for a chart.
+    identity: _Identity = (
+        (line["id"], Path(line["id"]).name, "other", None, None, ())
+        if spec is None
+        else _identity(spec, spec.name)
+    )
+    return Point(
+        *identity,
+        box_map=line["box_map_measured"],
+        keypoint_map=line["keypoint_map_measured"],
+        mask_map=line["mask_map_measured"],
+        fps=None if latency_ms is None else 1000 / latency_ms,
+        latency_ms=latency_ms,
+        notes=tuple(notes),
+    )
+
+
+def points_from(
+    manifest: Manifest, results: Path, *, accuracy_from: Origin, speed_from: Origin
+) -> list[Point]:
+    """Points whose accuracy and speed are each reported or measured; both are needed for a point.
+
+    Raises:
+        MeasurementError: The measurements can't be read.
+    """
+    reported = reported_points(manifest)
+    if accuracy_from == speed_from == "reported":
+        return reported
+    measured = measured_points(manifest, results)
+    if accuracy_from == speed_from:
+        return measured
+    accuracies, speeds = (
+        (reported, measured) if accuracy_from == "reported" else (measured, reported)
+    )
+    by_id = {point.id: point for point in speeds}
+    return [
+        replace(
+            point,
+            fps=speed.fps,
+            latency_ms=speed.latency_ms,
+            comparable=speed.comparable,
+            notes=(*point.notes, *speed.notes),
+        )
+        for point in accuracies
+        if (speed := by_id.get(point.id)) is not None
+    ]
+
+
+def _identity(spec: ModelSpec, name: str) -> _Identity:
     return spec.id, name, spec.family, spec.stages, spec.anchors, spec.outputs
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-from tfzoo.chart.points import METRICS, Metric, Point
+from tfzoo.chart.points import METRICS, Metric, Origin, Point
 
 if TYPE_CHECKING:
     import altair as alt
@@ -70,8 +70,8 @@ def build_chart(
     metric: Metric = "box",
     speed: Speed = "fps",
     as_printed: bool = False,
-    accuracy_from: Literal["reported", "measured"] = "reported",
-    speed_from: Literal["reported", "measured"] = "reported",
+    accuracy_from: Origin = "reported",
+    speed_from: Origin = "reported",
 ) -> alt.LayerChart:
     """The chart of `chart_rows`; the arguments say in which state it opens."""
     import altair as alt

@@ -8,7 +8,18 @@ import sys
 import typer
 
 from tfzoo import __version__
-from tfzoo.cli import benchmark, chart, detect, doctor, evaluate, models, store, table
+from tfzoo.cli import (
+    benchmark,
+    chart,
+    coco,
+    detect,
+    doctor,
+    evaluate,
+    models,
+    prepare,
+    store,
+    table,
+)
 from tfzoo.cli.console import err
 from tfzoo.errors import TfzooError
 
@@ -25,10 +36,13 @@ app.command("list")(models.list_command)
 app.command("info")(models.info_command)
 app.command("fetch")(store.fetch_command)
 app.add_typer(store.cache_app, name="cache")
+app.command("prepare")(prepare.prepare_command)
+app.command("export")(prepare.export_command)
 app.command("detect")(detect.detect_command)
 app.command("doctor")(doctor.doctor_command)
 app.command("evaluate")(evaluate.evaluate_command)
 app.command("benchmark")(benchmark.benchmark_command)
+app.add_typer(coco.app, name="coco")
 app.command("table")(table.table_command)
 app.command("recommend")(chart.recommend_command)
 app.command("chart")(chart.chart_command)

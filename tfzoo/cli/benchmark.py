@@ -6,16 +6,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Table
 
 from tfzoo.cli.console import (
     DeviceOption,
     JsonOption,
     ManifestOption,
+    OfflineOption,
     ResultsOption,
     RuntimeOption,
     err,
     out,
+    plain_table,
     print_json,
 )
 
@@ -43,6 +44,7 @@ def benchmark_command(
     results: ResultsOption = Path("results"),
     runtime: RuntimeOption = "tensorflow",
     device: DeviceOption = "auto",
+    offline: OfflineOption = False,
     as_json: JsonOption = False,
     manifest: ManifestOption = None,
 ) -> None:
@@ -100,7 +102,7 @@ _SHOWN = (
 
 
 def _print(measured: list[Timing]) -> None:
-    table = Table(box=None, header_style="bold", pad_edge=False)
+    table = plain_table()
     table.add_column("model", overflow="fold")
     table.add_column("device")
     for title, _, _ in _SHOWN:

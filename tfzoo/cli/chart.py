@@ -6,14 +6,27 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
-from rich.table import Table
 
-from tfzoo.chart import draw_chart, reported_points, save_chart
-from tfzoo.chart.points import Metric, Point
-from tfzoo.cli.console import JsonOption, ManifestOption, err, out, print_json
+from tfzoo.chart import draw_chart, points_from, save_chart
+from tfzoo.chart.points import Metric, Origin, Point
+from tfzoo.cli.console import (
+    JsonOption,
+    ManifestOption,
+    ResultsOption,
+    err,
+    out,
+    plain_table,
+    print_json,
+)
 from tfzoo.manifest import load_manifest
 from tfzoo.recommend import parse_latency_ms, recommend
 
+AccuracyFromOption = Annotated[
+    Origin, typer.Option(help="Whose mAP: reported, or measured under --results.")
+]
+SpeedFromOption = Annotated[
+    Origin, typer.Option(help="Whose speed: reported, or measured under --results.")
+]
 _METRIC_OF: dict[str, Metric] = {"boxes": "box", "keypoints": "keypoint", "masks": "mask"}
 
 
@@ -35,13 +48,23 @@ def chart_command(
         bool,
         typer.Option("--as-printed", help="Open with the blog's figures as printed, slips marked."),
     ] = False,
+    accuracy_from: AccuracyFromOption = "reported",
+    speed_from: SpeedFromOption = "reported",
+    results: ResultsOption = Path("results"),
     manifest: ManifestOption = None,
 ) -> None:
     """Draw accuracy against speed, with the Pareto front and a budget to drag.
 
     Example: tfzoo chart --out chart.html --out chart.png
     """
-    drawn = draw_chart(metric=metric, speed=speed, as_printed=as_printed)
+    drawn = draw_chart(
+        metric=metric,
+        speed=speed,
+        as_printed=as_printed,
+        accuracy_from=accuracy_from,
+        speed_from=speed_from,
+        results=results,
+    )
     for path in files or [Path("chart.html")]:
         save_chart(drawn, path)
         err.print(f"wrote {path}", markup=False, soft_wrap=True)
@@ -59,16 +82,19 @@ def recommend_command(
         Literal["boxes", "keypoints", "masks"],
         typer.Option(help="What the model must give; its mAP is the one that counts."),
     ] = "boxes",
+    accuracy_from: AccuracyFromOption = "reported",
+    speed_from: SpeedFromOption = "reported",
+    results: ResultsOption = Path("results"),
     as_json: JsonOption = False,
     manifest: ManifestOption = None,
 ) -> None:
     """Name the models within a budget that no other beats in both accuracy and speed.
 
-    Example: tfzoo recommend --min-map 35 --max-latency 50ms
+    Example: tfzoo recommend --min-map 35 --max-latency 60ms
     """
     metric = _METRIC_OF[outputs]
     chosen = recommend(
-        reported_points(load_manifest()),
+        points_from(load_manifest(), results, accuracy_from=accuracy_from, speed_from=speed_from),
         metric=metric,
         min_map=min_map,
         max_latency_ms=None if max_latency is None else parse_latency_ms(max_latency),
@@ -76,7 +102,7 @@ def recommend_command(
     if as_json:
         print_json([_summary(point) for point in chosen])
         return
-    table = Table(box=None, header_style="bold", pad_edge=False)
+    table = plain_table()
     table.add_column("name", no_wrap=True)
     for title in (f"{metric} mAP", "ms", "FPS"):
         table.add_column(title, justify="right")
@@ -85,11 +111,12 @@ def recommend_command(
             point.name, f"{point.accuracy(metric):g}", f"{point.latency_ms:.4g}", f"{point.fps:.4g}"
         )
     out.print(table)
-    out.print(
-        "Figures as reported, on hardware the zoo does not state: take the milliseconds as "
-        "relative. YOLOv5 is left out (its speeds are not comparable).",
-        style="dim",
-    )
+    if speed_from == "reported":
+        out.print(
+            "Reported times are of hardware the zoo does not state: take them as relative. YOLOv5 "
+            "is left out (its speeds are not comparable).",
+            style="dim",
+        )
 
 
 def _summary(point: Point) -> dict[str, Any]:

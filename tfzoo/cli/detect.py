@@ -114,7 +114,10 @@ def detect_command(
 
     Example: tfzoo detect photos --model "SSD MobileNet v2 320x320" --out detections
     """
+    from tfzoo.cli.light import start_light
     from tfzoo.cli.progress import progress_bar
+
+    start_light()
     from tfzoo.folder import detect_folder
     from tfzoo.labels import read_labels
 

@@ -11,16 +11,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
-from rich.table import Table
 
 from tfzoo.cli.console import (
     DeviceOption,
     JsonOption,
     ManifestOption,
+    OfflineOption,
     ResultsOption,
     RuntimeOption,
     err,
     out,
+    plain_table,
 )
 from tfzoo.errors import TfzooError, UsageError
 
@@ -34,7 +35,10 @@ def evaluate_command(
     ] = None,
     coco: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="COCO folder in one of the usual layouts."),
+        typer.Option(
+            metavar="DIR",
+            help="COCO folder in one of the usual layouts; left out, what coco fetch fetched.",
+        ),
     ] = None,
     images: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Folder of images, with --annotations.")
@@ -68,6 +72,7 @@ def evaluate_command(
     runtime: RuntimeOption = "tensorflow",
     device: DeviceOption = "auto",
     as_json: JsonOption = False,
+    offline: OfflineOption = False,
     manifest: ManifestOption = None,
 ) -> None:
     """Measure accuracy by the zoo's protocol: COCO metrics on annotated images.
@@ -153,7 +158,7 @@ def _print_table(measured: Accuracy) -> None:
     out.print(measured.model, style="bold", markup=False)
     out.print(f"{measured.images} images ({measured.image_set}), {measured.evaluator}", style="dim")
     for kind, metrics in measured.metrics.items():
-        table = Table(box=None, header_style="bold", pad_edge=False)
+        table = plain_table()
         for name in (kind, *metrics.values):
             table.add_column(name, justify="left" if name == kind else "right")
         values = metrics.values.values()

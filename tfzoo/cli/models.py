@@ -8,10 +8,9 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from tfzoo.cli.console import JsonOption, ManifestOption, out, print_json
+from tfzoo.cli.console import JsonOption, ManifestOption, out, plain_table, print_json
 from tfzoo.manifest import Figure, Manifest, ModelSpec, load_manifest
 from tfzoo.runtimes import installed
-from tfzoo.store import describe
 
 SortKey = Literal["zoo", "name", "speed", "box", "keypoint", "mask", "size"]
 
@@ -79,9 +78,8 @@ def list_command(
     if as_json:
         print_json([summary(spec) for spec in models])
         return
-    from rich.table import Table
 
-    table = Table(box=None, header_style="bold", pad_edge=False)
+    table = plain_table()
     for title in ("name", "family"):
         table.add_column(title, no_wrap=True)
     for title in ("speed ms", "box mAP", "keypoint mAP", "mask mAP", "MB"):
@@ -103,6 +101,10 @@ def _text(figure: float | None) -> str:
 
 def info_command(
     name: Annotated[str, typer.Argument(metavar="NAME", help="Name, id, alias or short form.")],
+    runtimes: Annotated[
+        bool,
+        typer.Option("--runtimes", help="Show how each runtime did with it on this machine."),
+    ] = False,
     as_json: JsonOption = False,
     manifest: ManifestOption = None,
 ) -> None:
@@ -110,8 +112,13 @@ def info_command(
 
     Example: tfzoo info "efficientdet d0"
     """
+    if runtimes:
+        _show_runtimes(name, as_json)
+        return
     whole = load_manifest()
     spec = whole.find(name)
+    from tfzoo.store import describe
+
     cached = describe(spec)
     if as_json:
         entry = {key: value for key, value in asdict(spec).items() if value not in (None, ())}
@@ -153,6 +160,20 @@ def info_command(
     for note in (*spec.notes, *(spec.as_printed.slips if spec.as_printed else ())):
         grid.add_row("note", note)
     out.print(grid)
+
+
+def _show_runtimes(name: str, as_json: bool) -> None:
+    from tfzoo.choose import known_choice
+    from tfzoo.cli.prepare import print_choice
+    from tfzoo.store import get_model
+
+    known = known_choice(get_model(name, offline=True))
+    if as_json:
+        print_json(known and asdict(known))
+    elif known is None:
+        out.print(f"not measured on this machine yet; do so with: tfzoo prepare '{name}'")
+    else:
+        print_choice(known)
 
 
 def _cited(figure: Figure, manifest: Manifest) -> str:

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-import threading
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
-from rich.table import Table
 
 from tfzoo import store
-from tfzoo.cli.console import JsonOption, ManifestOption, OfflineOption, err, out, print_json
+from tfzoo.cli.console import (
+    JsonOption,
+    ManifestOption,
+    OfflineOption,
+    err,
+    out,
+    plain_table,
+    print_json,
+)
 from tfzoo.errors import TfzooError, UsageError
 from tfzoo.manifest import Manifest, ModelSpec, load_manifest
 from tfzoo.store import Entry, cache, settings
@@ -48,44 +54,33 @@ def fetch_command(
 
     Example: tfzoo fetch "efficientdet d0" "centernet resnet50 v1 512"
     """
+    from tfzoo.store.fetch import fetch_all
+    from tfzoo.store.progress import ProgressBar, ignore
+
     specs = _chosen(load_manifest(), names or [], all_models, family)
-    failed = 0
-    rows = []
-    bar = _bar()
-    stopped = threading.Event()
-
-    from tfzoo.store.fetch import fetch, fetch_all
-    from tfzoo.store.progress import ProgressBar, Step
-
-    def report(step: Step) -> None:
-        # An interrupted command must not wait for downloads that nobody wants any more.
-        if stopped.is_set():
-            raise KeyboardInterrupt
-        if isinstance(bar, ProgressBar):
-            bar(step)
-
-    def fetch_one(spec: ModelSpec) -> Entry:
-        return fetch(spec, allow_unverified=allow_unverified or None, report=report)
-
-    with bar:
-        try:
-            for spec, result in fetch_all(specs, fetch_one, jobs):
-                if isinstance(result, TfzooError):
-                    failed += 1
-                    rows.append({"id": spec.id, "error": str(result)})
-                    err.print("error: ", style="bold red", end="")
-                    err.print(str(result), markup=False, soft_wrap=True)
-                else:
-                    rows.append(result.as_dict())
-                    if not as_json:
-                        out.print(_fetched(result), markup=False, soft_wrap=True)
-        except KeyboardInterrupt:
-            stopped.set()
-            raise
+    results: dict[str, Entry | TfzooError] = {}
+    bar = ProgressBar(err, delay_s=0.0) if err.is_terminal else None
+    with bar or nullcontext():
+        for spec, result in fetch_all(
+            specs, jobs=jobs, allow_unverified=allow_unverified or None, report=bar or ignore
+        ):
+            results[spec.id] = result
+            if isinstance(result, TfzooError):
+                err.print("error: ", style="bold red", end="")
+                err.print(str(result), markup=False, soft_wrap=True)
+            elif not as_json:
+                out.print(_fetched(result), markup=False, soft_wrap=True)
     if as_json:
-        print_json(rows)
+        print_json([_as_dict(spec, results[spec.id]) for spec in specs])
+    failed = sum(isinstance(result, TfzooError) for result in results.values())
     if failed:
         raise typer.Exit(3 if failed == len(specs) else 1)
+
+
+def _as_dict(spec: ModelSpec, result: Entry | TfzooError) -> dict[str, Any]:
+    if isinstance(result, TfzooError):
+        return {"id": spec.id, "error": str(result)}
+    return result.as_dict()
 
 
 def _chosen(
@@ -97,12 +92,6 @@ def _chosen(
     if not specs:
         raise UsageError("say which models: tfzoo fetch NAME..., --family FAMILY or --all")
     return list({spec.id: spec for spec in specs}.values())
-
-
-def _bar() -> AbstractContextManager[object]:
-    from tfzoo.store.progress import ProgressBar
-
-    return ProgressBar(err, delay_s=0.0) if err.is_terminal else nullcontext()
 
 
 def _fetched(entry: Entry) -> str:
@@ -150,7 +139,7 @@ def list_command(as_json: JsonOption = False) -> None:
         sizes = {names[name]: size for name, size in kept.items()}
         print_json({"path": str(root), "models": models, **sizes})
         return
-    table = Table(box=None, header_style="bold", pad_edge=False)
+    table = plain_table()
     table.add_column("model", no_wrap=True)
     table.add_column("MB", justify="right")
     table.add_column("last used", no_wrap=True)

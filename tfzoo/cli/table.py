@@ -14,8 +14,8 @@ from tfzoo.manifest import load_manifest
 
 def table_command(
     form: Annotated[
-        Literal["md", "csv", "json"],
-        typer.Option("--format", help="Markdown, or every column as CSV or JSON."),
+        Literal["md", "csv", "json", "html"],
+        typer.Option("--format", help="Markdown, a sortable page, or all columns as CSV or JSON."),
     ] = "md",
     results: ResultsOption = Path("results"),
     manifest: ManifestOption = None,

@@ -12,7 +12,7 @@ from typing import Any
 
 from tfzoo.detector import Detector, load
 from tfzoo.errors import UsageError
-from tfzoo.manifest import ModelSpec
+from tfzoo.manifest import HeldOut, ModelSpec, load_manifest
 from tfzoo.measure.coco import (
     KINDS,
     CocoSet,
@@ -29,6 +29,7 @@ from tfzoo.measure.guard import minival_warning, size_warning, warnings_for
 from tfzoo.measure.metrics import Evaluator, Metrics, evaluator_version, require, score
 from tfzoo.measure.predictions import Prediction, journal_path, open_journal, prediction_of
 from tfzoo.measure.results import ACCURACY_COLUMNS, append_row
+from tfzoo.pipeline import in_order
 from tfzoo.sources import read_image
 
 #: Told how many images are detected and how many there are.
@@ -135,7 +136,8 @@ def evaluate(
 
     Args:
         model: A name, id, alias, short form, SavedModel folder, archive, or an opened model.
-        coco: A COCO folder in one of the usual layouts (see `tfzoo.measure.coco.find_coco`).
+        coco: A COCO folder in one of the usual layouts (see `tfzoo.measure.coco.find_coco`); left
+            out, the images packaged with the model, or what `tfzoo coco fetch val2017` fetched.
         images: Folder of images, with `annotations`, in place of `coco`.
         annotations: COCO annotation file, or several of the same images.
         limit: Take this many images, drawn by `seed`.
@@ -156,7 +158,7 @@ def evaluate(
         TfzooError: The model can't be had or run, or an image can't be read.
     """
     require(evaluator)
-    coco_set = _coco_set(coco, images, annotations)
+    coco_set = _coco_set(model, coco, images, annotations)
     chosen = sample(list(coco_set.files), limit, seed)
     files = {image_id: coco_set.images / coco_set.files[image_id] for image_id in chosen}
     _check_present(files)
@@ -222,6 +224,7 @@ def evaluate_predictions(
 
 
 def _coco_set(
+    model: str | PathLike[str] | ModelSpec | Detector,
     coco: str | PathLike[str] | CocoSet | None,
     images: str | PathLike[str] | None,
     annotations: str | PathLike[str] | Sequence[str | PathLike[str]] | None,
@@ -234,10 +237,29 @@ def _coco_set(
         if not folder.is_dir():
             raise UsageError(f"{folder} is no folder; --images takes a folder of images")
         return CocoSet(folder, tuple(Path(path).expanduser() for path in listed))
+    if coco is None and images is None and annotations is None:
+        from tfzoo.measure.coco_fetch import fetched_folder
+
+        if (held_out := _held_out(model)) is not None:
+            package = Path(__file__).parents[1]
+            return CocoSet(package / held_out.images, (package / held_out.annotations,))
+        if (fetched := fetched_folder()) is not None:
+            return find_coco(fetched)
     raise UsageError(
         "say what to evaluate on: --coco FOLDER (fetch COCO's with: tfzoo coco fetch val2017), or "
         "--images FOLDER with --annotations FILE; not both"
     )
+
+
+def _held_out(model: str | PathLike[str] | ModelSpec | Detector) -> HeldOut | None:
+    """The packaged images that a model's reported figures were taken on, if it has any."""
+    if isinstance(model, Detector):
+        spec = model.model.spec
+    elif isinstance(model, ModelSpec):
+        spec = model
+    else:
+        spec = load_manifest().exact(fspath(model))
+    return spec.held_out if spec else None
 
 
 def _check_present(files: Mapping[int, Path]) -> None:
@@ -274,9 +296,13 @@ def _predict(
         done = len(files) - len(todo)
         if on_progress is not None:
             on_progress(done, len(files))
-        for image_id in todo:
+
+        def detect(image_id: int) -> None:
             found = detector.detect(read_image(files[image_id]))
+            # Saved from its own thread: no finished image waits for a slower one before it.
             journal.add(prediction_of(image_id, found))
+
+        for _ in in_order(detect, todo, detector.workers):
             done += 1
             if on_progress is not None:
                 on_progress(done, len(files))

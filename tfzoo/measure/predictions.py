@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -67,19 +68,25 @@ class Journal:
 
     def __init__(self, file: IO[bytes], saved: dict[int, Prediction]) -> None:
         self._file = file
+        self._lock = threading.Lock()
         self.saved = saved
 
     def add(self, prediction: Prediction) -> None:
-        """Saves one image's detections; from then on they survive the process."""
+        """Saves one image's detections; from then on they survive the process.
+
+        May be called from several threads at once.
+        """
         line = {
             "image_id": prediction.image_id,
             "size": prediction.size,
             "kinds": prediction.kinds,
             "rows": prediction.rows,
         }
-        self._file.write(json.dumps(line, allow_nan=False).encode() + b"\n")
-        self._file.flush()
-        self.saved[prediction.image_id] = prediction
+        data = json.dumps(line, allow_nan=False).encode() + b"\n"
+        with self._lock:
+            self._file.write(data)
+            self._file.flush()
+            self.saved[prediction.image_id] = prediction
 
 
 @contextmanager

@@ -75,7 +75,7 @@ NEEDS = {"tensorflow": "tensorflow", "openvino": "openvino", "onnx": "onnxruntim
 
 def installed(name: str) -> bool:
     """Whether a runtime's library is installed (looked up, not imported)."""
-    return find_spec(NEEDS[name]) is not None
+    return name in NEEDS and find_spec(NEEDS[name]) is not None
 
 
 def open_runtime(name: str, model: Path, device: str = "auto", throughput: bool = False) -> Runtime:

@@ -252,9 +252,16 @@ def _unpack_tar(file: IO[bytes], tree: _Tree) -> None:
                 tree.add_second_name(path, _inside(tree, path, member.linkname))
             else:
                 raise tree.refuse(f"entry '{path}' is no file, folder or link")
-    # What follows the last entry holds gzip's checksum: read on, so that damage is noticed.
-    while bounded.read(_BLOCK):
-        pass
+    # tarfile takes a damaged header for the end; the true end is zeros, and nothing but zeros
+    # follows. gzip's checksum comes after them: read on, so that damage is noticed.
+    block = bounded.latest
+    if not block:
+        raise EOFError("it ends without its end mark")
+    while block:
+        if block.count(0) != len(block):
+            raise tarfile.ReadError("an entry's header is damaged")
+        block = bounded.read(_BLOCK)
+        tree.spend(len(block))
 
 
 def _members(tar: tarfile.TarFile, tree: _Tree) -> Iterator[tarfile.TarInfo]:
@@ -286,16 +293,22 @@ def _unpack_zip(file: IO[bytes], tree: _Tree) -> None:
 
 
 class _BoundedReader(io.RawIOBase):
-    """Reads on for tarfile, but never at once more than a header may need."""
+    """Reads on for tarfile, but never at once more than a header may need.
+
+    Attributes:
+        latest: What was read last.
+    """
 
     def __init__(self, file: IO[bytes], tree: _Tree) -> None:
         self._file = file
         self._tree = tree
+        self.latest = b""
 
     def read(self, size: int | None = -1, /) -> bytes:
         if size is None or size < 0 or size > self._tree.limits.header_bytes:
             raise self._tree.refuse("a header of it claims an implausible size")
-        return self._file.read(size)
+        self.latest = self._file.read(size)
+        return self.latest
 
     def seek(self, offset: int, whence: int = 0, /) -> int:
         # Padding and skipped content are unpacked too: a bomb may hide there.

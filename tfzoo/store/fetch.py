@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 import logging
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import tfzoo
 from tfzoo.errors import (
@@ -75,18 +77,51 @@ def fetch(
 
 
 def fetch_all(
-    specs: Iterable[ModelSpec], fetch_one: Callable[[ModelSpec], Entry], jobs: int = 3
+    specs: Sequence[ModelSpec],
+    *,
+    jobs: int = 3,
+    offline: bool | None = None,
+    allow_unverified: bool | None = None,
+    report: Progress = ignore,
 ) -> Iterator[tuple[ModelSpec, Entry | TfzooError]]:
-    """Fetches several models, a few at a time; gives each with its entry or error when done."""
+    """Fetches several models, a few at a time; gives each with its entry or error when done.
+
+    Args:
+        specs: The models.
+        jobs: How many at a time.
+        offline: See `fetch`.
+        allow_unverified: See `fetch`.
+        report: Is told of progress, from several threads.
+    """
+    stopped = threading.Event()
+
+    def report_until_stopped(step: Step) -> None:
+        # Whoever interrupts the program must not wait for downloads nobody wants any more.
+        if stopped.is_set():
+            raise KeyboardInterrupt
+        report(step)
+
+    def fetch_one(spec: ModelSpec) -> Entry | TfzooError:
+        try:
+            return fetch(
+                spec,
+                offline=offline,
+                allow_unverified=allow_unverified,
+                report=report_until_stopped,
+            )
+        except TfzooError as error:
+            return error
+
+    if len(specs) == 1:  # In this thread, where an interrupt is felt at once.
+        yield specs[0], fetch_one(specs[0])
+        return
     pool = ThreadPoolExecutor(max_workers=jobs, thread_name_prefix="fetch")
     try:
         pending = {pool.submit(fetch_one, spec): spec for spec in specs}
         for done in as_completed(pending):
-            try:
-                yield pending[done], done.result()
-            except TfzooError as error:
-                yield pending[done], error
+            yield pending[done], done.result()
     finally:
+        stopped.set()
         pool.shutdown(cancel_futures=True)
 
 
@@ -295,7 +330,7 @@ class _Fetching:
         digest = f"sha256:{cache.tree_digest(files)}"
         vouched = verify.check_digest(self.spec, digest, of="tfhub")
         if handle.startswith("https:"):
-            vouched.insert(0, f"https certificate ({handle.split('/')[2]})")
+            vouched.insert(0, f"https certificate ({urlsplit(handle).hostname})")
         size = sum(file.bytes for file in files.values())
         origin = _Origin(handle, "tfhub", digest, size, tuple(vouched))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import warnings
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -36,8 +37,10 @@ def resolve(handle: str, folder: Path) -> Path:
         before = os.environ.get(_CACHE_VARIABLE)
         os.environ[_CACHE_VARIABLE] = str(folder)
         try:
-            import tensorflow_hub
-
+            with warnings.catch_warnings():
+                # It imports pkg_resources, which warns of its own end.
+                warnings.simplefilter("ignore")
+                import tensorflow_hub
             return Path(tensorflow_hub.resolve(handle))
         except Exception as error:  # The resolver raises whatever its libraries do.
             raise DownloadError(f"{handle}: {error or type(error).__name__}") from error

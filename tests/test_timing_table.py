@@ -1,0 +1,181 @@
+"""The table's speeds: reported beside measured, one factor a machine, ranks, what went wrong."""
+
+import csv
+import io
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from tfzoo.chart import draw_chart, measured_points, points_from
+from tfzoo.errors import MeasurementError
+from tfzoo.manifest import load_manifest
+from tfzoo.measure.results import ACCURACY_COLUMNS, append_row
+from tfzoo.measure.speed import machine_factor, rank_correlation, read_times
+from tfzoo.measure.table import Line, build_table, render
+from tfzoo.measure.timing import TIMING_COLUMNS, Timing
+
+D0, D1, D2 = (f"efficientdet_d{i}_coco17_tpu-32" for i in range(3))
+#: Reported 39, 54 and 67 ms: D0 and D1 take ten times that here, D2 twenty times.
+TEN_TIMES = {D0: 390.0, D1: 540.0, D2: 1340.0}
+
+
+def add(results: Path, model: str, mean_ms: float | None, **more: object) -> None:
+    timing = Timing(
+        model,
+        mean_ms=mean_ms,
+        p95_ms=mean_ms,
+        **{  # type: ignore[arg-type]
+            "device": "cpu",
+            "cpu": "Some CPU",
+            "cores": 2,
+            "runtime": "tensorflow 2.20.0",
+            "image_set": "generated 600x600",
+            **more,
+        },
+    )
+    append_row(results / "timing.csv", TIMING_COLUMNS, timing.to_json())
+
+
+def lines(results: Path) -> dict[str, Line]:
+    table = build_table(load_manifest(), results)
+    return {line["id"]: line for line in (*table.zoo, *table.others)}
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> Path:
+    for model, mean_ms in TEN_TIMES.items():
+        add(tmp_path, model, mean_ms)
+    return tmp_path
+
+
+def test_reported_speeds_stand_there_without_any_measurement(tmp_path: Path) -> None:
+    found = lines(tmp_path)
+    assert found[D0]["speed_reported_ms"] == 39
+    assert found[D0]["fps_reported"] == 25.64
+    assert found["faster_rcnn_resnet152_v1_640x640_coco17_tpu-8"]["fps_reported"] == 15.63
+    assert found["yolov5s"]["speed_reported_ms"] is None
+    measured = [name for name in found[D0] if "measured" in name or name.startswith("speed_d")]
+    assert measured
+    assert all(line[name] is None for line in found.values() for name in measured)
+
+
+def test_one_factor_for_the_machine_and_each_models_departure_from_it(results: Path) -> None:
+    found = lines(results)
+    assert {name: found[name]["speed_ratio"] for name in TEN_TIMES} == {D0: 10, D1: 10, D2: 20}
+    assert {name: found[name]["speed_departure"] for name in TEN_TIMES} == {D0: 1, D1: 1, D2: 2}
+    assert found[D1]["fps_measured"] == 1.85
+    notes = " ".join(build_table(load_manifest(), results).notes)
+    assert "takes 10 times the reported time (median of 3 models)" in notes
+    assert "Rank correlation of reported and measured times: 1.00 (3 models)" in notes
+
+
+def test_two_models_are_too_few_for_a_factor(tmp_path: Path) -> None:
+    add(tmp_path, D0, 390)
+    add(tmp_path, D1, 540)
+    assert lines(tmp_path)[D0]["speed_departure"] is None
+    assert machine_factor([1.0, 2.0]) is None
+
+
+def test_rank_correlation_is_spearmans_with_shared_ranks() -> None:
+    assert rank_correlation([(1, 10), (2, 20), (3, 15)]) == pytest.approx(0.5)
+    assert rank_correlation([(1, 3), (2, 2), (3, 1)]) == pytest.approx(-1)
+    # scipy.stats.spearmanr([1, 2, 2, 4], [1, 3, 2, 4]) = 0.9486832980505138
+    assert rank_correlation([(1, 1), (2, 3), (2, 2), (4, 4)]) == pytest.approx(0.9486832980505138)
+    assert rank_correlation([(1, 1), (1, 2), (1, 3)]) is None
+    assert rank_correlation([(1, 1), (2, 2)]) is None
+
+
+def test_the_newest_time_counts_and_machines_are_never_mixed(results: Path) -> None:
+    add(results, D0, 400)
+    add(results, D1, 5, device="gpu:0", gpu="Some GPU")
+    times = read_times(results)
+    assert times.machine is not None
+    assert times.machine.hardware == "Some CPU, 2 cores"
+    found = lines(results)
+    assert found[D0]["speed_measured_ms"] == 400
+    assert found[D1]["speed_measured_ms"] == 540
+    notes = " ".join(build_table(load_manifest(), results).notes)
+    assert "left out: gpu:0 (Some GPU)" in notes
+
+
+def test_a_failure_is_named_until_the_model_is_timed(results: Path) -> None:
+    other = "ssd_mobilenet_v2_320x320_coco17_tpu-8"
+    add(results, other, None, error="no room on the disk")
+    table = build_table(load_manifest(), results)
+    assert "SSD MobileNet v2 320x320: no room on the disk" in " ".join(table.notes)
+    assert lines(results)[other]["speed_measured_ms"] is None
+    add(results, other, 190)
+    assert lines(results)[other]["speed_error"] is None
+    # A later failure does not take the figure away.
+    add(results, other, None, error="no room on the disk")
+    assert lines(results)[other]["speed_measured_ms"] == 190
+
+
+def test_what_disturbed_a_time_is_noted(results: Path) -> None:
+    add(results, D2, 1340, notes="other processes used 1.9 cores (of 2)")
+    notes = " ".join(build_table(load_manifest(), results).notes)
+    assert "EfficientDet D2 768x768: other processes used 1.9 cores (of 2)" in notes
+
+
+def test_known_slips_stand_below_the_table_with_their_models(tmp_path: Path) -> None:
+    text = render(build_table(load_manifest(), tmp_path), "md")
+    assert "- EfficientDet D6 1280x1280: The zoo page prints 1280x1280" in text
+    assert text.count("The two look swapped.") == 1
+
+
+@pytest.mark.parametrize("form", ["md", "csv", "json", "html"])
+def test_every_format_shows_the_measured_times(results: Path, form: str) -> None:
+    add(results, "stand-in|<b>", 77.0)
+    text = render(build_table(load_manifest(), results), form)  # type: ignore[arg-type]
+    if form == "json":
+        assert {row["id"]: row["speed_measured_ms"] for row in json.loads(text)["others"]} == {
+            "stand-in|<b>": 77
+        }
+    elif form == "csv":
+        rows = {row["id"]: row for row in csv.DictReader(io.StringIO(text))}
+        assert rows["stand-in|<b>"]["speed_measured_ms"] == "77.0"
+        assert rows["efficientdet_d6_coco17_tpu-32"]["notes"].startswith("The zoo page prints")
+    elif form == "html":
+        assert "stand-in|&lt;b&gt;" in text
+        assert text.count("<tr>") == 2 + len(load_manifest().models) + 1
+        assert not re.search(r"src=|href=|\{\{", text)
+    else:
+        row = next(line for line in text.splitlines() if line.startswith("| stand-in"))
+        assert "stand-in\\|<b>" in row
+        assert "77.0" in row
+
+
+def test_measured_points_feed_the_chart_beside_the_reported(results: Path) -> None:
+    manifest = load_manifest()
+    add(results, "/models/mine", 12.5)
+    measured = {point.id: point for point in measured_points(manifest, results)}
+    assert measured[D0].latency_ms == 390
+    assert measured[D0].box_map is None
+    assert measured["/models/mine"].name == "mine"
+    assert measured["/models/mine"].family == "other"
+    mixed = points_from(manifest, results, accuracy_from="reported", speed_from="measured")
+    found = next(point for point in mixed if point.id == D0)
+    assert (found.box_map, found.latency_ms) == (33.6, 390)
+    assert {point.id for point in mixed} == set(TEN_TIMES)
+
+
+def test_measured_accuracy_says_on_how_many_images(results: Path) -> None:
+    row = {"model": D0, "kind": "box", "images": 79, "image_set": "79 images", "AP": 0.4}
+    append_row(results / "accuracy.csv", ACCURACY_COLUMNS, row)
+    points = points_from(load_manifest(), results, accuracy_from="measured", speed_from="measured")
+    found = next(point for point in points if point.id == D0)
+    assert (found.box_map, found.latency_ms) == (40, 390)
+    assert found.notes[0] == "box mAP measured on 79 images (79 images)."
+
+
+def test_a_chart_offers_measured_figures_where_there_are_any(results: Path, tmp_path: Path) -> None:
+    def menus(**options: object) -> set[str]:
+        parameters = draw_chart(**options).to_dict()["params"]  # type: ignore[arg-type]
+        return {p["name"] for p in parameters if "bind" in p and p["bind"] != "legend"}
+
+    assert "speed_from" in menus(results=results, speed_from="measured")
+    assert "speed_from" not in menus()
+    with pytest.raises(MeasurementError, match="tfzoo benchmark NAME"):
+        draw_chart(results=tmp_path / "none", speed_from="measured")

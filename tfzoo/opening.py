@@ -1,0 +1,57 @@
+"""Opens a model with a runtime, by way of its prepared form where the runtime has one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tfzoo.errors import RuntimeUnavailableError
+from tfzoo.export import find_export
+from tfzoo.postprocess import PostProcessing
+from tfzoo.prepared import prepare
+from tfzoo.runtimes import Runtime, installed, open_runtime
+from tfzoo.store import StoredModel
+
+
+@dataclass(frozen=True)
+class Opened:
+    """An opened runtime.
+
+    Attributes:
+        cut: The post-processing left to do outside, or None for a whole graph.
+        note: In a sentence, why the graph is cut or whole.
+    """
+
+    runtime: Runtime
+    cut: PostProcessing | None = None
+    note: str = "as it was exported"
+
+
+def open_model(
+    model: StoredModel, runtime: str, device: str = "auto", throughput: bool = False
+) -> Opened:
+    """Opens a model.
+
+    Args:
+        model: From the store.
+        runtime: `tensorflow`, `openvino` or `onnx`.
+        device: `auto`, `cpu`, `gpu` or `gpu:1`.
+        throughput: Prefer many images a second over the latency of one.
+
+    Raises:
+        UsageError, RuntimeUnavailableError, DeviceError, ModelFormatError: See `open_runtime`.
+        StoreError: The prepared form can't be kept.
+    """
+    if model.path.is_dir() and installed(runtime) and runtime == "openvino":
+        made = prepare(model)
+        opened = open_runtime(runtime, made.folder, device, throughput)
+        return Opened(opened, made.cut, made.note)
+    if model.path.is_dir() and installed(runtime) and runtime == "onnx":
+        exported = find_export(model)
+        if exported is None:
+            raise RuntimeUnavailableError(
+                f"{model.id} has not been converted to ONNX yet; convert it once with: "
+                f"tfzoo export '{model.id}' --format onnx"
+            )
+        opened = open_runtime(runtime, exported.folder / "model.onnx", device, throughput)
+        return Opened(opened, exported.cut, exported.note)
+    return Opened(open_runtime(runtime, model.path, device, throughput))
