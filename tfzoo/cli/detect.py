@@ -147,7 +147,8 @@ def detect_command(
                 on_progress=show,
             )
     except KeyboardInterrupt:
-        err.print(f"Stopped. What was finished is kept in {out_folder}. Go on with:")
+        kept = f"Stopped. What was finished is kept in {out_folder}. Go on with:"
+        err.print(kept, markup=False, soft_wrap=True)
         err.print(f"  {_resume_command()}", markup=False, soft_wrap=True)
         raise typer.Exit(_INTERRUPTED) from None
     if as_json:
