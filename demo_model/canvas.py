@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import cv2
@@ -129,8 +128,8 @@ class Pen:
 
     def ellipse(
         self,
-        centre: Sequence[float],
-        radii: Sequence[float],
+        centre: npt.ArrayLike,
+        radii: tuple[float, float],
         colour: Colour,
         *,
         start: float = 0.0,
@@ -140,14 +139,14 @@ class Pen:
         """Fill an ellipse or a slice of one; degrees run clockwise from the right."""
         self.fill(arc(centre, radii, start=start, stop=stop, tilt=tilt), colour)
 
-    def circle(self, centre: Sequence[float], radius: float, colour: Colour) -> None:
+    def circle(self, centre: npt.ArrayLike, radius: float, colour: Colour) -> None:
         """Fill a circle."""
         self.ellipse(centre, (radius, radius), colour)
 
 
 def arc(
-    centre: Sequence[float],
-    radii: Sequence[float],
+    centre: npt.ArrayLike,
+    radii: tuple[float, float],
     *,
     start: float = 0.0,
     stop: float = 360.0,

@@ -64,8 +64,8 @@ def detect(model: Any, scenes: Path) -> tuple[list[dict[str, Any]], list[dict[st
     boxes: list[dict[str, Any]] = []
     keypoints: list[dict[str, Any]] = []
     for image in truth["images"]:
-        pixels = cv2.imread(str(scenes / image["file_name"]))[..., ::-1]
-        raw = model(np.ascontiguousarray(pixels[None]))
+        pixels = np.asarray(cv2.imread(str(scenes / image["file_name"])))
+        raw = model(np.ascontiguousarray(pixels[None, ..., ::-1]))
         outputs = {name: np.asarray(value)[0].astype(float) for name, value in raw.items()}
         height, width = image["height"], image["width"]
         for row in range(int(outputs["num_detections"])):

@@ -19,7 +19,8 @@ from demo_model.things import CATEGORIES, KEYPOINT_NAMES
 from demo_model.train import HELD_OUT_SCENES, WEIGHTS
 
 DETECTIONS = 100
-_JOINT_CANDIDATES = 24
+_PER_CATEGORY, _JOINT_CANDIDATES = 32, 16
+"""How many peaks of a map are looked at; OpenVINO's TopK takes time with each."""
 _MIN_JOINT_SCORE = 0.1
 """A keypoint's peak must score this; without one its score is this, as in the zoo's models."""
 _SEARCH_SHARE = 0.15
@@ -94,9 +95,9 @@ def decode(maps: dict[str, Any], window: Any) -> dict[str, Any]:
     import tensorflow as tf
 
     grid = maps["centres"].shape[0]
-    scores, cells = _peaks(maps["centres"], DETECTIONS)  # [C, 100], [C, 100, 2]
+    scores, cells = _peaks(maps["centres"], _PER_CATEGORY)  # [C, K], [C, K, 2]
     scores, best = tf.math.top_k(tf.reshape(scores, (-1,)), DETECTIONS)
-    categories = tf.gather(tf.constant(list(CATEGORIES), tf.float32), best // DETECTIONS)
+    categories = tf.gather(tf.constant(list(CATEGORIES), tf.float32), best // _PER_CATEGORY)
     cells = tf.gather(tf.reshape(cells, (-1, 2)), best)
     at = tf.cast(cells[:, 0] * grid + cells[:, 1], tf.int32)
 
@@ -197,8 +198,8 @@ def pack(folder: Path, archive: Path) -> None:
         gzip.GzipFile("", "wb", compresslevel=9, fileobj=file, mtime=0) as zipped,
         tarfile.open(fileobj=zipped, mode="w", format=tarfile.USTAR_FORMAT) as tar,
     ):
-        for path in sorted(folder.rglob("*")):
-            member = tarfile.TarInfo(f"{folder.name}/{path.relative_to(folder).as_posix()}")
+        for path in [folder, *sorted(folder.rglob("*"))]:
+            member = tarfile.TarInfo(path.relative_to(folder.parent).as_posix())
             if path.is_dir():
                 member.type, member.mode = tarfile.DIRTYPE, 0o755
                 tar.addfile(member)
@@ -216,7 +217,8 @@ def write_held_out_scenes(folder: Path, count: int = SCENE_COUNT) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for old in folder.glob("*.jpg"):
         old.unlink()
-    images, annotations = [], []
+    images: list[dict[str, Any]] = []
+    annotations: list[dict[str, Any]] = []
     for index in range(count):
         scene = draw_scene(HELD_OUT_SCENES, index)
         height, width = scene.image.shape[:2]

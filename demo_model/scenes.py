@@ -62,16 +62,16 @@ class _Place:
 
 
 _SIZES: dict[int, tuple[float, float]] = {
-    1: (0.42, 0.66),
+    1: (0.48, 0.72),
     3: (0.42, 0.66),
     9: (0.16, 0.42),
     10: (0.16, 0.30),
     13: (0.12, 0.22),
     16: (0.14, 0.24),
     28: (0.30, 0.46),
-    37: (0.09, 0.18),
+    37: (0.11, 0.2),
     38: (0.24, 0.44),
-    53: (0.09, 0.17),
+    53: (0.11, 0.19),
     64: (0.20, 0.36),
     85: (0.12, 0.24),
 }
@@ -146,7 +146,7 @@ class _Stage:
             if random.random() < 0.2:
                 clutter = place.clutter[random.integers(len(place.clutter))]
                 pen = self._pen(foot, nearness * self.shorter * 0.3)
-                self._attempt(None, lambda clutter=clutter, pen=pen: clutter(pen, random))
+                self._attempt(None, partial(clutter, pen, random))
                 continue
             category = int(random.choice(place.standing, p=weights / weights.sum()))
             self._stand(category, foot, nearness)
@@ -207,8 +207,8 @@ class _Stage:
         """Put a thing on the ground, with its shadow, its pole, or what a person holds up."""
         canvas, random = self.canvas, self.random
         pen = self._pen(foot, self._unit(category) * nearness)
-        if category == STOP_SIGN:
-            pen = replace(pen, mirrored=False)  # or it could not be read
+        if category in (PERSON, STOP_SIGN):  # a mirror would swap left and right, and letters
+            pen = replace(pen, mirrored=False)
         height = _ON_POLES.get(category, 0.0) * self.shorter * nearness * random.uniform(0.7, 1.1)
         holds = category == PERSON and random.random() < 0.4
 
@@ -291,7 +291,7 @@ def _photograph(image: npt.NDArray[np.uint8], random: Random) -> npt.NDArray[np.
     across = np.linspace(-slope_x, slope_x, width, dtype=np.float32)[None]
     down = np.linspace(-slope_y, slope_y, height, dtype=np.float32)[:, None]
     light = cv2.multiply(image, cv2.merge([1 + across + down] * 3), dtype=cv2.CV_32F)
-    lit = cv2.multiply(light, (*gain.tolist(), 1.0))
+    lit = cv2.multiply(light, np.array([*gain, 1.0]))
     if random.random() < 0.3:
         lit = cv2.GaussianBlur(lit, (0, 0), random.uniform(0.4, 0.9))
     grain = random.standard_normal((height, width), np.float32) * np.float32(random.uniform(0, 4))

@@ -109,7 +109,7 @@ def person(pen: Pen, random: Random, raised_arm: bool = False) -> Keypoints:
     Returns:
         The 17 COCO keypoints.
     """
-    facing = random.choice([0.0, 0.0, 0.0, 90.0, -90.0, 180.0])
+    facing = random.choice([0.0, 0.0, 0.0, 0.0, 180.0, random.choice([90.0, -90.0])])
     yaw = np.radians(facing + random.uniform(-40, 40))
     skin, hair = pick(random, _SKIN), pick(random, _HAIR)
     shirt, trousers = two_colours(random)
@@ -179,12 +179,12 @@ def person(pen: Pen, random: Random, raised_arm: bool = False) -> Keypoints:
     else:
         pen.stroke([(-half_hip + 0.02, -0.44), (half_hip - 0.02, -0.44)], 0.06, trousers)
 
-    centre, radius = np.array([0.0, -0.895]), 0.095
+    centre, radius = np.array([0.0, -0.89]), 0.11
     points: dict[str, tuple[npt.NDArray[np.float64], bool]] = {}
     for name, azimuth, height, distance in (
         ("nose", 0, 0.012, 1.0),
-        ("left_eye", 32, -0.018, 0.93),
-        ("right_eye", -32, -0.018, 0.93),
+        ("left_eye", 34, -0.02, 0.95),
+        ("right_eye", -34, -0.02, 0.95),
         ("left_ear", 90, 0.0, 1.0),
         ("right_ear", -90, 0.0, 1.0),
     ):
@@ -200,12 +200,12 @@ def person(pen: Pen, random: Random, raised_arm: bool = False) -> Keypoints:
             pen.circle(points[name][0], 0.024, shade(skin, 0.84))
     for name in ("left_eye", "right_eye"):
         if points[name][1]:
-            pen.circle(points[name][0], 0.021, _PAPER)
-            pen.circle(points[name][0], 0.013, _INK)
+            pen.circle(points[name][0], 0.026, _PAPER)
+            pen.circle(points[name][0], 0.016, _INK)
     if points["nose"][1]:
-        pen.circle(points["nose"][0], 0.015, shade(skin, 0.72))
+        pen.circle(points["nose"][0], 0.018, shade(skin, 0.72))
         mouth = _beside(centre, across(0, radius * 0.8), 0.04)
-        pen.stroke(arc(mouth, (0.028, 0.016), start=10, stop=170), 0.012, (150, 52, 50))
+        pen.stroke(arc(mouth, (0.034, 0.02), start=10, stop=170), 0.012, (150, 52, 50))
     draw_arm(near)
 
     for name, limbs in (("shoulder elbow wrist", arms), ("hip knee ankle", legs)):
@@ -218,7 +218,7 @@ def person(pen: Pen, random: Random, raised_arm: bool = False) -> Keypoints:
 
 
 def _beside(points: npt.NDArray[np.float64], x: float, y: float) -> npt.NDArray[np.float64]:
-    return points + np.array([x, y])
+    return np.asarray(points + np.array([x, y]))
 
 
 def _limb(
@@ -259,7 +259,7 @@ def _hair_and_hat(
         hat = pick(random)
         top = _beside(centre, 0, -0.035)
         pen.ellipse(top, (grown, grown * 0.85), hat, start=180, stop=360)
-        pen.stroke([_beside(top, -0.125, 0.0), _beside(top, 0.125, 0.0)], 0.022, shade(hat, 0.8))
+        pen.stroke([_beside(top, -0.14, 0.0), _beside(top, 0.14, 0.0)], 0.022, shade(hat, 0.8))
 
 
 def car(pen: Pen, random: Random) -> None:
@@ -517,7 +517,7 @@ def potted_plant(pen: Pen, random: Random) -> None:
                 colour = shade(green, 0.82 if index % 2 else 1.1)
                 pen.ellipse(middle, (length / 2 + 0.03, 0.085), colour, tilt=degrees - 90)
             else:
-                pen.stroke([(0, -0.36), tip], 0.025, green)
+                pen.stroke([(0.0, -0.36), tuple(tip)], 0.025, green)
                 pen.ellipse(_beside(tip, 0.0, -0.36) / 2, (0.09, 0.04), green, tilt=degrees)
                 for petal in np.radians(np.arange(0, 360, 72)):
                     leaf = tip + 0.065 * np.array([np.cos(petal), np.sin(petal)])

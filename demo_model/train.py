@@ -26,7 +26,7 @@ STEPS = 3000
 BATCH = 8
 PEAK_LEARNING_RATE = 1.5e-3
 MAX_THINGS = 16
-MAX_PERSONS = 8
+MAX_PERSONS = 6
 _MIRRORED = [
     KEYPOINT_NAMES.index(name.replace("left", "?").replace("right", "left").replace("?", "right"))
     for name in KEYPOINT_NAMES
@@ -95,10 +95,11 @@ def augment(example: Example, random: np.random.Generator) -> Example:
     # warpAffine counts from pixel centres, boxes from pixel corners.
     half = np.array([[1, 0, 0.5], [0, 1, 0.5], [0, 0, 1]])
     pixels = (np.linalg.inv(half) @ matrix @ half)[:2]
-    image = cv2.warpAffine(image, pixels, (IMAGE_SIZE, IMAGE_SIZE), flags=cv2.INTER_LINEAR)
-    gain, shift_level = random.uniform(0.8, 1.2), random.uniform(-16, 16)
-    tint = gain * random.uniform(0.92, 1.08, 3)
-    image = cv2.add(cv2.multiply(image, (*tint, 1.0)), (shift_level, shift_level, shift_level, 0.0))
+    size = (IMAGE_SIZE, IMAGE_SIZE)
+    moved_image = cv2.warpAffine(image, pixels, size, flags=cv2.INTER_LINEAR)
+    gain, lift = random.uniform(0.8, 1.2), random.uniform(-16, 16)
+    tint = np.array([*gain * random.uniform(0.92, 1.08, 3), 1.0])
+    lit = cv2.add(cv2.multiply(moved_image, tint), np.array([lift, lift, lift, 0.0]))
 
     def moved(ys: Any, xs: Any) -> Any:
         return ys * matrix[1, 1] + matrix[1, 2], xs * matrix[0, 0] + matrix[0, 2]
@@ -117,7 +118,7 @@ def augment(example: Example, random: np.random.Generator) -> Example:
     if mirrored:
         points = points[:, _MIRRORED]
     return Example(
-        np.asarray(image, np.uint8),
+        np.asarray(lit, np.uint8),
         inside.astype(np.float32),
         np.where(kept, classes, -1).astype(np.int32),
         points.astype(np.float32),
