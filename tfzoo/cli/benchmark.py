@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Table
 
 from tfzoo.cli.console import (
     DeviceOption,
@@ -17,6 +16,7 @@ from tfzoo.cli.console import (
     RuntimeOption,
     err,
     out,
+    plain_table,
     print_json,
 )
 
@@ -102,7 +102,7 @@ _SHOWN = (
 
 
 def _print(measured: list[Timing]) -> None:
-    table = Table(box=None, header_style="bold", pad_edge=False)
+    table = plain_table()
     table.add_column("model", overflow="fold")
     table.add_column("device")
     for title, _, _ in _SHOWN:

@@ -6,11 +6,18 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
-from rich.table import Table
 
 from tfzoo.chart import draw_chart, points_from, save_chart
 from tfzoo.chart.points import Metric, Origin, Point
-from tfzoo.cli.console import JsonOption, ManifestOption, ResultsOption, err, out, print_json
+from tfzoo.cli.console import (
+    JsonOption,
+    ManifestOption,
+    ResultsOption,
+    err,
+    out,
+    plain_table,
+    print_json,
+)
 from tfzoo.manifest import load_manifest
 from tfzoo.recommend import parse_latency_ms, recommend
 
@@ -95,7 +102,7 @@ def recommend_command(
     if as_json:
         print_json([_summary(point) for point in chosen])
         return
-    table = Table(box=None, header_style="bold", pad_edge=False)
+    table = plain_table()
     table.add_column("name", no_wrap=True)
     for title in (f"{metric} mAP", "ms", "FPS"):
         table.add_column(title, justify="right")

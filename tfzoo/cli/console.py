@@ -6,7 +6,7 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -14,9 +14,19 @@ from rich.console import Console
 from tfzoo.manifest import MANIFEST_VARIABLE
 from tfzoo.store.settings import OFFLINE_VARIABLE
 
+if TYPE_CHECKING:
+    from rich.table import Table
+
 #: Results go to standard output, everything meant for a person's eyes only to standard error.
 out = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
 err = Console(stderr=True, highlight=False)
+
+
+def plain_table(*titles: str) -> Table:
+    """A table without borders, its columns set apart by space."""
+    from rich.table import Table
+
+    return Table(*titles, box=None, header_style="bold", pad_edge=False)
 
 
 def print_json(value: Any) -> None:

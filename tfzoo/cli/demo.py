@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from tfzoo.cli.console import err, out
+from tfzoo.cli.console import err, out, plain_table
 
 #: The zoo's smallest COCO detector, taken where it can be had.
 REAL_MODEL = "SSD MobileNet v2 320x320"
@@ -80,15 +80,13 @@ def _why_not_real() -> str | None:
 
 
 def _print_found(folder: Path) -> None:
-    from rich.table import Table
-
     from tfzoo.labels import COCO, category_name
 
     images = json.loads((folder / "images.json").read_text())
     found: dict[int, Counter[str]] = defaultdict(Counter)
     for row in json.loads((folder / "detections.json").read_text()):
         found[row["image_id"]][category_name(COCO, row["category_id"])] += 1
-    table = Table("picture", "found", box=None, header_style="bold", pad_edge=False)
+    table = plain_table("picture", "found")
     for image in islice(images, ROWS):
         counts = found[image["image_id"]].most_common()
         table.add_row(image["file_name"], ", ".join(f"{n} {name}" for name, n in counts))

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
-from rich.table import Table
 
 from tfzoo.cli.console import (
     DeviceOption,
@@ -22,6 +21,7 @@ from tfzoo.cli.console import (
     RuntimeOption,
     err,
     out,
+    plain_table,
 )
 from tfzoo.errors import TfzooError, UsageError
 
@@ -158,7 +158,7 @@ def _print_table(measured: Accuracy) -> None:
     out.print(measured.model, style="bold", markup=False)
     out.print(f"{measured.images} images ({measured.image_set}), {measured.evaluator}", style="dim")
     for kind, metrics in measured.metrics.items():
-        table = Table(box=None, header_style="bold", pad_edge=False)
+        table = plain_table()
         for name in (kind, *metrics.values):
             table.add_column(name, justify="left" if name == kind else "right")
         values = metrics.values.values()

@@ -8,10 +8,9 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from tfzoo.cli.console import JsonOption, ManifestOption, out, print_json
+from tfzoo.cli.console import JsonOption, ManifestOption, out, plain_table, print_json
 from tfzoo.manifest import Figure, Manifest, ModelSpec, load_manifest
 from tfzoo.runtimes import installed
-from tfzoo.store import describe
 
 SortKey = Literal["zoo", "name", "speed", "box", "keypoint", "mask", "size"]
 
@@ -79,9 +78,8 @@ def list_command(
     if as_json:
         print_json([summary(spec) for spec in models])
         return
-    from rich.table import Table
 
-    table = Table(box=None, header_style="bold", pad_edge=False)
+    table = plain_table()
     for title in ("name", "family"):
         table.add_column(title, no_wrap=True)
     for title in ("speed ms", "box mAP", "keypoint mAP", "mask mAP", "MB"):
@@ -119,6 +117,8 @@ def info_command(
         return
     whole = load_manifest()
     spec = whole.find(name)
+    from tfzoo.store import describe
+
     cached = describe(spec)
     if as_json:
         entry = {key: value for key, value in asdict(spec).items() if value not in (None, ())}

@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from tfzoo.cli.console import JsonOption, ManifestOption, OfflineOption, out, print_json
+from tfzoo.cli.console import (
+    JsonOption,
+    ManifestOption,
+    OfflineOption,
+    out,
+    plain_table,
+    print_json,
+)
 from tfzoo.errors import UsageError
 
 if TYPE_CHECKING:
@@ -63,9 +70,7 @@ def _open(name: str, runtime: str) -> Detect:
 
 def print_choice(choice: Choice) -> None:
     """Prints what was tried and what was chosen."""
-    from rich.table import Table
-
-    table = Table(box=None, header_style="bold", pad_edge=False)
+    table = plain_table()
     for title in ("runtime", "version", "ms an image", "agrees", ""):
         table.add_column(title, justify="right" if title == "ms an image" else "left")
     for trial in choice.trials:

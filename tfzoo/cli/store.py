@@ -7,10 +7,17 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.table import Table
 
 from tfzoo import store
-from tfzoo.cli.console import JsonOption, ManifestOption, OfflineOption, err, out, print_json
+from tfzoo.cli.console import (
+    JsonOption,
+    ManifestOption,
+    OfflineOption,
+    err,
+    out,
+    plain_table,
+    print_json,
+)
 from tfzoo.errors import TfzooError, UsageError
 from tfzoo.manifest import Manifest, ModelSpec, load_manifest
 from tfzoo.store import Entry, cache, settings
@@ -132,7 +139,7 @@ def list_command(as_json: JsonOption = False) -> None:
         sizes = {names[name]: size for name, size in kept.items()}
         print_json({"path": str(root), "models": models, **sizes})
         return
-    table = Table(box=None, header_style="bold", pad_edge=False)
+    table = plain_table()
     table.add_column("model", no_wrap=True)
     table.add_column("MB", justify="right")
     table.add_column("last used", no_wrap=True)

@@ -56,11 +56,14 @@ def run(
             raise UsageError(
                 f"no Ray cluster answers at {address}: {error}. Start one with: ray start --head"
             ) from None
+    logging.getLogger("ray.data").setLevel(logging.WARNING)
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
     # What a lost worker or node was at is taken up by the next pass, by whoever is left.
     context.max_errored_blocks = -1
     todo = unsealed(job, inputs)
+    # A part that was begun counts as done so far, but is detected again as a whole.
+    on_images(-sum(todo.values()))
     while todo:
         _pass(job, list(todo), workers, on_images)
         left = unsealed(job, inputs)
