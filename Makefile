@@ -14,11 +14,14 @@ help:
 # The stamp is newer than what the environment was made from.
 $(VENV)/stamp: requirements.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --progress-bar off --requirement requirements.txt
-	$(BIN)/python -m pip install --quiet --progress-bar off --no-deps --editable .
+	$(BIN)/python -m pip install --requirement requirements.txt
+	$(BIN)/python -m pip install --quiet --no-deps --editable .
 	touch $@
 
 environment: $(VENV)/stamp  ## Make the environment (.venv) with the full tested set
+
+demo: environment  ## See it work: a model, a folder of pictures, what was found in them
+	$(BIN)/tfzoo demo
 
 lint: environment  ## Style
 	$(BIN)/ruff check .

@@ -340,7 +340,7 @@ def http_date(seconds_ahead: float) -> str:
 # A process forked from a clean one that has the store loaded starts in milliseconds, however much
 # the tests' own process has loaded.
 _context = multiprocessing.get_context("forkserver")
-_context.set_forkserver_preload(["tests.store_faults"])
+_context.set_forkserver_preload(["pytest", "tests.store_faults"])
 
 
 @dataclass(frozen=True)
@@ -359,12 +359,21 @@ class Ended:
 
 
 class FetchProcess:
-    """A fetch in a process of its own; `TFZOO_CACHE` and the rest go in `environment`."""
+    """A fetch in a process of its own, in this one's cache unless `environment` says else."""
 
     def __init__(
-        self, spec: ModelSpec, environment: dict[str, str], uid: int | None = None
+        self,
+        spec: ModelSpec,
+        environment: dict[str, str] | None = None,
+        uid: int | None = None,
     ) -> None:
         self._mine, theirs = _context.Pipe()
+        inherited = {
+            name: value
+            for name, value in os.environ.items()
+            if name.startswith(("TFZOO_", "SSL_CERT_"))
+        }
+        environment = inherited | (environment or {})
         self.process: BaseProcess = _context.Process(
             target=_fetch, args=(spec, environment, uid, theirs), daemon=True
         )

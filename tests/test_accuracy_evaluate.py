@@ -25,7 +25,7 @@ from tests.coco_data import random_data
 from tests.test_coco import write
 from tfzoo.cli import app
 from tfzoo.detector import Detector
-from tfzoo.errors import ImageError, MeasurementError, UsageError
+from tfzoo.errors import AnnotationError, ImageError, MeasurementError, UsageError
 from tfzoo.manifest import HeldOut
 from tfzoo.measure.accuracy import Accuracy, AccuracyWarning, evaluate_predictions
 
@@ -431,6 +431,14 @@ def test_a_results_file_is_scored_without_a_model(kind: str, tmp_path: Path) -> 
     )
     # Nothing vouches for where they come from: no row of accuracy.csv.
     assert not Path("results/accuracy.csv").exists()
+
+
+def test_a_results_file_of_another_type_is_refused(tmp_path: Path) -> None:
+    truth, rows = random_data(3, images=5)
+    bare = [{key: row[key] for key in row if key != "segmentation"} for row in rows]
+    annotations, predictions = write(tmp_path / "gt.json", truth), write(tmp_path / "r.json", bare)
+    with pytest.raises(AnnotationError, match="holds no masks: expected `segmentation`"):
+        evaluate_predictions(predictions, annotations, "masks")
 
 
 def test_a_sample_of_a_results_file_can_be_scored(tmp_path: Path) -> None:

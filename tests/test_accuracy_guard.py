@@ -175,6 +175,14 @@ def test_a_quota_that_is_full_is_no_threshold() -> None:
     assert warnings_for(as_truth(truth), best) == []
 
 
+def test_results_without_boxes_are_looked_at_as_far_as_they_go() -> None:
+    truth, rows = coco_data()
+    bare = [{key: row[key] for key in row if key != "bbox"} for row in rows]
+    assert warnings_for(as_truth(truth), bare) == []
+    shifted = changed(bare, lambda row: {"category_id": row["category_id"] - 1})
+    assert "class indices counted from 0" in warned(truth, shifted)
+
+
 def test_nothing_found_is_said() -> None:
     truth, _ = coco_data()
     assert "no detections at all" in warned(truth, [])

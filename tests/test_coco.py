@@ -26,6 +26,7 @@ from tfzoo.measure.coco import (
     sample,
 )
 from tfzoo.measure.coco_fetch import SETS, Part, default_folder, fetch_coco, fetched_folder
+from tfzoo.measure.metrics import score
 from tfzoo.store.download import Policy
 
 
@@ -109,6 +110,14 @@ def test_annotation_files_of_different_images_are_refused(tmp_path: Path) -> Non
             {"images": [{"id": 1}], "annotations": [{"image_id": 2}], "categories": []},
             "1 annotations are of images that the file does not list",
         ),
+        (
+            {
+                "images": [{"id": 1}],
+                "annotations": [{"image_id": 1, "bbox": [0, 0, 1, 1]}],
+                "categories": [],
+            },
+            "1 annotations have no area",
+        ),
     ],
 )
 def test_what_is_no_ground_truth_is_refused(value: Any, message: str, tmp_path: Path) -> None:
@@ -116,8 +125,26 @@ def test_what_is_no_ground_truth_is_refused(value: Any, message: str, tmp_path: 
         read_ground_truth(write(tmp_path / "gt.json", value))
 
 
+def test_an_object_of_id_zero_counts_as_any_other(tmp_path: Path) -> None:
+    # Some exports count annotations from 0, which COCO's tools take for "no object".
+    data, rows = random_data(2, images=8, drawn=False)
+    known = read_ground_truth(write(tmp_path / "one.json", data))
+    for annotation in data["annotations"]:
+        annotation["id"] -= 1
+        del annotation["iscrowd"]
+    from_zero = read_ground_truth(write(tmp_path / "zero.json", data))
+    crowds = [a for a in known.data["annotations"] if a["iscrowd"]]
+    for annotation in crowds:
+        annotation["iscrowd"] = 0
+    assert score(from_zero, rows, "box").values == score(known, rows, "box").values
+
+
 def test_what_is_no_results_file_is_refused(tmp_path: Path) -> None:
-    for value in ({"images": []}, [{"image_id": 1}], [1]):
+    row = {"image_id": 1, "category_id": 1, "score": 0.5, "bbox": [1, 2, 3, 4]}
+    assert read_results(write(tmp_path / "r.json", [row])) == [row]
+    slips = ({"score": "high"}, {"score": float("nan")}, {"bbox": [1, 2, 3]})
+    wrong = [[{**row, **slip}] for slip in slips]
+    for value in ({"images": []}, [{"image_id": 1}], [1], *wrong):
         with pytest.raises(AnnotationError, match="no COCO results file"):
             read_results(write(tmp_path / "r.json", value))
     (tmp_path / "r.json").write_text('[{"image_id": 1,')

@@ -63,6 +63,17 @@ def test_pasting_equals_the_detection_apis_reframing(
     assert not differing.any()
 
 
+@given(
+    size=st.tuples(st.integers(1, 700), st.integers(1, 700)), at=st.tuples(*[st.floats(0, 0.8)] * 2)
+)
+def test_full_mask_of_a_box_at_the_far_border_reaches_the_last_pixel(
+    size: tuple[int, int], at: tuple[float, float]
+) -> None:
+    height, width = size
+    box = np.array([at[0] * width, at[1] * height, width, height], np.float32)
+    assert paste(np.ones((33, 33), np.float32), box, size)[-1, -1]
+
+
 @pytest.mark.parametrize("seed", range(8))
 def test_pasting_is_near_tf_models_officials_where_rounding_matters_little(seed: int) -> None:
     mask_ops = pytest.importorskip("official.vision.ops.mask_ops")

@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import trustme
 
 from tests.store_faults import (
     POLICY,
@@ -41,6 +42,16 @@ ARCHIVE = make_archive(seed=1)
 OTHER = make_archive(seed=2)
 SIZE = len(ARCHIVE.content)
 NAME = "/some_model.tar.gz"
+
+
+@pytest.fixture(autouse=True, scope="module")
+def few_certificates(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Nothing here is https; reading all of the machine's authorities takes a tenth of a second."""
+    bundle = tmp_path_factory.mktemp("ca") / "bundle.pem"
+    trustme.CA().cert_pem.write_to_path(str(bundle))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SSL_CERT_FILE", str(bundle))
+        yield
 
 
 @pytest.fixture(autouse=True)
@@ -104,7 +115,7 @@ def test_killed_while_downloading_then_resumed(
             spec = make_spec(server.url + NAME, sha256=archive.sha256)
             kills = 3
             for _ in range(kills):
-                doomed = FetchProcess(spec, {"TFZOO_CACHE": str(root)})
+                doomed = FetchProcess(spec)
                 if chance.random() < 0.8:
                     doomed.wait_for("downloading")
                 time.sleep(chance.uniform(0, 0.2))
@@ -128,7 +139,7 @@ def test_killed_while_unpacking_then_published_without_the_network(
         with serving(archive) as server:
             spec = make_spec(server.url + NAME, sha256=archive.sha256)
             for _ in range(2):
-                doomed = FetchProcess(spec, {"TFZOO_CACHE": str(root)})
+                doomed = FetchProcess(spec)
                 doomed.wait_for("unpacking")
                 time.sleep(chance.uniform(0, 0.15))
                 doomed.kill()
@@ -379,7 +390,7 @@ def test_ten_processes_at_once_cause_one_download(
     for _ in trials("10 processes at once"):
         root = fresh(tmp_path, monkeypatch)
         server.requests.clear()
-        racing = [FetchProcess(spec, {"TFZOO_CACHE": str(root)}) for _ in range(10)]
+        racing = [FetchProcess(spec) for _ in range(10)]
         results = [process.result() for process in racing]
         assert [result.error for result in results] == [""] * 10
         assert len({result.path for result in results}) == 1
@@ -395,10 +406,9 @@ def test_a_killed_downloader_among_waiting_processes(
     server.always = lambda request, answer: replace(answer, bytes_per_s=20e6)
     for chance in trials("downloader killed, others wait"):
         root = fresh(tmp_path, monkeypatch)
-        environment = {"TFZOO_CACHE": str(root)}
-        doomed = FetchProcess(spec, environment)
+        doomed = FetchProcess(spec)
         doomed.wait_for("downloading")
-        waiting = [FetchProcess(spec, environment) for _ in range(3)]
+        waiting = [FetchProcess(spec) for _ in range(3)]
         time.sleep(chance.uniform(0, 0.1))
         doomed.kill()
         assert [process.result().error for process in waiting] == [""] * 3
@@ -412,7 +422,7 @@ def test_a_stale_lock_of_a_dead_process(
     for chance in trials("stale lock of a dead process"):
         root = fresh(tmp_path, monkeypatch)
         holder = hold_lock_forever(spec.id, str(root))
-        blocked = FetchProcess(spec, {"TFZOO_CACHE": str(root)})
+        blocked = FetchProcess(spec)
         blocked.wait_for("waiting")
         assert not (root / "models").exists()
         holder.kill()
@@ -437,9 +447,8 @@ def test_a_cache_that_may_only_be_read(
         root = fresh(tmp_path, monkeypatch)
         fetch(spec, policy=POLICY)
         before = snapshot(root)
-        environment = {"TFZOO_CACHE": str(root)}
-        assert FetchProcess(spec, environment, uid=65534).result().error == ""
-        refused = FetchProcess(other, environment, uid=65534).result()
+        assert FetchProcess(spec, uid=65534).result().error == ""
+        refused = FetchProcess(other, uid=65534).result()
         assert refused.error == "StoreError"
         assert "can't be written" in refused.message and "TFZOO_CACHE" in refused.message
         assert snapshot(root) == before

@@ -250,6 +250,53 @@ def test_a_proxy_of_the_environment_is_used(plain: Server, monkeypatch: pytest.M
     proxy.shutdown()
 
 
+def pump(source: socket.socket, sink: socket.socket) -> None:
+    """Passes bytes on until either side ends."""
+    try:
+        while data := source.recv(1 << 16):
+            sink.sendall(data)
+        sink.shutdown(socket.SHUT_WR)
+    except OSError:
+        pass
+
+
+@pytest.mark.parametrize("encrypted", [False, True], ids=["http proxy", "https proxy"])
+def test_https_through_a_proxys_tunnel(
+    secure: Server,
+    authority: tuple[ssl.SSLContext, Path],
+    monkeypatch: pytest.MonkeyPatch,
+    root: Path,
+    encrypted: bool,
+) -> None:
+    tunnels = []
+
+    class Proxy(http.server.BaseHTTPRequestHandler):
+        def do_CONNECT(self) -> None:
+            tunnels.append(self.path)
+            host, _, port = self.path.partition(":")
+            with socket.create_connection((host, int(port))) as far:
+                self.send_response(200)
+                self.end_headers()
+                there = threading.Thread(target=pump, args=(self.connection, far), daemon=True)
+                there.start()
+                pump(far, self.connection)
+            self.close_connection = True
+
+        def log_message(self, *_: object) -> None: ...
+
+    proxy = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Proxy)
+    if encrypted:
+        proxy.socket = authority[0].wrap_socket(proxy.socket, server_side=True)
+    threading.Thread(target=proxy.serve_forever, args=(0.05,), daemon=True).start()
+    scheme = "https" if encrypted else "http"
+    monkeypatch.setenv("HTTPS_PROXY", f"{scheme}://localhost:{proxy.server_address[1]}")
+    secure.faults = [cut(100_000)]
+    fetch(make_spec(secure.url + NAME, sha256=ARCHIVE.sha256), policy=POLICY)
+    assert len(check_cache(root, ARCHIVE)) == 1
+    assert tunnels == [secure.url.removeprefix("https://")] * 2
+    proxy.shutdown()
+
+
 @pytest.mark.parametrize("place", ["/zoo/2020/some_model.tar.gz", "/some_model.tar.gz"])
 def test_a_mirror_is_tried_first(
     plain: Server, monkeypatch: pytest.MonkeyPatch, place: str

@@ -75,12 +75,16 @@ class Detector:
         image = read_image(source)
         return replace(self.detect(image), image=image)
 
-    def stream(self, images: Iterable[ImageLike], min_score: float = 0.0) -> Iterator[Detections]:
+    def stream(
+        self, images: Iterable[ImageLike], min_score: float = 0.0, batch_size: int = 1
+    ) -> Iterator[Detections]:
         """Reads and detects images, in order, several at once, keeping none in memory.
 
         Args:
             images: See `__call__`.
             min_score: Leave out detections below this score.
+            batch_size: How many images to run at once, if more than keep the runtime busy. The
+                zoo's exports take one image a call, so this many calls are in flight.
 
         Raises:
             ImageError: An image can't be read.
@@ -89,7 +93,7 @@ class Detector:
         def read_and_detect(source: ImageLike) -> Detections:
             return self.detect(read_image(source), min_score)
 
-        for _, found in in_order(read_and_detect, images, self.workers):
+        for _, found in in_order(read_and_detect, images, max(batch_size, self.workers)):
             yield found
 
     def detect_many(self, images: Iterable[Image], min_score: float = 0.0) -> Iterator[Detections]:

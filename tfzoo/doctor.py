@@ -16,10 +16,10 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import Literal
 
 from tfzoo import __version__
+from tfzoo.measure.environment import cpu_name, query_gpu, usable_cores
 from tfzoo.store.settings import cache_folder, offline
 
 #: The libraries that matter here, and the extra that brings each.
@@ -86,15 +86,7 @@ def examine() -> Iterator[Finding]:
 
 
 def _machine() -> str:
-    cpu = platform.processor() or platform.machine()
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-        models = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
-        cpu = models[0] if models else cpu
-    except OSError:
-        pass  # Only Linux has it.
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return f"{platform.system()} {platform.release()}, {cpu}, {usable} processors"
+    return f"{platform.system()} {platform.release()}, {cpu_name()}, {usable_cores()} processors"
 
 
 def installed_version(package: str) -> str | None:
@@ -179,7 +171,8 @@ def _ask_tensorflow() -> _TensorFlowAnswer | str:
 
 
 def _gpus(answer: _TensorFlowAnswer | str) -> Iterator[Finding]:
-    driver = nvidia_driver()
+    answer_of_driver = query_gpu("gpu:0", "name", "driver_version", "memory.total")
+    driver = ", ".join(answer_of_driver) if answer_of_driver else None
     yield Finding("NVIDIA driver", "ok" if driver else "note", driver or "none found")
     if isinstance(answer, str):
         yield Finding("tensorflow runs", "problem", answer, "pip install tensorflow")
@@ -208,21 +201,6 @@ def _why_no_gpu(answer: _TensorFlowAnswer, driver: str | None) -> tuple[str, str
         "driver and libraries are there, TensorFlow still sees no GPU",
         "check CUDA_VISIBLE_DEVICES, and that the driver is recent enough: nvidia-smi",
     )
-
-
-def nvidia_driver() -> str | None:
-    """GPU names and driver version as nvidia-smi tells them, or None."""
-    command = [
-        "nvidia-smi",
-        "--query-gpu=name,driver_version,memory.total",
-        "--format=csv,noheader",
-    ]
-    try:
-        asked = subprocess.run(command, capture_output=True, text=True, timeout=20)
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    lines = asked.stdout.strip().splitlines()
-    return "; ".join(lines) if asked.returncode == 0 and lines else None
 
 
 def _host(name: str, url: str) -> Finding:

@@ -146,14 +146,20 @@ class KnownFile(_Entry):
 
 @dataclass(frozen=True, kw_only=True)
 class HeldOut(_Entry):
-    """Packaged images with COCO annotations that a model's reported figures were taken on."""
+    """Packaged images with COCO annotations that a model's reported figures were taken on.
+
+    Attributes:
+        images: Folder of the images, relative to the package.
+        annotations: Their COCO annotation file, relative to the package.
+        sha256: Digest of the lines `<sha256>  <file name>` of all of these files, by name.
+    """
 
     images: str
     annotations: str
-    annotations_sha256: str
+    sha256: str
 
     def __post_init__(self) -> None:
-        _check_sha256(self.annotations_sha256)
+        _check_sha256(self.sha256)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,7 +3,8 @@
 A mask is pasted by the Object Detection API's own rule, the one its models were trained and
 their reported mask mAP was taken with: `reframe_box_masks_to_image_masks` (object_detection,
 utils/ops.py), which is `tf.image.crop_and_resize`, then a threshold of 0.5 (eval_util.py). The
-first and the last row of a mask lie on the box's edges, as those of an image lie on the image's.
+first and the last row of a mask lie on the box's edges, as those of an image lie on the image's
+(which row falls on an edge is decided without float32's rounding, that loses some there).
 tf-models-official's `paste_instance_masks` (Detectron's rule) differs by design: it rounds boxes
 to whole pixels, spreads the mask's rows over the box as pixels, and frames them with zeros.
 """
@@ -14,6 +15,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+_ROUNDING = 1e-4
 
 
 def paste(
@@ -70,10 +73,12 @@ def _samples(
         none = np.zeros(0, dtype=np.intp)
         return none, none, none, np.zeros(0, dtype=np.float32)
     # Pixels are samples too: the first lies at the image's first edge, the last at its last.
-    at = np.arange(length) * (length / (length - 1)) if length > 1 else np.array([0.5])
-    places = (at - start) / (stop - start) * (samples - 1)
-    inside = np.flatnonzero((places >= 0) & (places <= samples - 1))
-    places = places[inside]
+    at = np.arange(length) * length / (length - 1) if length > 1 else np.array([0.5])
+    last = samples - 1
+    places = (at - start) / (stop - start) * last
+    # A pixel on the box's edge is inside, whatever way float32 rounded the box.
+    inside = np.flatnonzero((places >= -_ROUNDING) & (places <= last + _ROUNDING))
+    places = np.clip(places[inside], 0, last)
     before = np.floor(places).astype(np.intp)
     return inside, before, np.ceil(places).astype(np.intp), (places - before).astype(np.float32)
 

@@ -12,6 +12,7 @@ from tfzoo.cli import (
     benchmark,
     chart,
     coco,
+    demo,
     detect,
     doctor,
     evaluate,
@@ -32,20 +33,22 @@ app = typer.Typer(
     "run, measured, and laid beside the figures reported for it.",
     epilog="Exit codes: 0 all good, 1 some images failed, 2 wrong usage, 3 nothing could run.",
 )
+# In the order in which somebody new needs them.
+app.command("demo")(demo.demo_command)
+app.command("doctor")(doctor.doctor_command)
 app.command("list")(models.list_command)
 app.command("info")(models.info_command)
-app.command("fetch")(store.fetch_command)
-app.add_typer(store.cache_app, name="cache")
-app.command("prepare")(prepare.prepare_command)
-app.command("export")(prepare.export_command)
 app.command("detect")(detect.detect_command)
-app.command("doctor")(doctor.doctor_command)
-app.command("evaluate")(evaluate.evaluate_command)
-app.command("benchmark")(benchmark.benchmark_command)
-app.add_typer(coco.app, name="coco")
-app.command("table")(table.table_command)
 app.command("recommend")(chart.recommend_command)
 app.command("chart")(chart.chart_command)
+app.command("evaluate")(evaluate.evaluate_command)
+app.command("benchmark")(benchmark.benchmark_command)
+app.command("table")(table.table_command)
+app.command("fetch")(store.fetch_command)
+app.add_typer(store.cache_app, name="cache")
+app.add_typer(coco.app, name="coco")
+app.command("prepare")(prepare.prepare_command)
+app.command("export")(prepare.export_command)
 
 
 def _print_version(wanted: bool) -> None:

@@ -22,6 +22,7 @@ from tfzoo.cli.console import (
     out,
     print_json,
 )
+from tfzoo.manifest import DEFAULT_MODEL
 
 #: What shells expect of a command that Ctrl-C ended: 128 + SIGINT.
 _INTERRUPTED = 128 + signal.SIGINT
@@ -44,7 +45,7 @@ def detect_command(
             metavar="NAME",
             help="A name (see: tfzoo list), a SavedModel folder or an archive.",
         ),
-    ],
+    ] = DEFAULT_MODEL,
     out_folder: Annotated[
         Path, typer.Option("--out", "-o", metavar="DIR", help="Where the results go.")
     ] = Path("detections"),

@@ -97,10 +97,10 @@ def assemble(
 ) -> Detections:
     """Makes `Detections` of rows in any order.
 
-    Boxes are clipped to the image, and rows without area left are dropped, as the Object
-    Detection API does in its graphs. Boxes with a mask stay as they are: the mask spans the
-    whole box, so that a clipped one would squeeze it. Rows with a number that is none in score
-    or box are dropped.
+    Boxes are clipped to the image, as the Object Detection API does in its graphs. Boxes with a
+    mask stay as they are: the mask spans the whole box, so that a clipped one would squeeze it.
+    Rows are dropped whose score or box holds a number that is none, or whose box ends before it
+    starts; all others stay, flat boxes too, so that what is evaluated is what the model returned.
 
     Args:
         frame: Where the image lay in the input.
@@ -122,7 +122,7 @@ def assemble(
     sound = np.isfinite(scores) & np.isfinite(boxes).all(axis=1)
     boxes = np.where(sound[:, None], boxes, np.float32(0))
     within = np.clip(boxes, 0, np.array([width, height, width, height], dtype=np.float32))
-    sound &= (within[:, 2] > within[:, 0]) & (within[:, 3] > within[:, 1])
+    sound &= (within[:, 2] >= within[:, 0]) & (within[:, 3] >= within[:, 1])
     kept = np.flatnonzero(sound & (scores >= min_score))
     rows = kept[np.argsort(-scores[kept], kind="stable")]
     if keypoints is not None and keypoint_scores is not None:

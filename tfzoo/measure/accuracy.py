@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from tfzoo.detector import Detector, load
-from tfzoo.errors import UsageError
+from tfzoo.errors import AnnotationError, UsageError
 from tfzoo.manifest import HeldOut, ModelSpec, load_manifest
 from tfzoo.measure.coco import (
+    FIELDS,
     KINDS,
     CocoSet,
     GroundTruth,
@@ -215,6 +216,11 @@ def evaluate_predictions(
     require(evaluator)
     truth = read_ground_truth(annotations)
     rows = read_results(predictions)
+    if rows and not any(row.get(FIELDS[kind]) for row in rows):
+        raise AnnotationError(
+            f"{fspath(predictions)} holds no {kind}: expected `{FIELDS[kind]}` in its rows; say "
+            "what it holds with --type"
+        )
     if limit is not None:
         chosen = set(sample(list(truth.images), limit, seed))
         known = truth.images.keys()

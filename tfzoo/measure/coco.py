@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import random
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -17,6 +18,9 @@ from tfzoo.errors import AnnotationError, UsageError
 #: What can be scored; the names stand in `--json` and in accuracy.csv.
 Kind = Literal["box", "keypoints", "masks"]
 KINDS: tuple[Kind, ...] = ("box", "keypoints", "masks")
+
+#: The field of an annotation or results row that holds each.
+FIELDS: dict[Kind, str] = {"box": "bbox", "keypoints": "keypoints", "masks": "segmentation"}
 
 #: Images in COCO's val2017, the set the zoo's figures were reported on.
 VAL2017_IMAGES = 5000
@@ -49,9 +53,10 @@ class GroundTruth:
     def kinds(self) -> tuple[Kind, ...]:
         """What can be scored against these annotations."""
         annotations = self.data["annotations"]
-        needs: dict[Kind, str] = {"box": "bbox", "keypoints": "keypoints", "masks": "segmentation"}
         return tuple(
-            kind for kind in KINDS if any(annotation.get(needs[kind]) for annotation in annotations)
+            kind
+            for kind in KINDS
+            if any(annotation.get(FIELDS[kind]) for annotation in annotations)
         )
 
     def subset(self, image_ids: Iterable[int]) -> GroundTruth:
@@ -89,6 +94,15 @@ def read_ground_truth(path: str | PathLike[str]) -> GroundTruth:
             f"{path}: {stray} annotations are of images that the file does not list; a set that "
             "was cut down must drop both"
         )
+    without = sum("area" not in a for a in data["annotations"] if a.get("bbox"))
+    if without:
+        raise AnnotationError(
+            f"{path}: {without} annotations have no area; COCO's metrics sort objects by it. Add "
+            "each object's area in pixels (of its mask, or width times height)"
+        )
+    # COCO's tools take an object of id 0 for none at all, and need to be told that it is no crowd.
+    numbered = enumerate(data["annotations"], start=1)
+    data["annotations"] = [{"iscrowd": 0, **a, "id": number} for number, a in numbered]
     return GroundTruth(data, path)
 
 
@@ -103,16 +117,23 @@ def read_results(path: str | PathLike[str]) -> list[dict[str, Any]]:
     """
     path = Path(path)
     rows = _read_json(path, "predictions")
-    needed = {"image_id", "category_id", "score"}
-    if not isinstance(rows, list) or not all(
-        isinstance(row, dict) and needed <= row.keys() for row in rows
-    ):
+    if not isinstance(rows, list) or not all(map(_is_result, rows)):
         raise AnnotationError(
             f"{path} is no COCO results file: expected a list of objects with image_id, "
             "category_id, score and bbox, keypoints or segmentation "
             "(https://cocodataset.org/#format-results)"
         )
     return rows
+
+
+def _is_result(row: Any) -> bool:
+    return (
+        isinstance(row, dict)
+        and {"image_id", "category_id", "score"} <= row.keys()
+        and isinstance(row["score"], int | float)
+        and math.isfinite(row["score"])
+        and len(row.get("bbox") or (0, 0, 0, 0)) == 4
+    )
 
 
 def _read_json(path: Path, what: str) -> Any:

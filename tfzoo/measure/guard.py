@@ -38,20 +38,16 @@ def warnings_for(truth: GroundTruth, rows: Sequence[Mapping[str, Any]]) -> list[
 
     Args:
         truth: The ground truth they are scored against.
-        rows: COCO results rows; those with a box are looked at.
+        rows: COCO results rows; where their boxes lie is looked at for those that have one.
     """
-    rows = [row for row in rows if row.get("bbox")]
     if not rows:
         return ["there are no detections at all: is the score threshold too high?"]
-    checks = (_check_categories, _check_pixels, _check_threshold, _check_places)
-    # The first three look at the rows alone; what they explain needs no second explanation.
-    found: list[str] = []
-    for check in checks:
-        if check is _check_places and any(_EXPLAINS in warning for warning in found):
-            continue
-        if (warning := check(truth, rows)) is not None:
-            found.append(warning)
-    return found
+    boxes = [row for row in rows if row.get("bbox")]
+    causes = [_check_categories(truth, rows), _check_pixels(boxes)]
+    if causes == [None, None]:
+        # What is explained already needs no second explanation.
+        causes.append(_check_places(truth, boxes))
+    return [warning for warning in (*causes, _check_threshold(truth, rows)) if warning is not None]
 
 
 _EXPLAINS = "Likely cause"
@@ -118,10 +114,10 @@ def _check_categories(truth: GroundTruth, rows: Sequence[Mapping[str, Any]]) -> 
     return text + f"{_EXPLAINS}: the model was trained on other categories than these annotations."
 
 
-def _check_pixels(truth: GroundTruth, rows: Sequence[Mapping[str, Any]]) -> str | None:
+def _check_pixels(rows: Sequence[Mapping[str, Any]]) -> str | None:
     boxes = np.array([row["bbox"] for row in rows], dtype=float)
     # Pixel boxes within the first two pixels of an image hardly exist; all of them never do.
-    if np.quantile(np.abs(boxes), 0.99) > 2:
+    if not len(boxes) or np.quantile(np.abs(boxes), 0.99) > 2:
         return None
     return (
         "the boxes all lie within two pixels of the corner. "

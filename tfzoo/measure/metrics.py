@@ -8,8 +8,9 @@ threshold.
 from __future__ import annotations
 
 import contextlib
+import gc
 import io
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -19,7 +20,7 @@ import numpy as np
 
 from tfzoo.errors import AnnotationError, MeasurementError, UsageError
 from tfzoo.measure.bootstrap import Interval, interval_of
-from tfzoo.measure.coco import GroundTruth, Kind
+from tfzoo.measure.coco import FIELDS, GroundTruth, Kind
 
 Evaluator = Literal["faster-coco-eval", "pycocotools", "official"]
 EVALUATORS: tuple[Evaluator, ...] = ("faster-coco-eval", "pycocotools", "official")
@@ -43,7 +44,6 @@ METRICS: dict[Kind, tuple[str, ...]] = {
 }
 
 _IOU_TYPES: dict[Kind, str] = {"box": "bbox", "keypoints": "keypoints", "masks": "segm"}
-_FIELDS: dict[Kind, str] = {"box": "bbox", "keypoints": "keypoints", "masks": "segmentation"}
 _MODULES = {
     "faster-coco-eval": ("faster_coco_eval", "evaluate"),
     "pycocotools": ("pycocotools", "evaluate"),
@@ -110,7 +110,7 @@ def score(
             f"{truth.path} holds no {kind} to score against; it holds "
             f"{', '.join(truth.kinds) or 'nothing'}"
         )
-    rows = [row for row in results if row.get(_FIELDS[kind])]
+    rows = [row for row in results if row.get(FIELDS[kind])]
     _check_images(truth, rows)
     if evaluator == "official":
         from tfzoo.measure.official import official_metrics
@@ -183,23 +183,11 @@ def run_evaluation(
         The finished `COCOeval` object of the library: `stats`, `eval`, `ious`, `params`.
     """
     coco_class, evaluation_class = _load(library)
-    # The libraries write into what they are given, and pick how to take an object's area by the
-    # fields a row has; so they get copies with the one field of this kind.
+    # The libraries write into what they are given.
     data = truth.data | {"annotations": [dict(a) for a in truth.data["annotations"]]}
-    field = _FIELDS[kind]
-    copies = [
-        {key: row[key] for key in ("image_id", "category_id", "score", field)} for row in rows
-    ]
-    with contextlib.redirect_stdout(io.StringIO()):
-        truth_index = coco_class()
-        truth_index.dataset = data
-        truth_index.createIndex()
-        if copies:
-            results_index = truth_index.loadRes(copies)
-        else:
-            results_index = coco_class()
-            results_index.dataset = data | {"annotations": []}
-            results_index.createIndex()
+    with _quick_and_quiet():
+        truth_index = _index(coco_class, data)
+        results_index = _results_index(truth_index, coco_class, data, rows, kind)
         evaluation = evaluation_class(truth_index, results_index, _IOU_TYPES[kind])
         evaluation.params.catIds = _category_ids(truth, kind)
         if kind == "keypoints" and (sigmas := _sigmas(truth)) is not None:
@@ -208,6 +196,56 @@ def run_evaluation(
         evaluation.accumulate()
         evaluation.summarize()
     return evaluation
+
+
+def _index(coco_class: Any, data: dict[str, Any]) -> Any:
+    index = coco_class()
+    index.dataset = data
+    index.createIndex()
+    return index
+
+
+def _results_index(
+    truth_index: Any, coco_class: Any, data: dict[str, Any], rows: Iterable[Row], kind: Kind
+) -> Any:
+    if kind == "box":
+        # As `loadRes` makes them, but for a polygon a row that boxes have no use for.
+        boxes = [
+            {
+                "id": number,
+                "image_id": row["image_id"],
+                "category_id": row["category_id"],
+                "bbox": row["bbox"],
+                "score": row["score"],
+                "area": row["bbox"][2] * row["bbox"][3],
+                "iscrowd": 0,
+            }
+            for number, row in enumerate(rows, start=1)
+        ]
+        return _index(coco_class, data | {"annotations": boxes})
+    # The libraries pick how to take an object's area by the fields that the first row has: masks
+    # by their pixels, keypoints by their extent. So rows have the one field of this kind.
+    kept = ("image_id", "category_id", "score", FIELDS[kind])
+    copies = [{key: row[key] for key in kept} for row in rows]
+    if not copies:
+        return _index(coco_class, data | {"annotations": []})
+    return truth_index.loadRes(copies)
+
+
+@contextlib.contextmanager
+def _quick_and_quiet() -> Iterator[None]:
+    """Without the libraries' prints, and without the garbage collector.
+
+    A million small objects that all live on make it look through them again and again.
+    """
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def _load(library: str) -> tuple[Any, Any]:

@@ -16,6 +16,7 @@ import queue
 import random
 import re
 import shutil
+import socket
 import ssl
 import threading
 import time
@@ -33,6 +34,9 @@ from tfzoo.errors import DownloadError, StoreError, VerificationError
 
 _log = logging.getLogger("tfzoo.store")
 _BLOCK = 1 << 20
+_BUFFERS = 8
+#: A buffer and how much of it is filled.
+_Filled = tuple[bytearray, int]
 _MAX_REDIRECTS = 10
 
 
@@ -331,44 +335,25 @@ class _Transfer:
 
     def _receive(self, response: httpx.Response, state: _State, offset: int) -> dict[str, str]:
         """Appends the body to the part, and gives the digests of the whole."""
+        body = _Body(response, self.policy)
         with self.part.open("r+b") as file, _Hashes(state, self.part, offset) as hashes:
             file.seek(offset)
             file.truncate()
-            for block in self._blocks(response):
-                file.write(block)
-                hashes.put(block)
-                offset += len(block)
-                self.fetched += len(block)
+            while not body.ended:
+                buffer = hashes.free_buffer()
+                size = body.fill(buffer)
+                file.write(memoryview(buffer)[:size])
+                file.flush()
+                hashes.put(buffer, size)
+                offset += size
+                self.fetched += size
                 self.report(offset, state.total)
+        # What came before a failure is on disk by now.
+        if body.failure is not None:
+            raise body.failure
         if state.total is not None and offset != state.total:
             raise _Retry(f"the connection ended after {offset} of {state.total} bytes")
         return hashes.result
-
-    def _blocks(self, response: httpx.Response) -> Iterator[bytes]:
-        """The body in big blocks; what came before a failure is given out before it is raised."""
-        pending: list[bytes] = []
-        size = 0
-        failure: Exception | None = None
-        window_start, window_bytes = time.monotonic(), 0
-        try:
-            for chunk in response.iter_raw():
-                pending.append(chunk)
-                size += len(chunk)
-                window_bytes += len(chunk)
-                elapsed_s = time.monotonic() - window_start
-                if elapsed_s > self.policy.timeout_s:
-                    if window_bytes < self.policy.slow_bytes_per_s * elapsed_s:
-                        raise _Retry(f"stalled at {window_bytes / elapsed_s:.0f} bytes a second")
-                    window_start, window_bytes = time.monotonic(), 0
-                if size >= _BLOCK:
-                    yield b"".join(pending)
-                    pending, size = [], 0
-        except (httpx.TransportError, _Retry) as error:
-            failure = error
-        if pending:
-            yield b"".join(pending)
-        if failure is not None:
-            raise failure
 
     def _finish(self, state: _State, digests: dict[str, str]) -> Downloaded:
         if state.md5 is not None and digests["md5"] != state.md5:
@@ -417,43 +402,154 @@ class _Transfer:
         self.part.unlink(missing_ok=True)
 
 
+class _Body:
+    """The body of an answer, read into big buffers.
+
+    httpx hands out a body in pieces of 64 KiB at most, each copied several times, which takes
+    longer than hashing them. Where the length is known, all but the first piece is read from the
+    connection itself, which httpx offers as the extension `network_stream`.
+
+    Attributes:
+        ended: Whether there is no more to come, for good or by a failure.
+        failure: Why it ended before its time, where the connection says so.
+    """
+
+    def __init__(self, response: httpx.Response, policy: Policy) -> None:
+        self.ended = False
+        self.failure: Exception | None = None
+        self._response = response
+        self._policy = policy
+        self._pieces = response.iter_raw()
+        self._piece = memoryview(b"")
+        self._socket: socket.socket | None = None
+        length = response.headers.get("Content-Length", "")
+        simple = "Transfer-Encoding" not in response.headers and length.isdecimal()
+        self._left = int(length) if simple else None
+        self._window_start, self._window_bytes = time.monotonic(), 0
+
+    def fill(self, buffer: bytearray) -> int:
+        """Reads until the buffer is full, half a second has passed or the body has ended.
+
+        Returns:
+            How much of the buffer was filled.
+        """
+        view = memoryview(buffer)
+        filled = 0
+        deadline = time.monotonic() + 0.5
+        try:
+            while filled < len(view) and time.monotonic() < deadline:
+                size = self._read_into(view[filled:])
+                if size == 0:
+                    self.ended = True
+                    break
+                filled += size
+                self._notice_trickle(size)
+        except (httpx.TransportError, _Retry) as failure:
+            self.failure, self.ended = failure, True
+        return filled
+
+    def _read_into(self, view: memoryview) -> int:
+        if self._left == 0:
+            return 0
+        if self._socket is not None:
+            size = self._receive_into(view[: self._left])
+        else:
+            if not self._piece:
+                self._piece = memoryview(next(self._pieces, b""))
+            size = min(len(view), len(self._piece))
+            view[:size] = self._piece[:size]
+            self._piece = self._piece[size:]
+            if not self._piece and self._left is not None:
+                self._take_over()
+        if self._left is not None:
+            self._left -= size
+        return size
+
+    def _take_over(self) -> None:
+        """Reads the rest from the connection: with the first piece, httpx gave all that it had."""
+        stream = self._response.extensions.get("network_stream")
+        if stream is None or not self._response.http_version.startswith("HTTP/1"):
+            return
+        connection = stream.get_extra_info("socket")
+        # Inside the TLS of a proxy, the connection is not what decrypts the body.
+        if connection is None or stream.get_extra_info("ssl_object") not in (None, connection):
+            return
+        connection.settimeout(self._policy.timeout_s)
+        self._socket = connection
+
+    def _receive_into(self, view: memoryview) -> int:
+        assert self._socket is not None
+        try:
+            return self._socket.recv_into(view)
+        except TimeoutError:
+            raise _Retry(f"no answer within {self._policy.timeout_s:g} s") from None
+        except OSError as error:
+            raise _Retry(f"the connection broke: {error}") from None
+
+    def _notice_trickle(self, size: int) -> None:
+        self._window_bytes += size
+        elapsed_s = time.monotonic() - self._window_start
+        if elapsed_s > self._policy.timeout_s:
+            if self._window_bytes < self._policy.slow_bytes_per_s * elapsed_s:
+                raise _Retry(f"stalled at {self._window_bytes / elapsed_s:.0f} bytes a second")
+            self._window_start, self._window_bytes = time.monotonic(), 0
+
+
 class _Hashes:
-    """Digests of a growing file, each in a thread of its own, so that none holds up the line."""
+    """Digests of a growing file, each in a thread of its own, so that none holds up the line.
+
+    A few buffers go round: filled by the caller, to the first digest, to the next, and back.
+    """
 
     def __init__(self, state: _State, part: Path, prefix_bytes: int) -> None:
         self.result: dict[str, str] = {}
-        self._queues: list[queue.Queue[bytes | None]] = []
-        self._threads: list[threading.Thread] = []
-        for name in _wanted(state):
-            blocks: queue.Queue[bytes | None] = queue.Queue(maxsize=8)
-            self._queues.append(blocks)
-            thread = threading.Thread(
-                target=self._work, args=(name, part, prefix_bytes, blocks), daemon=True
+        names = ["sha256", "md5"] if state.md5 is not None else ["sha256"]
+        self._queues: list[queue.Queue[_Filled | None]] = [queue.Queue() for _ in names]
+        self._free: queue.Queue[_Filled | None] = queue.Queue()
+        for _ in range(_BUFFERS):
+            self._free.put((bytearray(_BLOCK), 0))
+        self._threads = [
+            threading.Thread(
+                target=self._work, args=(name, part, prefix_bytes, source, sink), daemon=True
             )
-            self._threads.append(thread)
+            for name, source, sink in zip(
+                names, self._queues, [*self._queues[1:], self._free], strict=True
+            )
+        ]
+        for thread in self._threads:
             thread.start()
 
     def _work(
-        self, name: str, part: Path, prefix_bytes: int, blocks: queue.Queue[bytes | None]
+        self,
+        name: str,
+        part: Path,
+        prefix_bytes: int,
+        source: queue.Queue[_Filled | None],
+        sink: queue.Queue[_Filled | None],
     ) -> None:
         digest = hashlib.new(name, usedforsecurity=name != "md5")
         try:
             with part.open("rb") as file:
-                while prefix_bytes > 0:
-                    block = file.read(min(_BLOCK, prefix_bytes))
-                    if not block:
-                        break
+                while block := file.read(min(_BLOCK, prefix_bytes)):
                     digest.update(block)
                     prefix_bytes -= len(block)
         finally:
-            while (pending := blocks.get()) is not None:
-                digest.update(pending)
+            while (filled := source.get()) is not None:
+                buffer, size = filled
+                digest.update(memoryview(buffer)[:size])
+                sink.put(filled)
+            sink.put(None)
         self.result[name] = digest.hexdigest()
 
-    def put(self, block: bytes) -> None:
-        """Hashes a further block, some time."""
-        for blocks in self._queues:
-            blocks.put(block)
+    def free_buffer(self) -> bytearray:
+        """A buffer to fill; waits until one is hashed."""
+        filled = self._free.get()
+        assert filled is not None  # Nothing ends the round before `__exit__`.
+        return filled[0]
+
+    def put(self, buffer: bytearray, size: int) -> None:
+        """Hashes what was filled into a buffer, some time."""
+        self._queues[0].put((buffer, size))
 
     def __enter__(self) -> _Hashes:
         return self
@@ -464,14 +560,9 @@ class _Hashes:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        for blocks in self._queues:
-            blocks.put(None)
+        self._queues[0].put(None)
         for thread in self._threads:
             thread.join()
-
-
-def _wanted(state: _State) -> list[str]:
-    return ["sha256", "md5"] if state.md5 is not None else ["sha256"]
 
 
 def _digests_of(part: Path, state: _State) -> dict[str, str]:
