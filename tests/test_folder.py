@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -492,6 +493,15 @@ def test_a_damaged_part_is_named_with_what_to_do(watched: Detector, tmp_path: Pa
         detect_folder(images, watched, tmp_path / "out", resume=True)
 
 
+def test_a_lost_list_of_inputs_is_told_of(watched: Detector, tmp_path: Path) -> None:
+    images = fill(tmp_path / "photos", 3)
+    with pytest.raises(KeyboardInterrupt):
+        detect_folder(images, watched, tmp_path / "out", on_progress=stop_after(1))
+    (tmp_path / "out" / "inputs.parquet").unlink()
+    with pytest.raises(OutputError, match="list of inputs, can't be read"):
+        detect_folder(images, watched, tmp_path / "out", resume=True)
+
+
 @pytest.mark.parametrize(
     ("changed", "named"),
     [
@@ -639,6 +649,31 @@ def test_a_full_disk_ends_the_run_and_leaves_what_was_written_valid(
     assert detect_folder(images, watched, out, pictures=False, resume=True).resumed == kept
     detect_folder(images, watched, tmp_path / "whole", pictures=False)
     assert everything(out) == everything(tmp_path / "whole")
+
+
+def test_a_disk_that_is_full_at_the_end_leaves_the_parts(
+    watched: Detector, tmp_path: Path, mounted: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images = fill(tmp_path / "photos", 10)
+    detect_folder(images, watched, tmp_path / "whole", pictures=False)
+    filler = mounted / "filler"
+    export = folder.export
+
+    def export_to_a_full_disk(*arguments: Any) -> Any:
+        with suppress(OSError), filler.open("wb", buffering=0) as file:
+            while True:
+                file.write(b"0" * 4096)
+        return export(*arguments)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(folder, "export", export_to_a_full_disk)
+        with pytest.raises(OutputError, match="can't be written: No space left"):
+            detect_folder(images, watched, mounted / "out", pictures=False)
+    assert not list(mounted.rglob("*.tmp"))
+    filler.unlink()
+    resumed = detect_folder(images, watched, mounted / "out", pictures=False, resume=True).resumed
+    assert resumed == 10
+    assert everything(mounted / "out") == everything(tmp_path / "whole")
 
 
 def test_an_output_folder_that_is_a_file_is_told_of(standard: Detector, tmp_path: Path) -> None:

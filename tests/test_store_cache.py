@@ -210,6 +210,7 @@ def test_fetch_gets_several_and_names_what_failed(
 ) -> None:
     result = run("fetch", "own one", "own_two", "own_three", "--jobs", "2")
     assert result.exit_code == 1
+    assert result.stderr.count("own_one: downloading 0.1 MB") == 1
     assert "own_one: " in result.output and "own_two: " in result.output
     assert "own_three.tar.gz: the server answered 404" in result.output
     assert len(check_cache(root, ARCHIVE, OTHER)) == 2

@@ -248,6 +248,7 @@ def test_a_proxy_of_the_environment_is_used(plain: Server, monkeypatch: pytest.M
     fetch(make_spec(plain.url + NAME, sha256=ARCHIVE.sha256), policy=POLICY)
     assert len(seen) == 1 and len(plain.requests) == 1
     proxy.shutdown()
+    proxy.server_close()
 
 
 def pump(source: socket.socket, sink: socket.socket) -> None:
@@ -295,6 +296,7 @@ def test_https_through_a_proxys_tunnel(
     assert len(check_cache(root, ARCHIVE)) == 1
     assert tunnels == [secure.url.removeprefix("https://")] * 2
     proxy.shutdown()
+    proxy.server_close()
 
 
 @pytest.mark.parametrize("place", ["/zoo/2020/some_model.tar.gz", "/some_model.tar.gz"])

@@ -157,22 +157,26 @@ def detect_folder(
             f"{out} holds parts of a run, but no run.json that says of which. Start anew with "
             "--overwrite, or choose another --out"
         )
-    listing = None
-    if journal is None or overwrite:
+    pinned: Journal | _Listing
+    if journal is not None and not overwrite:
+        pinned = journal
+        if runtime == "auto":
+            runtime = journal.settings["runtime"].split()[0]
+    else:
         # Before anything is made or deleted: nothing found is a slip in the command.
-        listing = _Listing(given, recursive, annotations)
+        pinned = _Listing(given, recursive, annotations)
+    if runtime == "auto" and engine == "ray" and device != "cpu":
+        runtime = "tensorflow"  # This machine can't measure for the others, whose GPUs it may lack.
     with _locked(out):
-        if listing is not None:
+        if isinstance(pinned, _Listing):
             if overwrite:
                 _delete(out)
-            write_inputs(out / "inputs.parquet", listing, PART_IMAGES)
-            listing.check()
-        if listing is None and journal is not None and runtime == "auto":
-            runtime = journal.settings["runtime"].split()[0]
-        detectors = _open(model, device if engine == "local" else "auto", runtime, labels)
+            write_inputs(out / "inputs.parquet", pinned, PART_IMAGES)
+            pinned.check()
+        # For Ray the detector here only tells what the model gives; the workers have their own.
+        detectors = _open(model, device if engine == "local" else "cpu", runtime, labels)
         first = detectors[0]
         columns = _probe(first)
-        has_videos = listing.videos if listing is not None else journal.videos if journal else 0
         job = Job(
             model=first.model.id if isinstance(model, Detector) else _name(model),
             out=out,
@@ -185,21 +189,20 @@ def detect_folder(
             max_pixels=max_pixels,
             pictures=pictures,
             part_images=PART_IMAGES,
-            columns=replace(columns, video=has_videos > 0),
+            columns=replace(columns, video=pinned.videos > 0),
         )
         settings = _settings(job, first) | {
             "sources": [_absolute(os.fspath(source)) for source in given],
             "recursive": recursive,
-            "annotations": _digest(annotations),
+            "annotations": None if annotations is None else _digest(Path(annotations)),
         }
-        if listing is not None:
-            journal = Journal(settings, listing.images, listing.videos, listing.skipped)
-            journal.write(out)
+        if isinstance(pinned, _Listing):
+            pinned = Journal(settings, pinned.images, pinned.videos, pinned.skipped)
+            pinned.write(out)
         else:
-            assert journal is not None
-            _check_unchanged(journal.settings, settings, out)
+            _check_unchanged(pinned.settings, settings, out)
         job.parts.create()
-        return _run(job, journal, detectors, engine, address, workers, on_progress)
+        return _run(job, pinned, detectors, engine, address, workers, on_progress)
 
 
 def _run(
@@ -222,13 +225,13 @@ def _run(
     count(0)
     began = time.monotonic()
     if engine == "ray":
-        from tfzoo.engines.ray import run
+        from tfzoo.engines import ray
 
-        run(job, journal.images, address=address, workers=workers, on_images=count)
+        devices = ray.run(job, journal.images, address=address, workers=workers, on_images=count)
     else:
-        from tfzoo.engines.local import run as run_here
+        from tfzoo.engines import local
 
-        run_here(job, detectors, count)
+        devices = local.run(job, detectors, count)
     seconds = time.monotonic() - began
     categories = export(job.parts, job.out)
     if job.columns.video and job.pictures:
@@ -248,7 +251,7 @@ def _run(
         images_per_s=(images - resumed) / seconds if seconds > 0 else 0.0,
         model=detectors[0].model.id,
         runtime=detectors[0].run_info.runtime,
-        device=", ".join(detector.run_info.device for detector in detectors),
+        device=", ".join(devices),
         out=job.out,
     )
 
@@ -384,10 +387,11 @@ def _annotated_ids(path: Path) -> dict[str, int]:
         ) from None
 
 
-def _digest(path: str | PathLike[str] | None) -> str | None:
-    if path is None:
-        return None
-    return "sha256:" + hashlib.sha256(Path(path).read_bytes()).hexdigest()
+def _digest(path: Path) -> str:
+    try:
+        return "sha256:" + hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise UsageError(f"annotations {path} can't be read: {error.strerror}") from None
 
 
 def _absolute(source: str) -> str:

@@ -480,17 +480,27 @@ def write_inputs(path: Path, files: Iterable[tuple[str, str, int | None]], group
     return count
 
 
-def read_inputs(path: Path, start: int = 0, stop: int | None = None) -> Iterator[tuple[Any, ...]]:
-    """The inputs from a position on: position, path, name, image id; one row group in memory."""
+def read_inputs(
+    path: Path, start: int = 0, stop: int | None = None
+) -> Iterator[tuple[int, str, str, int | None]]:
+    """The inputs from a position on: position, path, name, image id; one row group in memory.
+
+    Raises:
+        OutputError: The list can't be read.
+    """
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
-    with pq.ParquetFile(path) as file:
-        first = 0
-        for group in range(file.num_row_groups):
-            rows = file.metadata.row_group(group).num_rows
-            if first + rows > start and (stop is None or first < stop):
-                for i, row in enumerate(file.read_row_group(group).to_pylist(), first):
-                    if i >= start and (stop is None or i < stop):
+    try:
+        with pq.ParquetFile(path) as file:
+            size = file.metadata.row_group(0).num_rows if file.num_row_groups else 1
+            end = file.metadata.num_rows if stop is None else min(stop, file.metadata.num_rows)
+            for group in range(start // size, -(-end // size)):
+                for i, row in enumerate(file.read_row_group(group).to_pylist(), group * size):
+                    if start <= i < end:
                         name = os.fsdecode(row["name"])
                         yield i, os.fsdecode(row["path"]), name, row["image_id"]
-            first += rows
+    except (OSError, pa.ArrowException) as error:
+        raise OutputError(
+            f"{path}, the run's list of inputs, can't be read: {error}. Start anew with --overwrite"
+        ) from None

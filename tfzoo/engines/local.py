@@ -42,7 +42,7 @@ def run(
     job: Job,
     detectors: Sequence[Detector],
     on_images: Callable[[int], None] = lambda count: None,
-) -> None:
+) -> list[str]:
     """Detects what is not sealed yet and seals it, in the order of the inputs.
 
     Memory holds a few images for each thread and one part's rows, whatever the number of inputs.
@@ -52,11 +52,14 @@ def run(
         detectors: One for each device.
         on_images: Told how many images were finished since it was last told.
 
+    Returns:
+        The devices used.
+
     Raises:
         OutputError: Results can't be written; what was sealed stays.
         KeyboardInterrupt: After everything that was finished has been sealed.
     """
-    part = _OpenPart(job.parts)
+    part = OpenPart(job.parts)
     sealed_at = time.monotonic()
     with Pipeline(job, detectors) as pipeline:
         try:
@@ -71,6 +74,7 @@ def run(
             # Also when interrupted: what was detected is not detected again.
             pipeline.finish_pictures()
             part.seal()
+    return [detector.run_info.device for detector in detectors]
 
 
 class Pipeline:
@@ -176,7 +180,7 @@ class _Rows:
     following: Position
 
 
-class _OpenPart:
+class OpenPart:
     """The part being filled; an interruption at any moment leaves it sound."""
 
     def __init__(self, parts: Parts) -> None:
@@ -187,9 +191,11 @@ class _OpenPart:
 
     @property
     def full(self) -> bool:
+        """Whether it holds as many images as a part does."""
         return bool(sum(rows.images.num_rows for rows in self._rows) == self._parts.size)
 
     def add(self, item: Item) -> None:
+        """Takes the rows of the next item; one that begins a new part follows a sealed one."""
         number, offset = divmod(item.row, self._parts.size)
         if number != self._number:
             self._rows, self._sealed = [], 0

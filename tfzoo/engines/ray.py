@@ -11,13 +11,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any
 
-from tfzoo.engines.local import Pipeline, items_from
+from tfzoo.engines.local import OpenPart, Pipeline, items_from
 from tfzoo.engines.work import Job
 from tfzoo.errors import OutputError, RuntimeUnavailableError, TfzooError, UsageError
-from tfzoo.writers import Position, detection_rows, image_rows
+from tfzoo.writers import Position
 
 
 def run(
@@ -27,7 +26,7 @@ def run(
     address: str | None = None,
     workers: int | None = None,
     on_images: Callable[[int], None] = lambda count: None,
-) -> None:
+) -> list[str]:
     """Detects what is not sealed yet and seals it, part by part, in any order.
 
     Args:
@@ -36,6 +35,9 @@ def run(
         address: The cluster to join, such as `auto`; None starts Ray on this machine.
         workers: Detectors in the pool; None takes one for each GPU, or for every two processors.
         on_images: Told how many images were finished since it was last told.
+
+    Returns:
+        The kinds of device used.
 
     Raises:
         RuntimeUnavailableError: Ray is not installed.
@@ -64,8 +66,9 @@ def run(
     todo = unsealed(job, inputs)
     # A part that was begun counts as done so far, but is detected again as a whole.
     on_images(-sum(todo.values()))
+    devices: set[str] = set()
     while todo:
-        _pass(job, list(todo), workers, on_images)
+        devices |= _pass(job, list(todo), workers, on_images)
         left = unsealed(job, inputs)
         if len(left) == len(todo):
             raise OutputError(
@@ -73,6 +76,7 @@ def run(
                 f"{min(left)}; see Ray's logs, then go on with --resume"
             )
         todo = left
+    return sorted(devices)
 
 
 def unsealed(job: Job, inputs: int) -> dict[int, int]:
@@ -88,15 +92,16 @@ def unsealed(job: Job, inputs: int) -> dict[int, int]:
 
 def _pass(
     job: Job, parts: list[int], workers: int | None, on_images: Callable[[int], None]
-) -> None:
+) -> set[str]:
     import ray
 
     resources = ray.cluster_resources()
     gpus = 0 if job.devices == ("cpu",) else int(resources.get("GPU", 0))
     share = 1.0
     if not gpus and workers is None:
-        # More than a node has would never be found.
-        share = min(2.0, *(n["Resources"].get("CPU", 2.0) for n in ray.nodes() if n["Alive"]))
+        # More than the smallest node has could be found on no other after a loss.
+        sizes = [node["Resources"].get("CPU", 0.0) for node in ray.nodes() if node["Alive"]]
+        share = min(2.0, *(size for size in sizes if size >= 1), 2.0)
     pool = workers or gpus or max(1, int(resources.get("CPU", 1) // share))
     done = ray.data.from_items([{"part": n} for n in parts], override_num_blocks=len(parts)).map(
         _Worker,
@@ -105,13 +110,16 @@ def _pass(
         num_cpus=None if gpus else share,
         num_gpus=1 if gpus else None,
     )
+    devices = set()
     try:
         for row in done.iter_rows():
+            devices.add(str(row["device"]))
             on_images(row["images"])
     except ray.exceptions.RayError as error:
         raise TfzooError(
             f"Ray stopped: {error}\nWhat was finished is kept; go on with --resume"
         ) from None
+    return devices
 
 
 class _Worker:
@@ -126,11 +134,11 @@ class _Worker:
         job, number = self._job, int(row["part"])
         first = number * job.part_images
         items = items_from(job, first, Position(first), first + job.part_images)
+        part, images = OpenPart(job.parts), 0
         with Pipeline(job, [self._detector]) as pipeline:
-            finished = [replace(item, image=None) for item in pipeline.finished(items)]
+            for item in pipeline.finished(items):
+                part.add(item)
+                images += 1
             pipeline.finish_pictures()
-        results = [item.result for item in finished]
-        columns = job.parts.columns
-        detections, images = detection_rows(results, columns), image_rows(results, columns)
-        job.parts.write(number, detections, images, finished[-1].following)
-        return {"part": number, "images": len(results)}
+        part.seal()
+        return {"part": number, "images": images, "device": self._detector.run_info.device}
