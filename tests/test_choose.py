@@ -141,6 +141,18 @@ def test_a_model_is_measured_once_and_opened_by_what_was_chosen(auto, monkeypatc
     assert tfzoo.load(auto).runtime.name == "openvino"
 
 
+def test_asking_for_a_runtime_that_finds_other_things_warns(auto, monkeypatch, caplog) -> None:
+    trial = choose.Trial("openvino", "1", 1.0, False, "3 of 20 detections have no twin")
+    monkeypatch.setattr(
+        choose, "known_choice", lambda model: choose.Choice("tensorflow", "", (trial,))
+    )
+    assert tfzoo.load(auto, runtime="openvino").runtime.name == "openvino"
+    assert "does not agree with TensorFlow: 3 of 20 detections" in caplog.text
+    caplog.clear()
+    assert tfzoo.load(auto, runtime="tensorflow").runtime.name == "tensorflow"
+    assert not caplog.text
+
+
 def test_without_pictures_tensorflow_is_kept(auto, monkeypatch) -> None:
     monkeypatch.setattr(choose, "load_scenes", list)
     assert tfzoo.load(auto).runtime.name == "tensorflow"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
@@ -19,6 +20,8 @@ from tfzoo.postprocess import PostProcessing, postprocess
 from tfzoo.runtimes import Runtime, image_failures
 from tfzoo.sources import ImageLike, read_image
 from tfzoo.store import StoredModel, get_model
+
+_log = logging.getLogger("tfzoo.detector")
 
 #: The runtime that `auto` means, instead of measuring.
 RUNTIME_VARIABLE = "TFZOO_RUNTIME"
@@ -173,6 +176,8 @@ def load(
         runtime = "openvino" if runtime == "openvino" else "onnx"
     elif runtime == "auto":
         runtime = "tensorflow" if _on_gpu(device) else _choose(model, open_with)
+    elif runtime != "tensorflow":
+        _warn_if_disproven(model, runtime)
     return open_with(runtime)
 
 
@@ -180,6 +185,18 @@ def _choose(model: StoredModel, open_with: Callable[[str], Detector]) -> str:
     from tfzoo.choose import choose
 
     return choose(model, lambda name: open_with(name).detect).runtime
+
+
+def _warn_if_disproven(model: StoredModel, runtime: str) -> None:
+    """Says so where a runtime that was asked for is known to find other things."""
+    from tfzoo.choose import known_choice
+
+    known = known_choice(model)
+    for trial in known.trials if known else ():
+        if trial.runtime == runtime and not trial.agrees:
+            _log.warning(
+                "%s on %s does not agree with TensorFlow: %s", model.id, runtime, trial.reason
+            )
 
 
 def _on_gpu(device: str) -> bool:
