@@ -55,9 +55,12 @@ def benchmark_command(
 
     Example: tfzoo benchmark "efficientdet d0" "ssd mobilenet v2 320x320" --device cpu
     """
-    from tfzoo.measure.timing import benchmark, parse_image_size
+    from tfzoo.measure.timing import benchmark, check_name, parse_image_size
 
     size = parse_image_size(image_size)
+    for name in names:
+        # A slip of the pen is told before hours of measuring, not amid them.
+        check_name(name)
     measured: list[Timing] = []
     for name in names:
         with err.status(f"timing {name} ..."):
