@@ -59,7 +59,7 @@ def page(request: pytest.FixtureRequest, browser: Any, file: Path) -> Iterator[A
     width, height = WIDTHS[request.param]
     context = browser.new_context(viewport={"width": width, "height": height})
     opened = context.new_page()
-    opened.set_default_timeout(10_000)
+    opened.set_default_timeout(60_000)
     complaints: list[str] = []
     opened.on("console", lambda message: complaints.append(message.text))
     opened.on("pageerror", lambda error: complaints.append(str(error)))
