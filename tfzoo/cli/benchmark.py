@@ -106,7 +106,7 @@ _SHOWN = (
 
 def _print(measured: list[Timing]) -> None:
     table = plain_table()
-    table.add_column("model", overflow="fold")
+    table.add_column("model", no_wrap=True)
     table.add_column("device")
     for title, _, _ in _SHOWN:
         table.add_column(title, justify="right", no_wrap=True)
@@ -116,7 +116,8 @@ def _print(measured: list[Timing]) -> None:
             "" if value is None else pattern.format(value)
             for value, (_, _, pattern) in zip(values, _SHOWN, strict=True)
         ]
-        table.add_row(timing.model, timing.device, *texts)
+        # Of a path the name tells enough; timing.csv has it whole.
+        table.add_row(Path(timing.model).name, timing.device, *texts)
     out.print(table)
     for timing in measured[:1]:
         hardware = timing.gpu or f"{timing.cpu}, {timing.cores} cores"
