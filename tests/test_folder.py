@@ -588,6 +588,7 @@ def test_a_run_killed_at_any_moment_ends_with_the_same_rows(
             killed_at.append(sum(part.images for part in parts.sealed().values()))
         assert start(out).wait() == 0
         assert everything(out) == everything(whole)
+        assert not list(out.rglob("*.tmp"))
     assert killed_at, "no run was killed before its end"
 
 

@@ -168,6 +168,8 @@ def detect_folder(
     if runtime == "auto" and engine == "ray" and device != "cpu":
         runtime = "tensorflow"  # This machine can't measure for the others, whose GPUs it may lack.
     with _locked(out):
+        for left in out.glob(".*.tmp"):  # By a run that was killed while it wrote.
+            left.unlink(missing_ok=True)
         if isinstance(pinned, _Listing):
             if overwrite:
                 _delete(out)
