@@ -21,9 +21,11 @@ from demo_model.train import HELD_OUT_SCENES, WEIGHTS
 DETECTIONS = 100
 _PER_CATEGORY, _JOINT_CANDIDATES = 32, 16
 """How many peaks of a map are looked at; OpenVINO's TopK takes time with each."""
-_MIN_JOINT_SCORE = 0.1
-"""A keypoint's peak must score this; without one its score is this, as in the zoo's models."""
-_SEARCH_SHARE = 0.15
+_UNMATCHED_SCORE = 0.1
+"""Score of a keypoint without a peak of its own, as in the zoo's models."""
+_MIN_WORTH = 0.05
+"""What a peak's score, times its nearness 0..1, must exceed for a keypoint to move there."""
+_SEARCH_SHARE = 0.3
 """How far from where the centre expects a keypoint its peak may lie, in shares of the box."""
 SCENE_COUNT = 60
 _SKELETON = [
@@ -145,7 +147,7 @@ def _peaks(logits: Any, count: int) -> tuple[Any, Any]:
 
 
 def _snap(expected: Any, boxes: Any, maps: dict[str, Any]) -> tuple[Any, Any]:
-    """Move each expected keypoint to the nearest peak of its kind in and about the box.
+    """Move each expected keypoint to the best peak of its kind near it.
 
     Args:
         expected: float32 [N, 17, 2], cells.
@@ -164,16 +166,15 @@ def _snap(expected: Any, boxes: Any, maps: dict[str, Any]) -> tuple[Any, Any]:
     distances = tf.norm(expected[:, :, None] - places, axis=-1)  # [N, 17, K]
     sizes = boxes[:, 2:] - boxes[:, :2]
     reach = _SEARCH_SHARE * tf.reduce_max(sizes, axis=1) + 1.0
-    allowed = tf.logical_and(distances < reach[:, None, None], scores > _MIN_JOINT_SCORE)
-    distances = tf.where(allowed, distances, 1e6)
-    nearest = tf.argmin(distances, axis=2, output_type=tf.int32)  # [N, 17]
-    found = tf.reduce_min(distances, axis=2) < 1e5
-    rank = tf.range(len(KEYPOINT_NAMES)) * _JOINT_CANDIDATES + nearest
+    worth = scores * tf.maximum(1.0 - distances / reach[:, None, None], 0.0)  # [N, 17, K]
+    best = tf.argmax(worth, axis=2, output_type=tf.int32)  # [N, 17]
+    found = tf.reduce_max(worth, axis=2) > _MIN_WORTH
+    rank = tf.range(len(KEYPOINT_NAMES)) * _JOINT_CANDIDATES + best
     snapped = tf.gather(tf.reshape(places, (-1, 2)), rank)
     snapped_scores = tf.gather(tf.reshape(scores, (-1,)), rank)
     return (
         tf.where(found[..., None], snapped, expected),
-        tf.where(found, snapped_scores, _MIN_JOINT_SCORE),
+        tf.where(found, snapped_scores, _UNMATCHED_SCORE),
     )
 
 

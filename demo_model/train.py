@@ -24,7 +24,7 @@ TRAINING_SCENES, HELD_OUT_SCENES = 1, 2
 SCENE_COUNT = 3000
 STEPS = 3000
 BATCH = 8
-PEAK_LEARNING_RATE = 1.5e-3
+PEAK_LEARNING_RATE = 4e-3
 MAX_THINGS = 16
 MAX_PERSONS = 6
 _MIRRORED = [
@@ -181,7 +181,7 @@ def compute_loss(maps: dict[str, Any], batch: Example) -> Any:
     sides = tf.gather_nd(maps["boxes"], at, batch_dims=1)
     predicted = tf.concat([cells + 0.5 - sides[..., :2], cells + 0.5 + sides[..., 2:]], axis=-1)
     overlap = _generalized_iou(predicted, boxes[:, :, None])
-    loss += 3.0 * tf.reduce_sum((1 - overlap) * weight) / (tf.reduce_sum(weight) + 1.0)
+    loss += 4.0 * tf.reduce_sum((1 - overlap) * weight) / (tf.reduce_sum(weight) + 1.0)
 
     points = batch.keypoints / (STRIDE, STRIDE, 1.0)  # [B, P, 17, 3]
     labelled = points[..., 2]

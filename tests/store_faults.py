@@ -35,8 +35,8 @@ from tfzoo.store.fetch import fetch
 from tfzoo.store.progress import Step
 
 TRIALS = int(os.environ.get("TRIALS", "5"))
-#: Impatient, so that tests are quick; what is waited for is the same.
-POLICY = Policy(attempts=5, timeout_s=1.0, backoff_s=0.01)
+#: Hardly waits between attempts, so that tests are quick; a busy machine is no stall.
+POLICY = Policy(attempts=5, timeout_s=10.0, backoff_s=0.01)
 #: Tried and ended well, by fault; printed at the end of the run where TRIALS is set.
 TALLY: dict[str, list[int]] = defaultdict(lambda: [0, 0])
 
@@ -185,7 +185,7 @@ class Answer:
     headers: dict[str, str] = field(default_factory=dict)
     cut_after: int | None = None
     stall_after: int | None = None
-    stall_s: float = 3.0
+    stall_s: float = 4.0
     bytes_per_s: float | None = None
     no_length: bool = False
 

@@ -53,6 +53,18 @@ def test_matches_give_the_evaluations_own_ap(kind: Kind) -> None:
         assert precision == pytest.approx(evaluation.stats[0], abs=1e-12)
 
 
+def test_detections_past_the_hundredth_of_a_category_count_for_neither() -> None:
+    truth, rows = random_data(16, images=6, drawn=False)
+    many = [row for row in rows if row["image_id"] == 4 and row["category_id"] == 1][:1]
+    # 150 tied misses, best of all, before what is right; then 100 of them are taken.
+    rows = [{**many[0], "bbox": [0, 0, 3, 3], "score": 0.999}] * 150 + rows
+    evaluation = run_evaluation(as_truth(truth), rows, "box")
+    matches = matches_of(evaluation)
+    assert (matches[0].images == 3).sum() == 100
+    (precision,) = average_precision(matches, np.ones((1, 6), dtype=int))
+    assert precision == pytest.approx(evaluation.stats[0], abs=1e-12)
+
+
 def of_images(matches: list[Matches], chosen: NDArray[np.integer]) -> list[Matches]:
     """The matches in some of the images alone, as evaluating them alone would give."""
     index = np.full(len(matches[0].objects), -1)

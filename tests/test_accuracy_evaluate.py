@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import hashlib
 import json
 import os
 import signal
@@ -363,14 +362,15 @@ def test_a_model_with_packaged_held_out_images_needs_no_others(
     held_out = HeldOut(
         images=str(painted / "images"),
         annotations=str(painted / "instances.json"),
-        annotations_sha256=hashlib.sha256((painted / "instances.json").read_bytes()).hexdigest(),
+        sha256="0" * 64,
     )
     monkeypatch.setenv("TFZOO_CACHE", str(tmp_path))
     detector = tfzoo.load(models["standard"])
     spec = replace(tfzoo.find_model("efficientdet d0"), held_out=held_out)
     own = Detector(replace(detector.model, spec=spec), detector.runtime, detector.labels)
     measured = tfzoo.evaluate(own, results=tmp_path / "results")
-    assert measured.images == 4
+    assert measured.images == 4 and measured.image_set == "held-out"
+    assert tfzoo.evaluate(own, results=tmp_path, limit=2).image_set == "held-out subset"
     assert measured.box is not None and measured.box.ap == pytest.approx(1.0)
     # Asked by name, it is the manifest's entry that says.
     with pytest.raises(UsageError, match="say what to evaluate on"):
@@ -414,7 +414,10 @@ def test_the_command_prints_a_table_for_a_person(
 
 
 @pytest.mark.parametrize("kind", ["box", "keypoints", "mask"])
-def test_a_results_file_is_scored_without_a_model(kind: str, tmp_path: Path) -> None:
+def test_a_results_file_is_scored_without_a_model(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     truth, rows = random_data(3, images=12)
     annotations, predictions = write(tmp_path / "gt.json", truth), write(tmp_path / "r.json", rows)
     result = invoke(
@@ -461,6 +464,17 @@ def test_wrong_usage_is_told(arguments: list[str], message: str) -> None:
     result = invoke(*arguments)
     assert result.exception is not None and message in str(result.exception)
     assert getattr(result.exception, "exit_code", None) == 2
+
+
+@pytest.mark.slow
+def test_the_embedded_model_scores_what_its_entry_reports(tmp_path: Path) -> None:
+    spec = tfzoo.find_model("demo")
+    measured = tfzoo.evaluate("demo", results=tmp_path)
+    assert measured.model == spec.id and measured.image_set == "held-out"
+    assert measured.box is not None and measured.keypoints is not None
+    # Reported in percent with two decimals.
+    assert 100 * (measured.box.ap or 0) == pytest.approx(spec.box_map, abs=0.02)
+    assert 100 * (measured.keypoints.ap or 0) == pytest.approx(spec.keypoint_map, abs=0.02)
 
 
 @pytest.mark.slow

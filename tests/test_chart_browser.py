@@ -16,6 +16,7 @@ from tfzoo.chart import (
     save_chart,
 )
 from tfzoo.manifest import load_manifest
+from tfzoo.measure.table import build_table, render
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 
@@ -58,7 +59,7 @@ def page(request: pytest.FixtureRequest, browser: Any, file: Path) -> Iterator[A
     width, height = WIDTHS[request.param]
     context = browser.new_context(viewport={"width": width, "height": height})
     opened = context.new_page()
-    opened.set_default_timeout(10_000)
+    opened.set_default_timeout(60_000)
     complaints: list[str] = []
     opened.on("console", lambda message: complaints.append(message.text))
     opened.on("pageerror", lambda error: complaints.append(str(error)))
@@ -189,15 +190,42 @@ def test_a_hover_names_the_model_its_figures_and_its_slip(page: Any) -> None:
 
 def test_nothing_is_cut_off_or_too_small_to_read(page: Any) -> None:
     width = page.viewport_size["width"]
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
-    assert page.evaluate("chart.view.width()") > 0.7 * width
-    sizes = page.evaluate(
-        "[...document.querySelectorAll('#chart svg text')].filter(text => text.textContent)"
-        ".map(text => [parseFloat(getComputedStyle(text).fontSize),"
-        " text.getBoundingClientRect().left, text.getBoundingClientRect().right])"
-    )
-    assert sizes
-    for size, left, right in sizes:
-        assert size >= 11
-        assert left >= 0
-        assert right <= width
+    for metric in METRICS:
+        page.get_by_label("Accuracy").select_option(metric)
+        for speed in ("fps", "latency"):
+            page.get_by_label("Speed").select_option(speed)
+            assert page.evaluate("document.documentElement.scrollWidth") <= width
+            assert page.evaluate("chart.view.width()") > 0.7 * width
+            texts = page.evaluate(
+                "(frame => [...document.querySelectorAll('#chart svg text')]"
+                ".filter(text => text.textContent && text.getBoundingClientRect().width)"
+                ".filter(text => getComputedStyle(text).opacity > 0)"
+                ".map(text => [text.textContent, parseFloat(getComputedStyle(text).fontSize),"
+                " text.getBoundingClientRect().left - frame.left,"
+                " frame.right - text.getBoundingClientRect().right])"
+                ")(document.querySelector('#chart svg').getBoundingClientRect())"
+            )
+            assert texts
+            assert [text for text in texts if text[1] < 11] == []
+            assert [text for text in texts if min(text[2:]) < 0] == []
+
+
+def test_the_tables_page_sorts_by_a_click_blanks_last(browser: Any, tmp_path: Path) -> None:
+    table = tmp_path / "table.html"
+    table.write_text(render(build_table(load_manifest(), tmp_path), "html"), encoding="utf-8")
+    page = browser.new_page(viewport={"width": 360, "height": 740})
+    complaints: list[str] = []
+    page.on("console", lambda message: complaints.append(message.text))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.goto(table.as_uri())
+    head = page.get_by_role("button", name="ms reported")
+    for order in ("ascending", "descending"):
+        head.click()
+        assert page.locator(f"th[aria-sort={order}]").count() == 1
+        cells = page.locator("tbody td:nth-child(11)").all_inner_texts()
+        figures = [float(text) for text in cells if text]
+        assert len(figures) == sum(spec.speed_ms is not None for spec in load_manifest().models)
+        assert figures == sorted(figures, reverse=order == "descending")
+        assert all(not text for text in cells[len(figures) :])
+    page.close()
+    assert complaints == []

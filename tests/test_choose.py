@@ -8,7 +8,7 @@ from tests import one_stage
 from tfzoo import choose
 from tfzoo.choose import compare, known_choice, measure
 from tfzoo.detections import Detections
-from tfzoo.errors import ModelFormatError
+from tfzoo.errors import ImageError, ModelFormatError
 from tfzoo.store import get_model
 
 SCENES = [np.full((40, 60, 3), value, dtype=np.uint8) for value in range(8)]
@@ -102,6 +102,18 @@ def test_a_runtime_that_can_t_open_the_model_is_not_chosen_and_says_why() -> Non
     assert choice.runtime == "tensorflow"
     assert "an operation that nobody knows" in choice.reason
     assert choice.trials[1].latency_ms is None
+
+
+def test_a_runtime_that_fails_on_an_empty_picture_is_not_chosen() -> None:
+    def fails(image: np.ndarray) -> Detections:
+        if len(np.unique(image)) == 1 and image.flat[0] == 128:
+            raise ImageError("nothing to concatenate")
+        return REFERENCE[0]
+
+    stands = {"tensorflow": Stand(REFERENCE[0], 400), "openvino": fails}
+    choice = measure(list(stands), stands.__getitem__, SCENES)
+    assert choice.runtime == "tensorflow"
+    assert "nothing to concatenate" in choice.trials[1].reason
 
 
 @pytest.fixture

@@ -210,6 +210,7 @@ def test_fetch_gets_several_and_names_what_failed(
 ) -> None:
     result = run("fetch", "own one", "own_two", "own_three", "--jobs", "2")
     assert result.exit_code == 1
+    assert result.stderr.count("own_one: downloading 0.1 MB") == 1
     assert "own_one: " in result.output and "own_two: " in result.output
     assert "own_three.tar.gz: the server answered 404" in result.output
     assert len(check_cache(root, ARCHIVE, OTHER)) == 2
@@ -308,10 +309,22 @@ def test_prune_removes_what_no_fetch_needs_and_nothing_else(
         derived("own_one", f"sha256:{digest}", "cut", lambda folder: (folder / "x").touch())
     (root / "downloads" / "own_three").mkdir(parents=True)
     (root / "downloads" / "own_three" / "x.part").write_bytes(bytes(2_000_000))
-    left = root / "models" / "own_one" / ".left-over.tmp"
-    left.mkdir()
+    left = [
+        root / "models" / "own_one" / ".unpacked.tmp",
+        root / "models" / ".removed.tmp" / ARCHIVE.sha256[:12],
+        root / "prepared" / "own_one" / ".built-long-ago.tmp",
+        root / "prepared" / "own_one" / ".being-built.tmp",
+    ]
+    for folder in left:
+        folder.mkdir(parents=True)
+    os.utime(left[2], (1, 1))
+    # What was half removed is out of sight, not a model that is damaged.
+    shutil.copy(next((root / "models").glob("own_one/*/provenance.json")), left[1])
+    assert len(json.loads(run("cache", "list", "--json").stdout)["models"]) == 2
     assert "2.0 MB removed" in run("cache", "prune").stdout
-    assert not left.exists() and not list((root / "downloads").rglob("*.part"))
+    assert [folder.exists() for folder in left] == [False, False, False, True]
+    left[3].rmdir()
+    assert not list((root / "downloads").rglob("*.part"))
     kept = [path.name for path in (root / "prepared" / "own_one").iterdir()]
     assert kept == [f"{ARCHIVE.sha256[:12]}-cut"]
     assert len(check_cache(root, ARCHIVE, OTHER)) == 2

@@ -324,16 +324,17 @@ def test_stall(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         server.requests.clear()
         after = chance.randrange(SIZE)
         server.faults = [lambda request, answer, after=after: replace(answer, stall_after=after)]
-        fetch(spec, policy=replace(POLICY, timeout_s=0.2))
-        assert len(server.requests) == 2
+        fetch(spec, policy=replace(POLICY, timeout_s=0.3))
+        assert len(server.requests) >= 2
         assert len(check_cache(root, ARCHIVE)) == 1
 
 
 def test_a_trickle_counts_as_a_stall(server: Server, root: Path) -> None:
     spec = make_spec(server.url + NAME, sha256=ARCHIVE.sha256)
     server.faults = [lambda request, answer: replace(answer, bytes_per_s=200_000)]
-    fetch(spec, policy=replace(POLICY, timeout_s=0.3, slow_bytes_per_s=1e6))
-    assert [request.status for request in server.requests] == [200, 206]
+    fetch(spec, policy=replace(POLICY, timeout_s=0.5, slow_bytes_per_s=1e6))
+    first, *others = [request.status for request in server.requests]
+    assert first == 200 and set(others) == {206}
     assert len(check_cache(root, ARCHIVE)) == 1
 
 

@@ -4,12 +4,14 @@ import hashlib
 import http.server
 import logging
 import os
+import select
 import socket
 import ssl
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -248,16 +250,20 @@ def test_a_proxy_of_the_environment_is_used(plain: Server, monkeypatch: pytest.M
     fetch(make_spec(plain.url + NAME, sha256=ARCHIVE.sha256), policy=POLICY)
     assert len(seen) == 1 and len(plain.requests) == 1
     proxy.shutdown()
+    proxy.server_close()
 
 
-def pump(source: socket.socket, sink: socket.socket) -> None:
-    """Passes bytes on until either side ends."""
-    try:
-        while data := source.recv(1 << 16):
-            sink.sendall(data)
-        sink.shutdown(socket.SHUT_WR)
-    except OSError:
-        pass
+def pass_on(near: socket.socket, far: socket.socket) -> None:
+    """Passes bytes on in both directions until either side ends."""
+    with suppress(OSError):
+        while True:
+            decrypted = near.pending() if isinstance(near, ssl.SSLSocket) else 0
+            ready = [near] if decrypted else select.select([near, far], [], [])[0]
+            for source, sink in ((near, far), (far, near)):
+                if source in ready:
+                    if not (data := source.recv(1 << 16)):
+                        return
+                    sink.sendall(data)
 
 
 @pytest.mark.parametrize("encrypted", [False, True], ids=["http proxy", "https proxy"])
@@ -277,9 +283,7 @@ def test_https_through_a_proxys_tunnel(
             with socket.create_connection((host, int(port))) as far:
                 self.send_response(200)
                 self.end_headers()
-                there = threading.Thread(target=pump, args=(self.connection, far), daemon=True)
-                there.start()
-                pump(far, self.connection)
+                pass_on(self.connection, far)
             self.close_connection = True
 
         def log_message(self, *_: object) -> None: ...
@@ -293,8 +297,11 @@ def test_https_through_a_proxys_tunnel(
     secure.faults = [cut(100_000)]
     fetch(make_spec(secure.url + NAME, sha256=ARCHIVE.sha256), policy=POLICY)
     assert len(check_cache(root, ARCHIVE)) == 1
+    # The cut connection and its continuation.
     assert tunnels == [secure.url.removeprefix("https://")] * 2
+    assert [request.status for request in secure.requests] == [200, 206]
     proxy.shutdown()
+    proxy.server_close()
 
 
 @pytest.mark.parametrize("place", ["/zoo/2020/some_model.tar.gz", "/some_model.tar.gz"])

@@ -109,6 +109,13 @@ def test_what_is_no_model_of_the_zoo_stands_apart(tmp_path: Path) -> None:
     assert "my_own" not in zoo and "/models/my_own\\|model" in others
 
 
+def test_the_embedded_model_on_its_own_held_out_images_is_whole(tmp_path: Path) -> None:
+    (spec,) = load_manifest(()).demo
+    measured(tmp_path, spec.id, 0.3, image_set="held-out", images=60)
+    text = shown(tmp_path).stdout
+    assert row_of(text, spec.name)[2] == "30.0 [32.5, 34.1]" and "†" not in text
+
+
 def test_csv_and_json_hold_every_column(tmp_path: Path) -> None:
     measured(tmp_path, D0, 0.3334)
     measured(tmp_path, "mine", 0.25)

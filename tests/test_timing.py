@@ -200,6 +200,14 @@ def test_a_name_that_fits_no_model_is_refused_and_leaves_no_row(tmp_path: Path) 
     assert list(tmp_path.iterdir()) == []
 
 
+def test_the_command_refuses_a_wrong_name_before_it_times_any(model: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "tfzoo", "benchmark", str(model), "no such model at all"]
+    done = subprocess.run([*command, "--results", str(tmp_path)], capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "Closest" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_requests_without_sense_are_refused(model: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="at least 1 image"):
         benchmark(model, min_images=0)

@@ -222,7 +222,7 @@ def build_chart(
             width="container",
             height=PICTURE_SIZE[1],
             autosize=alt.AutoSizeParams(type="fit-x", contains="padding"),
-            padding=4,
+            padding={"left": 4, "top": 4, "right": 16, "bottom": 4},
             title=alt.TitleParams(
                 text=alt.expr(
                     "[accuracy + ' mAP against ' + (speed == 'fps' ? 'FPS' : 'latency')]"

@@ -55,9 +55,12 @@ def benchmark_command(
 
     Example: tfzoo benchmark "efficientdet d0" "ssd mobilenet v2 320x320" --device cpu
     """
-    from tfzoo.measure.timing import benchmark, parse_image_size
+    from tfzoo.measure.timing import benchmark, check_name, parse_image_size
 
     size = parse_image_size(image_size)
+    for name in names:
+        # A slip of the pen is told before hours of measuring, not amid them.
+        check_name(name)
     measured: list[Timing] = []
     for name in names:
         with err.status(f"timing {name} ..."):
@@ -103,7 +106,7 @@ _SHOWN = (
 
 def _print(measured: list[Timing]) -> None:
     table = plain_table()
-    table.add_column("model", overflow="fold")
+    table.add_column("model", no_wrap=True)
     table.add_column("device")
     for title, _, _ in _SHOWN:
         table.add_column(title, justify="right", no_wrap=True)
@@ -113,7 +116,8 @@ def _print(measured: list[Timing]) -> None:
             "" if value is None else pattern.format(value)
             for value, (_, _, pattern) in zip(values, _SHOWN, strict=True)
         ]
-        table.add_row(timing.model, timing.device, *texts)
+        # Of a path the name tells enough; timing.csv has it whole.
+        table.add_row(Path(timing.model).name, timing.device, *texts)
     out.print(table)
     for timing in measured[:1]:
         hardware = timing.gpu or f"{timing.cpu}, {timing.cores} cores"

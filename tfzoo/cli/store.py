@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -21,6 +21,9 @@ from tfzoo.cli.console import (
 from tfzoo.errors import TfzooError, UsageError
 from tfzoo.manifest import Manifest, ModelSpec, load_manifest
 from tfzoo.store import Entry, cache, settings
+
+if TYPE_CHECKING:
+    from tfzoo.store.progress import Step
 
 cache_app = typer.Typer(
     no_args_is_help=True,
@@ -55,14 +58,17 @@ def fetch_command(
     Example: tfzoo fetch "efficientdet d0" "centernet resnet50 v1 512"
     """
     from tfzoo.store.fetch import fetch_all
-    from tfzoo.store.progress import ProgressBar, ignore
+    from tfzoo.store.progress import ProgressBar
 
     specs = _chosen(load_manifest(), names or [], all_models, family)
     results: dict[str, Entry | TfzooError] = {}
     bar = ProgressBar(err, delay_s=0.0) if err.is_terminal else None
     with bar or nullcontext():
         for spec, result in fetch_all(
-            specs, jobs=jobs, allow_unverified=allow_unverified or None, report=bar or ignore
+            specs,
+            jobs=jobs,
+            allow_unverified=allow_unverified or None,
+            report=bar or _Lines(),
         ):
             results[spec.id] = result
             if isinstance(result, TfzooError):
@@ -75,6 +81,22 @@ def fetch_command(
     failed = sum(isinstance(result, TfzooError) for result in results.values())
     if failed:
         raise typer.Exit(3 if failed == len(specs) else 1)
+
+
+class _Lines:
+    """Progress where no terminal could show a bar: a line when something begins."""
+
+    def __init__(self) -> None:
+        self._said: set[tuple[str, str]] = set()
+
+    def __call__(self, step: Step) -> None:
+        """Takes one step of one model's fetch."""
+        if step.stage == "done" or (step.model, step.stage) in self._said:
+            return
+        self._said.add((step.model, step.stage))
+        size = f" {_mb(step.total_bytes)} MB" if step.total_bytes else ""
+        words = {"waiting": "waiting for another process that fetches it"}
+        err.print(f"{step.model}: {words.get(step.stage, step.stage)}{size}", markup=False)
 
 
 def _as_dict(spec: ModelSpec, result: Entry | TfzooError) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from tfzoo.measure.coco import (
     describe_images,
     find_coco,
     list_digest,
+    name_of,
     read_ground_truth,
     read_results,
     sample,
@@ -50,7 +51,7 @@ class Accuracy:
         images: Number of images.
         metrics: COCO's numbers by kind, for what both the model gives and the annotations hold.
         warnings: What looks like a mistake; each names the likely cause.
-        image_set: What the images are (see `tfzoo.measure.coco.describe_images`).
+        image_set: What the images are (see `tfzoo.measure.coco.name_of`).
         image_list_digest: Digest of the list of their names.
         evaluator: Evaluator and its version.
         date: When, UTC, ISO 8601.
@@ -178,6 +179,7 @@ def evaluate(
         evaluator,
         resamples,
         seed,
+        name_of(coco_set, chosen),
         {prediction.image_id: prediction.size for prediction in predictions},
         model_digest=detector.model.digest,
         runtime=detector.run_info.runtime,
@@ -226,7 +228,10 @@ def evaluate_predictions(
         known = truth.images.keys()
         rows = [row for row in rows if row["image_id"] in chosen or row["image_id"] not in known]
         truth = truth.subset(chosen)
-    return _measure(fspath(predictions), {kind: truth}, rows, evaluator, resamples, seed, {})
+    image_set = describe_images(truth.images.values())
+    return _measure(
+        fspath(predictions), {kind: truth}, rows, evaluator, resamples, seed, image_set, {}
+    )
 
 
 def _coco_set(
@@ -248,7 +253,7 @@ def _coco_set(
 
         if (held_out := _held_out(model)) is not None:
             package = Path(__file__).parents[1]
-            return CocoSet(package / held_out.images, (package / held_out.annotations,))
+            return CocoSet(package / held_out.images, (package / held_out.annotations,), True)
         if (fetched := fetched_folder()) is not None:
             return find_coco(fetched)
     raise UsageError(
@@ -322,6 +327,7 @@ def _measure(
     evaluator: Evaluator,
     resamples: int,
     seed: int,
+    image_set: str,
     sizes: Mapping[int, tuple[int, int]],
     **origin: str,
 ) -> Accuracy:
@@ -334,7 +340,6 @@ def _measure(
     }
     truth = truths.get("box") or next(iter(truths.values()))
     images = list(truth.images.values())
-    image_set = describe_images(images)
     warnings = [
         *(warnings_for(truth, rows)),
         *filter(None, [size_warning(truth, sizes), minival_warning(image_set)]),

@@ -114,7 +114,11 @@ def average_precision(
             found = np.cumsum(weight[:, finds], axis=1)
             counted = seen[:, finds]
             if ignored.any():
-                counted = counted - np.cumsum(weight * ignored, axis=1)[:, finds]
+                # A few detections on crowds; what was seen before each find, less those.
+                crowded = np.flatnonzero(ignored)
+                left_out = np.cumsum(weight[:, crowded], axis=1)
+                left_out = np.pad(left_out, ((0, 0), (1, 0)))
+                counted = counted - left_out[:, np.searchsorted(crowded, finds)]
             precision = found / (counted + np.spacing(1))
             envelope = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
             recall = found / np.maximum(objects, 1)[:, None]
@@ -132,51 +136,43 @@ def matches_of(evaluation: Any) -> list[Matches]:
     """The matches of a finished evaluation, over all areas and with the most detections."""
     parameters = evaluation.params
     index = {image_id: i for i, image_id in enumerate(parameters.imgIds)}
-    limit = parameters.maxDets[-1]
-    truths = _by_image_and_category(evaluation.cocoGt)
-    found = _by_image_and_category(evaluation.cocoDt)
     thresholds = np.minimum(parameters.iouThrs, 1 - 1e-10)
-    empty = np.zeros((len(thresholds), 0), dtype=bool)
+    found = evaluation.cocoDt.dataset["annotations"]
+    found_in = np.array([index[row["image_id"]] for row in found], dtype=np.intp)
+    found_as = np.array([row["category_id"] for row in found], dtype=np.int64)
+    scores = np.array([row["score"] for row in found], dtype=float)
+    truths: dict[int, dict[int, list[dict[str, Any]]]] = defaultdict(lambda: defaultdict(list))
+    for truth in evaluation.cocoGt.dataset["annotations"]:
+        truths[truth["category_id"]][truth["image_id"]].append(truth)
     matches = []
     for category_id in parameters.catIds:
+        rows = np.flatnonzero(found_as == category_id)
+        # Best first; of equals, those of the earlier image, as the evaluation takes them.
+        rows = rows[np.lexsort((found_in[rows], -scores[rows]))]
+        by_image, starts = _grouped(found_in[rows], len(index))
+        positive = np.zeros((len(thresholds), len(rows)), dtype=bool)
+        ignored = np.zeros_like(positive)
         objects = np.zeros(len(index), dtype=np.int64)
-        scores, images, positives, ignoreds = [np.zeros(0)], [], [empty], [empty]
-        for image_id, i in index.items():
-            wanted = truths.get((image_id, category_id), [])
-            ignore = np.array([_ignored(truth, parameters.iouType) for truth in wanted], dtype=bool)
+        for image_id, wanted in truths[category_id].items():
+            i = index[image_id]
+            ignore = np.array([_ignored(truth, parameters.iouType) for truth in wanted])
             objects[i] = len(wanted) - ignore.sum()
-            confidence = np.array([d["score"] for d in found.get((image_id, category_id), [])])
-            if not len(confidence):
-                continue
-            # The order in which the evaluation took them, and its overlaps are in.
-            confidence = -np.sort(-confidence, kind="stable")[:limit]
-            shape = (len(thresholds), len(confidence))
-            positive, ignored = np.zeros(shape, dtype=bool), np.zeros(shape, dtype=bool)
             overlaps = np.asarray(evaluation.ious[image_id, category_id], dtype=float)
             if overlaps.size:
                 crowd = np.array([bool(truth.get("iscrowd")) for truth in wanted])
-                positive, ignored = _match(overlaps, ignore, crowd, thresholds)
-            scores.append(confidence)
-            images.append(np.full(len(confidence), i))
-            positives.append(positive)
-            ignoreds.append(ignored)
-        order = np.argsort(-np.concatenate(scores), kind="stable")
-        matches.append(
-            Matches(
-                np.concatenate([np.zeros(0, dtype=np.intp), *images])[order],
-                np.concatenate(positives, axis=1)[:, order],
-                np.concatenate(ignoreds, axis=1)[:, order],
-                objects,
-            )
-        )
+                here = by_image[starts[i] : starts[i] + len(overlaps)]
+                positive[:, here], ignored[:, here] = _match(overlaps, ignore, crowd, thresholds)
+        rank = np.empty(len(rows), dtype=np.intp)
+        rank[by_image] = np.arange(len(rows)) - starts[found_in[rows][by_image]]
+        kept = rank < parameters.maxDets[-1]
+        matches.append(Matches(found_in[rows][kept], positive[:, kept], ignored[:, kept], objects))
     return matches
 
 
-def _by_image_and_category(coco: Any) -> dict[tuple[int, int], list[dict[str, Any]]]:
-    grouped: dict[tuple[int, int], list[dict[str, Any]]] = defaultdict(list)
-    for annotation in coco.dataset["annotations"]:
-        grouped[annotation["image_id"], annotation["category_id"]].append(annotation)
-    return grouped
+def _grouped(images: NDArray[np.intp], count: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Rows sorted by image, in their order within each, and where each image's begin."""
+    by_image = np.argsort(images, kind="stable")
+    return by_image, np.searchsorted(images[by_image], np.arange(count))
 
 
 def _ignored(truth: dict[str, Any], iou_type: str) -> bool:

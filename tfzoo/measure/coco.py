@@ -152,10 +152,13 @@ class CocoSet:
     Attributes:
         images: Folder of the images that the annotations name.
         annotations: Annotation files, the one for boxes and masks first.
+        held_out: Whether these are the images packaged with a model, which its reported figures
+            were taken on.
     """
 
     images: Path
     annotations: tuple[Path, ...]
+    held_out: bool = False
 
     @cached_property
     def truths(self) -> tuple[GroundTruth, ...]:
@@ -257,6 +260,18 @@ def list_digest(files: Iterable[str]) -> str:
     """Digest of an image list, whatever its order: `sha256:` and 64 hexadecimal digits."""
     joined = "\n".join(sorted(files))
     return "sha256:" + hashlib.sha256(joined.encode()).hexdigest()
+
+
+def name_of(coco_set: CocoSet, image_ids: Sequence[int]) -> str:
+    """What images of a set are, as the column `image_set` names it.
+
+    Returns:
+        `held-out`, `held-out subset`, or see `describe_images`.
+    """
+    if coco_set.held_out:
+        return "held-out" if len(image_ids) == len(coco_set.files) else "held-out subset"
+    listed = {i: image for truth in coco_set.truths for i, image in truth.images.items()}
+    return describe_images([listed[image_id] for image_id in image_ids])
 
 
 def describe_images(images: Iterable[dict[str, Any]]) -> str:

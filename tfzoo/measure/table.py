@@ -47,6 +47,9 @@ COLUMNS: tuple[str, ...] = (
     *("speed_error", "notes"),
 )
 
+#: Image sets that reported figures are of: the zoo's, and those packaged with a model.
+_WHOLE = ("val2017", "held-out")
+
 #: Marks a measurement that was not made on the full val2017.
 NOT_FULL, MINIVAL = "†", "‡"
 
@@ -106,7 +109,7 @@ def _chosen(rows: Sequence[Mapping[str, str]]) -> dict[tuple[str, str], Mapping[
 
 def _worth(row: Mapping[str, str]) -> tuple[bool, bool, float]:
     image_set = row.get("image_set")
-    return image_set == "val2017", image_set != "minival-like", number(row, "images") or 0
+    return image_set in _WHOLE, image_set != "minival-like", number(row, "images") or 0
 
 
 def _line(
@@ -218,7 +221,7 @@ def _notes(lines: Sequence[Line]) -> tuple[list[str], list[str]]:
             "Measured mAP with its 95 % bootstrap interval over images; difference is measured "
             "minus reported, in percentage points."
         )
-    if sets - {"val2017", "minival-like"}:
+    if sets - {*_WHOLE, "minival-like"}:
         notes.append(
             f"{NOT_FULL} Not the full val2017 (5000 images) that the reported figures are of: not "
             "comparable but within the interval, if at all."
@@ -255,7 +258,7 @@ def _measured(metric: str) -> Callable[[Line], str]:
         shown = f"{line[f'{metric}_measured']:.1f}"
         if line[f"{metric}_low"] is not None:
             shown += f" [{line[f'{metric}_low']:.1f}, {line[f'{metric}_high']:.1f}]"
-        if line[f"{metric}_image_set"] == "val2017":
+        if line[f"{metric}_image_set"] in _WHOLE:
             return shown
         mark = MINIVAL if line[f"{metric}_image_set"] == "minival-like" else NOT_FULL
         return f"{shown} ({line[f'{metric}_images']} images){mark}"

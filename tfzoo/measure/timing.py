@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from tfzoo.errors import TfzooError, UsageError
-from tfzoo.manifest import ModelSpec
+from tfzoo.manifest import ModelSpec, find_model
 from tfzoo.measure.results import append_row
 from tfzoo.store import get_model
 
@@ -206,6 +206,16 @@ def _how_it_ended(returncode: int, stderr: str) -> str:
         return f"the process was killed by {name}{hint}"
     last = stderr.strip().splitlines()[-1:] or ["it said nothing"]
     return f"the process ended with exit code {returncode}: {last[0]}"
+
+
+def check_name(name: str) -> None:
+    """Refuses a name that is neither a path nor a model's; fetches nothing.
+
+    Raises:
+        UnknownModelError, AmbiguousModelError: The name fits no model, or several.
+    """
+    if not Path(name).expanduser().exists():
+        find_model(name)
 
 
 def parse_image_size(text: str) -> tuple[int, int]:

@@ -12,30 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfzoo.errors import DeviceError, ModelFormatError, UsageError
-from tfzoo.postprocess import PostProcessing
 from tfzoo.runtimes import Signature, TensorInfo
 
 if TYPE_CHECKING:
     import openvino as ov
 
+    from tfzoo.postprocess import PostProcessing
+
 #: A compiled model, as `write_compiled` leaves it in a prepared folder.
 COMPILED = "model.blob"
-
-_BOXES, _SCORES = "raw_detection_boxes", "raw_detection_scores"
-
-# Operations that only rearrange their first input.
-_REARRANGE = {
-    "Gather",
-    "Reshape",
-    "Result",
-    "Slice",
-    "Split",
-    "Squeeze",
-    "StridedSlice",
-    "Transpose",
-    "Unsqueeze",
-    "VariadicSplit",
-}
 
 
 class OpenVINORuntime:
@@ -99,6 +84,9 @@ def _options(throughput: bool) -> dict[str, str]:
         "PERFORMANCE_HINT": "THROUGHPUT" if throughput else "LATENCY",
         # Where the processor has bfloat16, OpenVINO would use it unasked and change the scores.
         "INFERENCE_PRECISION_HINT": "f32",
+        # A thread bound to a core waits for whatever else runs there; on a busy machine that
+        # costs up to half the speed.
+        "ENABLE_CPU_PINNING": "NO",
     }
 
 
@@ -165,85 +153,22 @@ def write_compiled(
     """
     import openvino as ov
 
+    from tfzoo.runtimes.openvino_graph import cut_before_nms, split_large_topk
+
     core = ov.Core()
     model = read_model(core, source)
-    reason = why_whole(model, parameters)
-    if not reason:
-        raw = [port for port in model.outputs if port.get_names() & {_BOXES, _SCORES}]
-        model = ov.Model(raw, model.get_parameters(), "cut")
+    cut, note = cut_before_nms(model, parameters)
+    if cut is not None:
+        model = cut
+    elif split := split_large_topk(model):
+        note += f"; {split} large TopK done in two steps"
     ov.save_model(model, str(folder / "model.xml"), compress_to_fp16=False)
     compiled = core.compile_model(
         core.read_model(str(folder / "model.xml")), "CPU", _options(False)
     )
     blob = compiled.export_model()
     (folder / COMPILED).write_bytes(blob if isinstance(blob, bytes) else blob.getvalue())
-    return not reason, reason or f"cut at {_BOXES} and {_SCORES}"
-
-
-def why_whole(model: ov.Model, parameters: PostProcessing | None) -> str:
-    """Why a graph can't be cut before its NMS; empty where it can.
-
-    A graph is cut only where its NMS nodes, one a class, are seen to work on just what it returns
-    as `raw_detection_boxes` and `raw_detection_scores`, with the limits that the parameters say.
-    Two-stage models fail here: their NMS works on boxes of each class, which they do not return.
-    """
-    outputs = {name: port for port in model.outputs for name in port.get_names()}
-    if not {_BOXES, _SCORES} <= set(outputs):
-        return f"it has no {_BOXES}"
-    if parameters is None:
-        return "the parameters of its post-processing are not known"
-    boxes, scores = _root(outputs[_BOXES]), _root(outputs[_SCORES])
-    shapes = [outputs[name].get_partial_shape() for name in (_BOXES, _SCORES)]
-    if any(shape.is_dynamic or len(shape) != 3 or shape[0] != 1 for shape in shapes):
-        return f"its {_BOXES} have no fixed shape"
-    nodes = [op for op in model.get_ops() if op.get_type_name() == "NonMaxSuppression"]
-    background = shapes[1].to_shape()[2] - parameters.num_classes
-    if background not in (0, 1) or len(nodes) != parameters.num_classes:
-        return f"it has {len(nodes)} NMS nodes for {parameters.num_classes} classes"
-    for output, root in ((outputs[_BOXES], boxes), (outputs[_SCORES], scores)):
-        shape = root.get_partial_shape()
-        if shape.is_dynamic or np.prod(shape.to_shape()) != np.prod(output.shape):
-            return "its raw outputs are a choice out of more"
-    for node in nodes:
-        found = [_identity(_root(node.input_value(i))) for i in (0, 1)]
-        if found != [_identity(boxes), _identity(scores)]:
-            return "its NMS works on other tensors than its raw outputs"
-        limits = [_constant(node.input_value(i)) for i in (3, 4)]
-        if limits != [
-            np.float32(parameters.iou_threshold),
-            np.float32(parameters.score_threshold),
-        ]:
-            return "its NMS has other limits than its pipeline.config"
-    return ""
-
-
-def _root(port: ov.Output) -> ov.Output:
-    """Where a tensor comes from, past operations that only rearrange it."""
-    while True:
-        node = port.get_node()
-        kind = node.get_type_name()
-        if kind not in _REARRANGE:
-            return port
-        # A choice that depends on the image is more than a rearrangement.
-        if kind == "Gather" and _constant(node.input_value(1)) is None:
-            return port
-        port = node.input_value(0)
-
-
-def _identity(port: ov.Output) -> tuple[str, int]:
-    # `get_name` is unique within a graph, and two handles of one output do not compare equal.
-    return port.get_node().get_name(), port.get_index()
-
-
-def _constant(port: ov.Output) -> Any:
-    """The only value of a constant (of an array of one), else an array; None if not constant."""
-    node = port.get_node()
-    while node.get_type_name() in ("Squeeze", "Unsqueeze", "Reshape", "Convert"):
-        node = node.input_value(0).get_node()
-    if node.get_type_name() != "Constant":
-        return None
-    data = node.get_data()
-    return data.ravel()[0] if data.size == 1 else data
+    return cut is not None, note
 
 
 def _info(port: Any) -> TensorInfo:

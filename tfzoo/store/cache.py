@@ -21,6 +21,7 @@ import os
 import re
 import secrets
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -164,8 +165,7 @@ def all_entries() -> list[Entry]:
     found: list[Entry] = []
     for root in (*settings.shared_caches(), settings.cache_folder()):
         for kind in ("models", "local"):
-            parent = root / kind
-            for folder in sorted(parent.iterdir()) if parent.is_dir() else ():
+            for folder in _folders(root / kind):
                 found += entries_in(folder)
     return found
 
@@ -346,16 +346,24 @@ def discard(folder: Path) -> None:
     shutil.rmtree(trash, ignore_errors=True)
 
 
-def sweep(folder: Path, of: str = "") -> int:
+def sweep(folder: Path, of: str = "", older_than_s: float = 0) -> int:
     """Removes what dead processes left half-done in a folder whose lock is held.
+
+    Args:
+        folder: Where to look.
+        of: Only what was to become a folder of this name.
+        older_than_s: Only what is that old, in seconds, where no lock says that it is dead.
 
     Returns:
         The bytes freed.
     """
     freed = 0
+    oldest = time.time() - older_than_s
     for left in folder.glob(f".{of}*.tmp"):
-        freed += size_of(left)
-        shutil.rmtree(left, ignore_errors=True)
+        with suppress(OSError):
+            if left.stat().st_mtime <= oldest:
+                freed += size_of(left)
+                shutil.rmtree(left, ignore_errors=True)
     return freed
 
 
@@ -375,8 +383,7 @@ def known_ids() -> list[str]:
     root = settings.cache_folder()
     found: set[str] = set()
     for kind in ("models", "local", "downloads"):
-        with suppress(OSError):
-            found |= {path.name for path in (root / kind).iterdir() if path.is_dir()}
+        found |= {folder.name for folder in _folders(root / kind)}
     return sorted(found)
 
 
@@ -443,8 +450,13 @@ def prune(unused_days: float | None = None) -> int:
                 if form.name.partition("-")[0] not in kept:
                     freed += size_of(form)
                     discard(form)
+            # Another process may be building a form at this moment, but hardly for a day.
+            freed += sweep(folder, older_than_s=86_400)
             with suppress(OSError):
                 folder.rmdir()
+        # What `remove` had no time to finish.
+        for kind in ("models", "local", "downloads", "prepared"):
+            freed += sweep(root / kind)
     return freed
 
 
@@ -460,7 +472,11 @@ def _prune(folder: Path, everything: bool) -> int:
 
 
 def _folders(parent: Path) -> list[Path]:
-    return sorted(path for path in parent.iterdir() if path.is_dir()) if parent.is_dir() else []
+    """The folders in a folder that are in sight; a leading dot hides what is half-done."""
+    try:
+        return sorted(p for p in parent.iterdir() if p.is_dir() and not p.name.startswith("."))
+    except OSError:
+        return []
 
 
 def file_digest(path: Path) -> str:

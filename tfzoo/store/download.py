@@ -177,35 +177,28 @@ def download(
         StoreError: The disk has too little room.
         OSError: The disk failed.
     """
-    transfer = _Transfer(url, part, client, policy, verifiable, allow_downgrade, room, report)
-    return transfer.run()
+    return _Transfer(url, part, client, policy, verifiable, allow_downgrade, room, report).run()
 
 
+@dataclass
 class _Transfer:
-    """One download: its place on disk and what came over the network so far."""
+    """One download (see `download`), and what came over the network so far."""
 
-    def __init__(
-        self,
-        url: str,
-        part: Path,
-        client: httpx.Client,
-        policy: Policy,
-        verifiable: bool,
-        allow_downgrade: bool,
-        room: float,
-        report: Callable[[int, int | None], None],
-    ) -> None:
-        self.url = url
-        self.part = part
-        self.state_file = part.with_name(part.name + ".json")
-        self.client = client
-        self.policy = policy
-        self.verifiable = verifiable
-        self.allow_downgrade = allow_downgrade
-        self.room = room
-        self.report = report
-        self.fetched = 0
-        self.in_one_piece = False
+    url: str
+    part: Path
+    client: httpx.Client
+    policy: Policy
+    verifiable: bool
+    allow_downgrade: bool
+    room: float
+    report: Callable[[int, int | None], None]
+    fetched: int = 0
+    in_one_piece: bool = False
+
+    @property
+    def state_file(self) -> Path:
+        """Says which object the part belongs to."""
+        return self.part.with_name(self.part.name + ".json")
 
     def run(self) -> Downloaded:
         """Attempts until the file is complete or patience ends."""
