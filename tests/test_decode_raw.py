@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -115,6 +115,7 @@ def test_outputs_of_two_images_are_refused() -> None:
         standard([(0.9, WHOLE, 1)], detection_masks=np.ones((2, 100, 33, 33), np.float32))
 
 
+@settings(deadline=None)
 @given(
     size=SIZES,
     corners=st.lists(st.tuples(*[st.floats(-0.5, 1.5, width=32)] * 4), max_size=100),
@@ -353,6 +354,7 @@ def test_yolo_output_of_another_shape_is_refused() -> None:
 # Geometry
 
 
+@settings(deadline=None)
 @given(size=SIZES, centred=st.booleans(), at=st.tuples(st.floats(0, 1), st.floats(0, 1)))
 def test_fitting_is_undone_exactly(
     size: tuple[int, int], centred: bool, at: tuple[float, float]
@@ -367,6 +369,7 @@ def test_fitting_is_undone_exactly(
     np.testing.assert_allclose(frame.to_image(point), expected, rtol=1e-5, atol=1e-3)
 
 
+@settings(deadline=None)
 @given(size=st.tuples(st.integers(1, 700), st.integers(1, 700)))
 def test_prepared_batch_has_the_inputs_shape_whatever_the_image(size: tuple[int, int]) -> None:
     image = standins.paint(*size)

@@ -63,6 +63,7 @@ def test_pasting_equals_the_detection_apis_reframing(
     assert not differing.any()
 
 
+@settings(deadline=None)
 @given(
     size=st.tuples(st.integers(1, 700), st.integers(1, 700)), at=st.tuples(*[st.floats(0, 0.8)] * 2)
 )
@@ -135,8 +136,8 @@ def test_large_image_is_pasted_whole() -> None:
     assert pasted.all()
 
 
-@given(seed=st.integers(0, 10_000))
 @settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 10_000))
 def test_run_lengths_decode_to_the_same_mask(seed: int) -> None:
     from pycocotools import mask as coco_mask
 

@@ -42,6 +42,7 @@ def run(
     Raises:
         RuntimeUnavailableError: Ray is not installed.
         UsageError: A source is a video, or no cluster answers at the address.
+        TfzooError: Ray can't be started, or stops.
     """
     try:
         import ray
@@ -58,6 +59,10 @@ def run(
             raise UsageError(
                 f"no Ray cluster answers at {address}: {error}. Start one with: ray start --head"
             ) from None
+        except Exception as error:  # Ray raises nothing more exact when it fails to start.
+            raise TfzooError(
+                f"Ray could not be started: {error} The engine local needs none"
+            ) from error
     logging.getLogger("ray.data").setLevel(logging.WARNING)
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
