@@ -76,7 +76,8 @@ def _fit(images: Any) -> tuple[Any, Any]:
     import tensorflow as tf
 
     size = tf.cast(tf.shape(images)[1:3], tf.float32)
-    fitted = tf.maximum(tf.round(size * (IMAGE_SIZE / tf.reduce_max(size))), 1.0)
+    # Not size * (IMAGE_SIZE / longer): OpenVINO 2026.4 inverts a constant divided by a shape.
+    fitted = tf.maximum(tf.round(size * IMAGE_SIZE / tf.reduce_max(size)), 1.0)
     whole = tf.cast(fitted, tf.int32)
     resized = tf.image.resize(tf.cast(images, tf.float32), whole)
     padding = [[0, 0], [0, IMAGE_SIZE - whole[0]], [0, IMAGE_SIZE - whole[1]], [0, 0]]

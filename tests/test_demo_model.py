@@ -140,6 +140,7 @@ def test_mirroring_exchanges_left_and_right_and_keeps_boxes_on_their_things() ->
     assert seen == {"left_wrist", "right_wrist"}
 
 
+@pytest.mark.slow
 def test_a_few_steps_of_training_lower_the_loss() -> None:
     _, losses = train(steps=8, scene_count=16)
 
@@ -245,6 +246,27 @@ def test_the_callable_object_and_its_signature_agree(model: Any) -> None:
     assert set(called) == set(signed)
     for name, value in called.items():
         np.testing.assert_allclose(value.numpy(), signed[name].numpy(), atol=1e-5)
+
+
+def test_openvino_gives_the_same_detections(model: Any, tmp_path: Path) -> None:
+    openvino = pytest.importorskip("openvino")
+    with tarfile.open(ARCHIVE) as tar:
+        tar.extractall(tmp_path, filter="data")
+    core = openvino.Core()
+    converted = core.read_model(tmp_path / MODEL_ID / "saved_model")
+    compiled = core.compile_model(converted, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+
+    for name in ("scene_000.jpg", "scene_001.jpg", "scene_002.jpg"):
+        image = read_scene(name)
+        expected = {key: value.numpy() for key, value in model(image).items()}
+        results = compiled({"input_tensor": image})
+        (certain,) = np.nonzero(expected["detection_scores"][0] > 0.3)
+        assert certain.size
+        for key, value in expected.items():
+            if key != "num_detections":
+                np.testing.assert_allclose(
+                    results[key][0][certain], value[0][certain], atol=2e-3, err_msg=key
+                )
 
 
 def test_the_shipped_weights_reach_what_is_reported(model: Any, shipped: dict[str, Any]) -> None:
