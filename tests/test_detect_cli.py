@@ -110,6 +110,12 @@ def test_defaults_are_those_of_the_python_function() -> None:
             assert option.default == (Path(expected) if name == "out" else expected), name
 
 
+def test_the_embedded_model_is_taken_where_none_is_named(photos: Path, tmp_path: Path) -> None:
+    result = detect(photos, "--out", tmp_path / "out", "--no-images")
+    assert result.exit_code == 0
+    assert "demo_centernet_kpts_256x256" in result.stdout
+
+
 def test_exit_code_1_where_some_images_failed(model: Path, photos: Path, tmp_path: Path) -> None:
     (photos / "bad.png").write_bytes(b"")
     result = detect(photos, "-m", model, "-o", tmp_path / "out")
@@ -124,7 +130,6 @@ def test_exit_code_1_where_some_images_failed(model: Path, photos: Path, tmp_pat
         (["PHOTOS", "--model", "no such model"], 2, "no model is called 'no such model'"),
         (["PHOTOS", "--model", "MODEL", "--min-score", "2"], 2, "expected a score from 0 to 1"),
         (["PHOTOS", "--model", "MODEL", "--classes", "unicorn"], 2, "Closest:"),
-        (["PHOTOS"], 2, "--model"),
         (["PHOTOS", "--model", "MODEL", "--out", "/dev/null/out"], 3, "can't be written|is a file"),
         (["BAD", "--model", "MODEL"], 3, ""),
     ],

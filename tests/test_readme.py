@@ -23,7 +23,7 @@ from tfzoo.manifest import DEFAULT_MODEL, find_model, packaged_manifest_path, pa
 ROOT = packaged_manifest_path().parent
 README = (ROOT / "README.md").read_text()
 #: What a test can't do: make the environment it runs in, or reach the zoo.
-NOT_RUN = ("make ", "tfzoo fetch", "tfzoo coco fetch", "tfzoo evaluate", "tfzoo demo")
+NOT_RUN = ("make ", "tfzoo fetch", "tfzoo coco fetch", 'tfzoo evaluate "')
 
 
 def blocks(language: str) -> list[str]:
