@@ -240,3 +240,13 @@ def test_nothing_is_written_through_a_link_that_lies_in_wait(tmp_path: Path) -> 
     with pytest.raises(FileExistsError):
         unpack(tmp_path / "m.tar.gz", tmp_path / "out")
     assert list((tmp_path / "elsewhere").iterdir()) == []
+
+
+def test_a_checkpoint_without_a_saved_model_is_told_from_an_empty_archive(tmp_path: Path) -> None:
+    """As the archive of ExtremeNet is said to be (tensorflow/models 8989)."""
+    with pytest.raises(ArchiveError, match=r"holds no saved_model\.pb"):
+        find_saved_model(tmp_path)
+    (tmp_path / "extremenet").mkdir()
+    (tmp_path / "extremenet" / "ckpt-1.index").touch()
+    with pytest.raises(ArchiveError, match=r"checkpoint \(extremenet/ckpt-1\.index\).*exporter"):
+        find_saved_model(tmp_path)

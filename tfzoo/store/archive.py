@@ -108,6 +108,12 @@ def find_saved_model(folder: Path) -> Path:
 
     found = sorted(folder.rglob("saved_model.pb"), key=distance)
     if not found:
+        if checkpoint := next(folder.rglob("*.index"), None):
+            raise ArchiveError(
+                f"the archive holds a training checkpoint ({checkpoint.relative_to(folder)}) and "
+                "no SavedModel, so it can't be run as it is. Export it with the Object Detection "
+                "API's exporter_main_v2 and give tfzoo the exported folder"
+            )
         raise ArchiveError(
             "the archive holds no saved_model.pb. Expected an export of the TF2 Object Detection "
             "API, which has saved_model/saved_model.pb (TF1's frozen graphs are not supported)"
