@@ -1,6 +1,7 @@
 """All tests: a cache of their own, and TensorFlow unless a test asks for another runtime."""
 
 import os
+import signal
 import sys
 import tempfile
 
@@ -8,6 +9,8 @@ import pytest
 
 # Set before any test module is imported, and handed on to the processes that tests start.
 os.environ["TFZOO_RUNTIME"] = "tensorflow"
+# A shell starts what runs in its background deaf to Ctrl-C, and so would be all that tests start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True, scope="session")
