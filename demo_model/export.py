@@ -15,8 +15,9 @@ import numpy as np
 
 from demo_model import IMAGE_SIZE, MODEL_ID, PACKAGED, SHIPPED, STRIDE
 from demo_model.scenes import PERSON, draw_scene
-from demo_model.things import CATEGORIES, KEYPOINT_NAMES
+from demo_model.things import CATEGORIES
 from demo_model.train import HELD_OUT_SCENES, WEIGHTS
+from tfzoo.labels import KEYPOINTS, SKELETON
 
 DETECTIONS = 100
 _PER_CATEGORY, _JOINT_CANDIDATES = 32, 16
@@ -28,10 +29,6 @@ _MIN_WORTH = 0.05
 _SEARCH_SHARE = 0.3
 """How far from where the centre expects a keypoint its peak may lie, in shares of the box."""
 SCENE_COUNT = 60
-_SKELETON = [
-    *([16, 14], [14, 12], [17, 15], [15, 13], [12, 13], [6, 12], [7, 13], [6, 7], [6, 8], [7, 9]),
-    *([8, 10], [9, 11], [2, 3], [1, 2], [1, 3], [2, 4], [3, 5], [4, 6], [5, 7]),
-]
 
 
 def build_module(network: Any) -> Any:
@@ -170,7 +167,7 @@ def _snap(expected: Any, boxes: Any, maps: dict[str, Any]) -> tuple[Any, Any]:
     worth = scores * tf.maximum(1.0 - distances / reach[:, None, None], 0.0)  # [N, 17, K]
     best = tf.argmax(worth, axis=2, output_type=tf.int32)  # [N, 17]
     found = tf.reduce_max(worth, axis=2) > _MIN_WORTH
-    rank = tf.range(len(KEYPOINT_NAMES)) * _JOINT_CANDIDATES + best
+    rank = tf.range(len(KEYPOINTS)) * _JOINT_CANDIDATES + best
     snapped = tf.gather(tf.reshape(places, (-1, 2)), rank)
     snapped_scores = tf.gather(tf.reshape(scores, (-1,)), rank)
     return (
@@ -251,7 +248,10 @@ def write_held_out_scenes(folder: Path, count: int = SCENE_COUNT) -> None:
     categories: list[dict[str, Any]] = [
         {"id": number, "name": name} for number, name in CATEGORIES.items()
     ]
-    categories[0] |= {"keypoints": list(KEYPOINT_NAMES), "skeleton": _SKELETON}
+    categories[0] |= {
+        "keypoints": list(KEYPOINTS),
+        "skeleton": [[a + 1, b + 1] for a, b in SKELETON],
+    }
     text = json.dumps(
         {
             "info": {"description": "Synthetic scenes drawn by demo_model, held out of training"},

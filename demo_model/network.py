@@ -14,7 +14,8 @@ from typing import Any
 import keras
 
 from demo_model import IMAGE_SIZE, STRIDE
-from demo_model.things import CATEGORIES, KEYPOINT_NAMES
+from demo_model.things import CATEGORIES
+from tfzoo.labels import KEYPOINTS
 
 GRID = IMAGE_SIZE // STRIDE
 """Side of the heads' maps, cells."""
@@ -22,8 +23,8 @@ GRID = IMAGE_SIZE // STRIDE
 HEADS: dict[str, int] = {
     "centres": len(CATEGORIES),  # logits: is here the centre of a thing of each category?
     "boxes": 4,  # distances from the cell up, left, down and right, cells
-    "joints": 2 * len(KEYPOINT_NAMES),  # from the cell to each keypoint, y then x, cells
-    "joint_centres": len(KEYPOINT_NAMES),  # logits: is here a keypoint of each kind?
+    "joints": 2 * len(KEYPOINTS),  # from the cell to each keypoint, y then x, cells
+    "joint_centres": len(KEYPOINTS),  # logits: is here a keypoint of each kind?
     "joint_offsets": 2,  # from the cell's corner to the keypoint in it, y then x, cells
 }
 """Name and number of channels of each head; all maps are [batch, GRID, GRID, channels]."""

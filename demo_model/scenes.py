@@ -13,6 +13,7 @@ import numpy.typing as npt
 from demo_model import things
 from demo_model.canvas import SUPERSAMPLE, Canvas, Colour, Pen, shade
 from demo_model.things import Random
+from tfzoo.labels import KEYPOINTS
 
 PERSON, STOP_SIGN, BIRD, UMBRELLA, KITE = 1, 13, 16, 28, 38
 _MIN_VISIBLE_SHARE = 0.45
@@ -227,7 +228,7 @@ class _Stage:
             return
         points = self.keypoints[-1]
         assert points is not None
-        wrist = points[things.KEYPOINT_NAMES.index("left_wrist"), :2]
+        wrist = points[KEYPOINTS.index("left_wrist"), :2]
         if self._kite_end is not None:
             canvas.owner = None
             canvas.stroke(np.stack([wrist, self._kite_end]), 0.7, (90, 84, 84))

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from demo_model.canvas import Colour, Pen, arc, shade
+from tfzoo.labels import KEYPOINTS
 
 Random = np.random.Generator
 Keypoints = npt.NDArray[np.float64]
@@ -28,26 +29,6 @@ CATEGORIES: dict[int, str] = {
     85: "clock",
 }
 """What can be detected: COCO category id to COCO name."""
-
-KEYPOINT_NAMES = (
-    "nose",
-    "left_eye",
-    "right_eye",
-    "left_ear",
-    "right_ear",
-    "left_shoulder",
-    "right_shoulder",
-    "left_elbow",
-    "right_elbow",
-    "left_wrist",
-    "right_wrist",
-    "left_hip",
-    "right_hip",
-    "left_knee",
-    "right_knee",
-    "left_ankle",
-    "right_ankle",
-)
 
 _BRIGHT: tuple[Colour, ...] = (
     (214, 64, 54),
@@ -212,8 +193,8 @@ def person(pen: Pen, random: Random, raised_arm: bool = False) -> Keypoints:
         for joint, index in zip(name.split(), range(3), strict=True):
             points[f"left_{joint}"] = (limbs[1][index], True)
             points[f"right_{joint}"] = (limbs[-1][index], True)
-    pixels = pen.to_pixels([points[name][0] for name in KEYPOINT_NAMES])
-    seen = np.array([[float(points[name][1])] for name in KEYPOINT_NAMES])
+    pixels = pen.to_pixels([points[name][0] for name in KEYPOINTS])
+    seen = np.array([[float(points[name][1])] for name in KEYPOINTS])
     return np.concatenate([pixels, seen], axis=1)
 
 

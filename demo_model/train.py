@@ -15,7 +15,8 @@ import numpy.typing as npt
 
 from demo_model import IMAGE_SIZE, STRIDE
 from demo_model.scenes import PERSON, Scene, draw_scene
-from demo_model.things import CATEGORIES, KEYPOINT_NAMES
+from demo_model.things import CATEGORIES
+from tfzoo.labels import KEYPOINTS
 
 WEIGHTS = Path("build/demo_model/trained.weights.h5")
 SEED = 20
@@ -28,8 +29,8 @@ PEAK_LEARNING_RATE = 4e-3
 MAX_THINGS = 16
 MAX_PERSONS = 6
 _MIRRORED = [
-    KEYPOINT_NAMES.index(name.replace("left", "?").replace("right", "left").replace("?", "right"))
-    for name in KEYPOINT_NAMES
+    KEYPOINTS.index(name.replace("left", "?").replace("right", "left").replace("?", "right"))
+    for name in KEYPOINTS
 ]
 _CLASS_OF = {category: index for index, category in enumerate(CATEGORIES)}
 

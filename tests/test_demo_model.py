@@ -15,7 +15,7 @@ from demo_model import MODEL_ID, PACKAGED, SHIPPED
 from demo_model.canvas import SUPERSAMPLE, Canvas, Pen
 from demo_model.evaluate import evaluate, file_digest, scenes_digest
 from demo_model.scenes import PERSON, Scene, draw_scene
-from demo_model.things import CATEGORIES, DRAWERS, KEYPOINT_NAMES
+from demo_model.things import CATEGORIES, DRAWERS
 from demo_model.train import (
     HELD_OUT_SCENES,
     TRAINING_SCENES,
@@ -23,6 +23,7 @@ from demo_model.train import (
     to_example,
     train,
 )
+from tfzoo.labels import KEYPOINTS
 
 ARCHIVE = PACKAGED / f"{MODEL_ID}.tar.gz"
 SCENES = PACKAGED / "scenes"
@@ -98,7 +99,7 @@ def test_a_figure_facing_us_has_its_left_on_the_right_in_every_scene() -> None:
     for index in range(12):
         scene = draw_scene(7, index)
         for points in scene.keypoints[scene.category_ids == PERSON]:
-            named = dict(zip(KEYPOINT_NAMES, points, strict=True))
+            named = dict(zip(KEYPOINTS, points, strict=True))
             if (points[:3, 2] == 2).all():  # nose and both eyes are seen
                 left_is_right.append(named["left_eye"][0] > named["right_eye"][0])
     assert len(left_is_right) > 5
@@ -110,7 +111,7 @@ def test_figures_are_seen_from_behind_too() -> None:
     for seed in range(20):
         points = DRAWERS[PERSON](Pen(Canvas(200, 200), 100, 190, 150), np.random.default_rng(seed))
         assert isinstance(points, np.ndarray)
-        named = dict(zip(KEYPOINT_NAMES, points, strict=True))
+        named = dict(zip(KEYPOINTS, points, strict=True))
         orders.add(bool(named["left_shoulder"][0] > named["right_shoulder"][0]))
     assert orders == {True, False}
 
@@ -119,7 +120,7 @@ def test_mirroring_exchanges_left_and_right_and_keeps_boxes_on_their_things() ->
     image = np.zeros((256, 256, 3), np.uint8)
     image[100:140, 110:140] = 255
     keypoints = np.zeros((1, 17, 3), np.float32)
-    left_wrist = KEYPOINT_NAMES.index("left_wrist")
+    left_wrist = KEYPOINTS.index("left_wrist")
     keypoints[0, left_wrist] = (120, 110, 2)
     scene = Scene(
         image,
@@ -136,7 +137,7 @@ def test_mirroring_exchanges_left_and_right_and_keeps_boxes_on_their_things() ->
         edges = (rows.min(), columns.min(), rows.max() + 1, columns.max() + 1)
         np.testing.assert_allclose(changed.boxes[0], edges, atol=1.5)
         (joint,) = np.flatnonzero(changed.keypoints[0, :, 2])
-        seen.add(KEYPOINT_NAMES[joint])
+        seen.add(KEYPOINTS[joint])
     assert seen == {"left_wrist", "right_wrist"}
 
 
