@@ -65,7 +65,7 @@ def test_pasting_equals_the_detection_apis_reframing(
 
 @settings(deadline=None)
 @given(
-    size=st.tuples(st.integers(1, 700), st.integers(1, 700)), at=st.tuples(*[st.floats(0, 0.8)] * 2)
+    size=st.tuples(st.integers(2, 700), st.integers(2, 700)), at=st.tuples(*[st.floats(0, 0.8)] * 2)
 )
 def test_full_mask_of_a_box_at_the_far_border_reaches_the_last_pixel(
     size: tuple[int, int], at: tuple[float, float]
@@ -73,6 +73,13 @@ def test_full_mask_of_a_box_at_the_far_border_reaches_the_last_pixel(
     height, width = size
     box = np.array([at[0] * width, at[1] * height, width, height], np.float32)
     assert paste(np.ones((33, 33), np.float32), box, size)[-1, -1]
+
+
+@pytest.mark.parametrize(("start", "inside"), [(0.0, True), (0.4, True), (0.75, False)])
+def test_the_one_pixel_of_a_side_is_sampled_at_its_middle(start: float, inside: bool) -> None:
+    """As `crop_and_resize` does where it makes one pixel of a side."""
+    box = np.array([start, 0, 1, 1], np.float32)
+    assert paste(np.ones((33, 33), np.float32), box, (1, 1)).tolist() == [[inside]]
 
 
 @pytest.mark.parametrize("seed", range(8))
