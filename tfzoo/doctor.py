@@ -15,11 +15,15 @@ import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from typing import Literal
 
 from tfzoo import __version__
-from tfzoo.measure.environment import cpu_name, query_gpu, usable_cores
+from tfzoo.measure.environment import (
+    cpu_name,
+    installed_version,
+    query_gpu,
+    usable_cores,
+)
 from tfzoo.store.settings import cache_folder, offline
 
 #: The libraries that matter here, and the extra that brings each.
@@ -87,14 +91,6 @@ def examine() -> Iterator[Finding]:
 
 def _machine() -> str:
     return f"{platform.system()} {platform.release()}, {cpu_name()}, {usable_cores()} processors"
-
-
-def installed_version(package: str) -> str | None:
-    """The installed version of a package, or None."""
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None
 
 
 def _libraries() -> Iterator[Finding]:

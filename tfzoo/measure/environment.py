@@ -54,12 +54,15 @@ def describe_environment(device: str, libraries: Sequence[str]) -> Environment:
         cuda=_cuda_version() if on_gpu else None,
         system=f"{platform.system()} {platform.release()}, Python {platform.python_version()}",
         versions=", ".join(
-            f"{name} {found}" for name in ("tfzoo", *libraries) if (found := _version(name))
+            f"{name} {found}"
+            for name in ("tfzoo", *libraries)
+            if (found := installed_version(name))
         ),
     )
 
 
-def _version(library: str) -> str | None:
+def installed_version(library: str) -> str | None:
+    """The installed version of a library, or None."""
     if library == "tfzoo":
         from tfzoo import __version__
 
