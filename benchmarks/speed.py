@@ -47,7 +47,8 @@ model, runtime, *images = sys.argv[1:]
 detector = tfzoo.load(model, runtime=runtime, throughput=True)
 threads = detector.workers + min(4, os.cpu_count() or 1) + 1
 def run(path):
-    detector.runtime.run(tfzoo.read_image(path)[None])
+    image = tfzoo.read_image(path)
+    detector.runtime.run(detector.cut.before(image)[None] if detector.cut.before else image[None])
 list(in_order(run, images[:8], threads))
 started = time.perf_counter()
 for _ in in_order(run, images, threads):

@@ -12,6 +12,7 @@ import tfzoo
 from tests import one_stage
 from tfzoo import prepared
 from tfzoo.choose import compare
+from tfzoo.cut import Cut
 from tfzoo.detector import Detector
 from tfzoo.errors import DeviceError, ModelFormatError, UsageError
 from tfzoo.postprocess import postprocess
@@ -59,7 +60,7 @@ def assert_same(got, expected) -> None:
 
 def test_the_cut_graph_gives_the_whole_graph_s_detections(model, tensorflow) -> None:
     cut = tfzoo.load(model, runtime="openvino")
-    assert cut.cut is not None
+    assert cut.cut.before is not None and cut.cut.after is not None
     assert {info.name for info in cut.runtime.signature.outputs} == {
         "raw_detection_boxes",
         "raw_detection_scores",
@@ -75,7 +76,7 @@ def test_the_cut_graph_gives_the_whole_graph_s_detections(model, tensorflow) -> 
 def test_a_graph_whose_nms_works_on_other_boxes_is_left_whole(tmp_path) -> None:
     folder = one_stage.save(tmp_path, two_stage=True)
     whole = tfzoo.load(folder, runtime="openvino")
-    assert whole.cut is None
+    assert whole.cut == Cut()
     assert prepared.prepare(get_model(folder)).note == (
         "its NMS works on other tensors than its raw outputs"
     )
@@ -101,7 +102,7 @@ def test_a_config_that_is_not_the_graph_s_leaves_it_whole(
     (folder / "pipeline.config").write_text(one_stage.CONFIG.replace(old, new))
     # The model's files are the same, and so is its digest: the config is part of the key.
     made = prepared.prepare(get_model(folder / "saved_model"))
-    assert made.cut is None and made.note.startswith(note)
+    assert made.cut == Cut() and made.note.startswith(note)
 
 
 def test_tensorflow_is_never_imported(model, own_cache) -> None:
@@ -195,7 +196,7 @@ def test_real_weights_on_real_images_give_the_graph_s_own_result(tmp_path) -> No
     archive = next((data / "zoo").glob("*.tar.gz"))
     whole = tfzoo.load(archive, runtime="tensorflow")
     cut = tfzoo.load(archive, runtime="openvino")
-    assert cut.cut is not None
+    assert cut.cut.before is not None and cut.cut.after is not None
     images = sorted((data / "coco_val_mini" / "images").iterdir())
     from_cut, from_whole = [], []
     for path, found in zip(images, cut.stream(images, min_score=0.3), strict=True):
@@ -203,7 +204,10 @@ def test_real_weights_on_real_images_give_the_graph_s_own_result(tmp_path) -> No
         raw = whole.runtime.run(image[None])
         # From the same raw outputs: bit for bit.
         got = postprocess(
-            raw["raw_detection_boxes"][0], raw["raw_detection_scores"][0], image.shape[:2], cut.cut
+            raw["raw_detection_boxes"][0],
+            raw["raw_detection_scores"][0],
+            image.shape[:2],
+            cut.cut.after,
         )
         count = int(raw["num_detections"][0])
         for name in ("detection_boxes", "detection_scores", "detection_classes"):

@@ -7,7 +7,9 @@ import pytest
 
 from tests.one_stage import multiclass_nms
 from tfzoo.manifest import find_model
-from tfzoo.postprocess import PostProcessing, find_parameters, postprocess, read_pipeline_config
+from tfzoo.pipeline_config import find_config, read_pipeline_config
+from tfzoo.postprocess import PostProcessing, postprocess
+from tfzoo.preprocess import Resizer
 
 ANCHORS, CLASSES = 60, 5
 
@@ -68,14 +70,14 @@ def random_case(rng: np.random.Generator):
     scores = rng.uniform(0, 1, (ANCHORS, CLASSES)) ** rng.choice([1, 4])
     if rng.random() < 0.5:  # Many equal scores, and some of exactly zero.
         scores = np.round(scores * 10) / 10
+    side = int(rng.choice([64, 512]))
     limits = PostProcessing(
         num_classes=CLASSES,
         score_threshold=float(rng.choice([1e-8, 0.05, 0.5])),
         iou_threshold=float(rng.choice([0.3, 0.5, 0.6])),
         max_per_class=int(rng.choice([3, 10, 100])),
         max_total=int(rng.choice([5, 20, 100])),
-        pad_to=int(rng.choice([64, 512])) if rng.random() < 0.5 else None,
-        min_dimension=64,
+        resizer=Resizer((side, side), 64) if rng.random() < 0.5 else None,
     )
     image_size = (int(rng.integers(30, 900)), int(rng.integers(30, 900)))
     return boxes.astype(np.float32), scores.astype(np.float32), limits, image_size
@@ -110,7 +112,7 @@ def test_a_first_look_that_finds_too_little_is_widened() -> None:
 
 
 def test_padding_is_undone() -> None:
-    limits = PostProcessing(num_classes=1, pad_to=512, min_dimension=512)
+    limits = PostProcessing(num_classes=1, resizer=Resizer((512, 512), 512))
     assert limits.window((480, 640)).tolist() == [0, 0, 0.75, 1]
     boxes = np.float32([[0.1, 0.1, 0.9, 0.5], [0.8, 0.1, 0.9, 0.5]])
     got = postprocess(boxes, np.float32([[0.9], [0.8]]), (480, 640), limits)
@@ -128,8 +130,9 @@ def test_columns_that_do_not_fit_the_classes_are_refused() -> None:
 def test_parameters_come_from_the_pipeline_config(tmp_path: Path) -> None:
     (tmp_path / "saved_model").mkdir()
     (tmp_path / "pipeline.config").write_text(CONFIG)
-    expected = PostProcessing(7, 1e-8, 0.5, 20, 30, pad_to=512, min_dimension=384)
-    assert find_parameters(tmp_path / "saved_model") == expected
+    config = find_config(tmp_path / "saved_model")
+    assert config.resizer == Resizer((512, 512), 384)
+    assert config.postprocessing == PostProcessing(7, 1e-8, 0.5, 20, 30, config.resizer)
 
 
 @pytest.mark.parametrize(
@@ -143,13 +146,20 @@ def test_parameters_come_from_the_pipeline_config(tmp_path: Path) -> None:
     ],
 )
 def test_a_config_that_asks_for_more_gives_no_parameters(old: str, new: str) -> None:
-    assert read_pipeline_config(CONFIG) is not None
-    assert read_pipeline_config(CONFIG.replace(old, new)) is None
+    assert read_pipeline_config(CONFIG).postprocessing is not None
+    assert read_pipeline_config(CONFIG.replace(old, new)).postprocessing is None
 
 
 def test_the_zoo_s_own_parameters_stand_in_for_a_missing_config(tmp_path: Path) -> None:
-    efficientdet = find_parameters(tmp_path, find_model("efficientdet d0"))
-    assert efficientdet == PostProcessing(90, iou_threshold=0.5, pad_to=512, min_dimension=512)
-    assert find_parameters(tmp_path, find_model("ssd mobilenet v2 320x320")) == PostProcessing(90)
-    assert find_parameters(tmp_path, find_model("centernet resnet50 v1 fpn 512x512")) is None
-    assert find_parameters(tmp_path) is None
+    efficientdet = find_config(tmp_path, find_model("efficientdet d0"))
+    assert efficientdet.resizer == Resizer((512, 512), 512)
+    assert efficientdet.postprocessing == PostProcessing(
+        90, iou_threshold=0.5, resizer=efficientdet.resizer
+    )
+    ssd = find_config(tmp_path, find_model("ssd mobilenet v2 320x320"))
+    assert ssd.postprocessing == PostProcessing(90, resizer=Resizer((300, 300)))
+    centernet = find_config(tmp_path, find_model("centernet resnet50 v1 fpn 512x512"))
+    assert centernet.postprocessing is None
+    assert centernet.resizer == Resizer((512, 512), 512)
+    nothing_known = find_config(tmp_path)
+    assert nothing_known.resizer is nothing_known.postprocessing is None

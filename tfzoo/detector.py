@@ -10,13 +10,14 @@ from os import PathLike
 from pathlib import Path
 from typing import overload
 
-from tfzoo.decode import decode, prepare, recognise
+from tfzoo.cut import WHOLE, Cut
+from tfzoo.decode import Frame, decode, prepare, recognise
 from tfzoo.detections import Detections, Image, RunInfo
 from tfzoo.labels import COCO
 from tfzoo.manifest import ModelSpec, SignatureKind
 from tfzoo.opening import open_model
 from tfzoo.pipeline import in_order
-from tfzoo.postprocess import PostProcessing, postprocess
+from tfzoo.postprocess import postprocess
 from tfzoo.runtimes import Runtime, image_failures
 from tfzoo.sources import ImageLike, read_image
 from tfzoo.store import StoredModel, get_model
@@ -35,7 +36,7 @@ class Detector:
         runtime: What runs it.
         kind: The kind of its signature.
         labels: Category names by id.
-        cut: The post-processing that is done outside of the graph, or None for a whole graph.
+        cut: What is done outside of the graph.
     """
 
     def __init__(
@@ -43,13 +44,13 @@ class Detector:
         model: StoredModel,
         runtime: Runtime,
         labels: Mapping[int, str],
-        cut: PostProcessing | None = None,
+        cut: Cut = WHOLE,
     ) -> None:
         self.model = model
         self.runtime = runtime
         self.labels = labels
         self.cut = cut
-        self.kind: SignatureKind = "standard" if cut else recognise(runtime.signature)
+        self.kind: SignatureKind = "standard" if cut.after else recognise(runtime.signature)
         self.run_info = RunInfo(model.id, f"{runtime.name} {runtime.version}", runtime.device)
 
     @overload
@@ -119,12 +120,16 @@ class Detector:
         Raises:
             ImageError: The model can't run on an image of this size.
         """
-        batch, frame = prepare(self.kind, image, self.runtime.signature.inputs[0])
-        with image_failures(frame.image_size):
+        image_size = (image.shape[0], image.shape[1])
+        with image_failures(image_size):
+            if self.cut.before is not None:
+                batch, frame = self.cut.before(image)[None], Frame.whole(image_size)
+            else:
+                batch, frame = prepare(self.kind, image, self.runtime.signature.inputs[0])
             raw = self.runtime.run(batch)
-        if self.cut is not None:
+        if self.cut.after is not None:
             boxes, scores = raw["raw_detection_boxes"][0], raw["raw_detection_scores"][0]
-            raw = postprocess(boxes, scores, frame.image_size, self.cut, min_score)
+            raw = postprocess(boxes, scores, image_size, self.cut.after, min_score)
         found = decode(self.kind, raw, frame, self.labels, min_score)
         return replace(found, run=self.run_info)
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from tfzoo.errors import ModelFormatError, OfflineError, RuntimeUnavailableError
-from tfzoo.postprocess import find_parameters
+from tfzoo.pipeline_config import find_config
 from tfzoo.prepared import Prepared, as_prepared, keep, kept, prepare, write_record
 from tfzoo.runtimes import installed
 from tfzoo.store import StoredModel
@@ -88,8 +88,8 @@ def find_export(model: StoredModel) -> Prepared | None:
 
 
 def _versions(model: StoredModel) -> str:
-    parameters = find_parameters(model.path, model.spec)
-    return f"{' '.join(REQUIREMENTS)} opset {_OPSET} {parameters}"
+    config = find_config(model.path, model.spec)
+    return f"{' '.join(REQUIREMENTS)} opset {_OPSET} {config}"
 
 
 def converter() -> Path:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from tfzoo.cut import WHOLE, Cut
 from tfzoo.errors import RuntimeUnavailableError
 from tfzoo.export import find_export
-from tfzoo.postprocess import PostProcessing
 from tfzoo.prepared import prepare
 from tfzoo.runtimes import Runtime, installed, open_runtime
 from tfzoo.store import StoredModel
@@ -17,12 +17,12 @@ class Opened:
     """An opened runtime.
 
     Attributes:
-        cut: The post-processing left to do outside, or None for a whole graph.
+        cut: What is left to do outside of the graph.
         note: In a sentence, why the graph is cut or whole.
     """
 
     runtime: Runtime
-    cut: PostProcessing | None = None
+    cut: Cut = WHOLE
     note: str = "as it was exported"
 
 

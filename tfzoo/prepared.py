@@ -13,20 +13,21 @@ import json
 import logging
 import platform
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from tfzoo.cut import Cut
 from tfzoo.errors import StoreError
-from tfzoo.postprocess import PostProcessing, find_parameters
+from tfzoo.pipeline_config import find_config
 from tfzoo.runtimes import NEEDS
 from tfzoo.store import StoredModel
 from tfzoo.store.cache import derived, find_derived
 
 #: Raised whenever what is written, or what is measured, changes.
-FORMAT = 1
+FORMAT = 2
 
 RECORD = "prepared.json"
 
@@ -39,12 +40,12 @@ class Prepared:
 
     Attributes:
         folder: Where its files lie; never write into it.
-        cut: The post-processing left to do outside, or None for a whole graph.
+        cut: What is left to do outside of the graph.
         note: In a sentence, why it is cut or whole.
     """
 
     folder: Path
-    cut: PostProcessing | None
+    cut: Cut
     note: str
 
 
@@ -56,26 +57,23 @@ def prepare(model: StoredModel) -> Prepared:
         StoreError: It can't be kept.
     """
     # Part of the key: of a bare folder, the digest does not know the config beside it.
-    parameters = find_parameters(model.path, model.spec)
+    config = find_config(model.path, model.spec)
 
     def build(folder: Path) -> None:
         from tfzoo.runtimes.openvino import write_compiled
 
         _log.info("preparing %s for OpenVINO; this is done once", model.id)
-        cut, note = write_compiled(model.path, folder, parameters)
-        write_record(
-            folder, {"cut": asdict(parameters) if cut and parameters else None} | {"note": note}
-        )
+        cut, note = write_compiled(model.path, folder, config)
+        write_record(folder, {"cut": cut.to_json(), "note": note})
 
-    versions = f"{library_version('openvino')} {machine()} {parameters}"
+    versions = f"{library_version('openvino')} {machine()} {config}"
     folder, record = keep(model, "openvino", versions, build)
     return as_prepared(folder, record)
 
 
 def as_prepared(folder: Path, record: dict[str, Any]) -> Prepared:
     """A folder of derived data as its record describes it."""
-    cut = record["cut"]
-    return Prepared(folder, PostProcessing(**cut) if cut else None, record["note"])
+    return Prepared(folder, Cut.from_json(record["cut"]), record["note"])
 
 
 def keep(

@@ -7,7 +7,6 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
@@ -33,6 +32,9 @@ CHECKPOINT_S = 5.0
 
 #: Pictures waiting to be drawn hold their images in memory.
 _WAITING_PICTURES = 4
+
+#: Results that are made into rows together: cheaper than one by one, and few enough in memory.
+_ROWS_AT_ONCE = 32
 
 #: Threads that read; twice as many images may lie ready.
 _READERS = 3
@@ -171,51 +173,52 @@ def items_from(job: Job, row: int, position: Position, stop: int | None = None) 
             row += 1
 
 
-@dataclass(frozen=True)
-class _Rows:
-    """Rows of a part, as tables, and the position after them."""
-
-    detections: pa.Table
-    images: pa.Table
-    following: Position
-
-
 class OpenPart:
     """The part being filled; an interruption at any moment leaves it sound."""
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._number = -1
-        self._rows: list[_Rows] = []
-        self._sealed = 0
+        self._images = 0
+        self._sealed_images = 0
+        self._tables: list[tuple[pa.Table, pa.Table]] = []
+        self._fresh: list[ImageResult] = []
+        self._following = Position(0)
 
     @property
     def full(self) -> bool:
         """Whether it holds as many images as a part does."""
-        return bool(sum(rows.images.num_rows for rows in self._rows) == self._parts.size)
+        return self._images == self._parts.size
 
     def add(self, item: Item) -> None:
-        """Takes the rows of the next item; one that begins a new part follows a sealed one."""
+        """Takes the next item; one that begins a new part follows a sealed one."""
         number, offset = divmod(item.row, self._parts.size)
         if number != self._number:
-            self._rows, self._sealed = [], 0
-            self._number = number
-            if offset:  # An interrupted run sealed the beginning.
-                self._rows.append(_Rows(*self._parts.read(number), Position(0)))
+            # An interrupted run sealed the beginning.
+            self._tables = [self._parts.read(number)] if offset else []
+            self._number, self._images, self._sealed_images = number, offset, offset
+        self._fresh.append(item.result)
+        self._images += 1
+        self._following = item.following
+        if len(self._fresh) == _ROWS_AT_ONCE:
+            self._make_rows()
+
+    def _make_rows(self) -> None:
         columns = self._parts.columns
-        detections = detection_rows([item.result], columns)
-        images = image_rows([item.result], columns)
-        self._rows.append(_Rows(detections, images, item.following))
+        self._tables.append(
+            (detection_rows(self._fresh, columns), image_rows(self._fresh, columns))
+        )
+        self._fresh = []
 
     def seal(self) -> None:
         """Seals what is there; the part stays open for more."""
         import pyarrow as pa
 
-        if len(self._rows) > self._sealed:
-            self._parts.write(
-                self._number,
-                pa.concat_tables([rows.detections for rows in self._rows]),
-                pa.concat_tables([rows.images for rows in self._rows]),
-                self._rows[-1].following,
-            )
-            self._sealed = len(self._rows)
+        if self._images == self._sealed_images:
+            return
+        self._make_rows()
+        detections, images = zip(*self._tables, strict=True)
+        self._parts.write(
+            self._number, pa.concat_tables(detections), pa.concat_tables(images), self._following
+        )
+        self._sealed_images = self._images

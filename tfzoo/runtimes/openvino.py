@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tfzoo.cut import Cut
 from tfzoo.errors import DeviceError, ModelFormatError, UsageError
 from tfzoo.runtimes import Signature, TensorInfo
 
 if TYPE_CHECKING:
     import openvino as ov
 
-    from tfzoo.postprocess import PostProcessing
+    from tfzoo.pipeline_config import PipelineConfig
 
 #: A compiled model, as `write_compiled` leaves it in a prepared folder.
 COMPILED = "model.blob"
@@ -132,9 +133,7 @@ def read_model(core: ov.Core, path: Path) -> ov.Model:
         ) from None
 
 
-def write_compiled(
-    source: Path, folder: Path, parameters: PostProcessing | None
-) -> tuple[bool, str]:
+def write_compiled(source: Path, folder: Path, config: PipelineConfig) -> tuple[Cut, str]:
     """Converts a model, cut where that is possible, and compiles it for this processor.
 
     Writes `model.xml` and `model.bin` (OpenVINO's IR, the weights kept in single precision) and
@@ -143,23 +142,26 @@ def write_compiled(
     Args:
         source: The SavedModel folder.
         folder: An empty folder.
-        parameters: The model's post-processing, where it is known.
+        config: The model's parameters, where they are known.
 
     Returns:
-        Whether the model is cut, and in a sentence why or why not.
+        What is left to do outside, and in a sentence why.
 
     Raises:
         ModelFormatError: OpenVINO can't read it.
     """
     import openvino as ov
 
-    from tfzoo.runtimes.openvino_graph import cut_before_nms, split_large_topk
+    from tfzoo.runtimes.openvino_graph import cut_before_nms, split_at_network, split_large_topk
 
     core = ov.Core()
     model = read_model(core, source)
-    cut, note = cut_before_nms(model, parameters)
-    if cut is not None:
-        model = cut
+    raw, note = cut_before_nms(model, config.postprocessing)
+    cut = Cut()
+    if raw is not None:
+        model, before, resized = split_at_network(raw, config.resizer)
+        cut = Cut(before, config.postprocessing)
+        note += f"; {resized}"
     elif split := split_large_topk(model):
         note += f"; {split} large TopK done in two steps"
     ov.save_model(model, str(folder / "model.xml"), compress_to_fp16=False)
@@ -168,7 +170,7 @@ def write_compiled(
     )
     blob = compiled.export_model()
     (folder / COMPILED).write_bytes(blob if isinstance(blob, bytes) else blob.getvalue())
-    return cut is not None, note
+    return cut, note
 
 
 def _info(port: Any) -> TensorInfo:

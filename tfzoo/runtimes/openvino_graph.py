@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tfzoo.postprocess import PostProcessing
+from tfzoo.preprocess import Preprocessing, Resizer, find_preprocessing
 
 if TYPE_CHECKING:
     import openvino as ov
@@ -46,6 +47,85 @@ def cut_before_nms(
         return None, reason
     raw = [port for port in model.outputs if port.get_names() & {_BOXES, _SCORES}]
     return ov.Model(raw, model.get_parameters(), "cut"), f"cut at {_BOXES} and {_SCORES}"
+
+
+def split_at_network(
+    model: ov.Model, resizer: Resizer | None
+) -> tuple[ov.Model, Preprocessing | None, str]:
+    """The part of a graph that follows the resizing of its image, where that can be done outside.
+
+    Args:
+        model: As `cut_before_nms` leaves it; changed in place.
+        resizer: As the model's config has it.
+
+    Returns:
+        The graph from there on (the whole one if it can't be split), what to do before it, and in
+        a sentence why.
+    """
+    import openvino as ov
+    from openvino import opset11 as ops
+
+    if resizer is None:
+        return model, None, "how it resizes is not known"
+    found = _entrance(model, resizer.size)
+    if found is None:
+        return model, None, "nothing in it is an image of the network's size"
+    entrance, channels_first = found
+    # The reader may have moved the change to channels first before the end of the resizing.
+    image = ops.transpose(entrance, [0, 2, 3, 1]).output(0) if channels_first else entrance
+    front = ov.Core().compile_model(
+        ov.Model([image], model.get_parameters(), "front"),
+        "CPU",
+        {"INFERENCE_PRECISION_HINT": "f32"},
+    )
+    before, note = find_preprocessing(resizer, lambda picture: front([picture[None]])[0][0])
+    if before is None:
+        return model, None, note
+    parameter = ops.parameter([1, *resizer.size, 3], np.float32, name="network_input")
+    parameter.output(0).set_names({"network_input"})
+    start = ops.transpose(parameter, [0, 3, 1, 2]) if channels_first else parameter
+    for consumer in entrance.get_target_inputs():
+        consumer.replace_source_output(start.output(0))
+    return ov.Model(model.outputs, [parameter], "network"), before, note
+
+
+def _entrance(model: ov.Model, size: tuple[int, int]) -> tuple[ov.Output, bool] | None:
+    """The last tensor that is an image of this size and that all of the network depends on.
+
+    Returns:
+        The tensor, and whether its channels come first.
+    """
+    import openvino as ov
+
+    source = _identity(model.get_parameters()[0].output(0))
+    layouts = [ov.PartialShape([1, *size, 3]), ov.PartialShape([1, 3, *size])]
+    for node in reversed(model.get_ordered_ops()):
+        for port in node.outputs():
+            shape = port.get_partial_shape()
+            if (
+                node.get_type_name() != "Constant"
+                and port.get_element_type() == ov.Type.f32
+                and shape.rank.is_static
+                and any(shape.compatible(layout) for layout in layouts)
+                and not _depends(model.outputs, source, past=port)
+            ):
+                return port, not shape.compatible(layouts[0])
+    return None
+
+
+def _depends(outputs: list[ov.Output], source: tuple[str, int], past: ov.Output) -> bool:
+    """Whether outputs depend on a tensor by any way that does not lead through another."""
+    seen = {_identity(past)}
+    waiting = list(outputs)
+    while waiting:
+        port = waiting.pop()
+        if _identity(port) in seen:
+            continue
+        seen.add(_identity(port))
+        if _identity(port) == source:
+            return True
+        waiting += port.get_node().input_values()
+    return False
 
 
 def split_large_topk(model: ov.Model) -> int:
