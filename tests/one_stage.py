@@ -73,13 +73,15 @@ def multiclass_nms(boxes, scores, window, iou, threshold, per_class, total):
     return boxes[:total], scores[:total], classes[:total] + 1
 
 
-def save(folder: Path, two_stage: bool = False) -> Path:
+def save(folder: Path, two_stage: bool = False, first_image_only: bool = False) -> Path:
     """Exports the detector, its `pipeline.config` beside it.
 
     Args:
         folder: Will hold `saved_model/` and `pipeline.config`.
         two_stage: Let the NMS work on other boxes than `raw_detection_boxes`, as two-stage
             detectors do.
+        first_image_only: Let the network look at the first image of a batch, so that no edit of
+            shapes makes it take more.
     """
     import tensorflow as tf
 
@@ -96,10 +98,18 @@ def save(folder: Path, two_stage: bool = False) -> Path:
         image = tf.pad(
             image, [[0, 0], [0, SIDE - tf.shape(image)[1]], [0, SIDE - tf.shape(image)[2]], [0, 0]]
         )
-        maps = tf.reshape(tf.nn.conv2d(image, weights, 4, "VALID"), [1, ANCHORS, 4 + CLASSES + 1])
-        sizes = tf.sigmoid(maps[0, :, 2:4]) * 0.2
-        middles = centers + tf.tanh(maps[0, :, :2]) * 0.1
-        boxes = tf.concat([middles - sizes, middles + sizes], 1)[None]
+        maps = tf.nn.conv2d(image, weights, 4, "VALID")
+        maps = maps[:1] if first_image_only else maps
+        # Two levels of features, joined as the exporter joins its five or six.
+        levels = [maps[:, :8], maps[:, 8:]]
+        maps = tf.concat([tf.reshape(level, [1, -1, 4 + CLASSES + 1]) for level in levels], 1)
+        maps = tf.ensure_shape(maps, [1, ANCHORS, 4 + CLASSES + 1])
+        # As the exporter decodes: all images' boxes in one list, the anchors repeated for each.
+        anchors = tf.reshape(tf.tile(centers[tf.newaxis], [1, 1, 1]), [-1, 2])
+        codes = tf.reshape(maps[:, :, :4], [-1, 4])
+        sizes = tf.sigmoid(codes[:, 2:]) * 0.2
+        middles = anchors + tf.tanh(codes[:, :2]) * 0.1
+        boxes = tf.reshape(tf.concat([middles - sizes, middles + sizes], 1), [1, ANCHORS, 4])
         scores = tf.sigmoid(maps[:, :, 4:])
         window = tf.concat([[0.0, 0.0], filled / SIDE], 0)
         raw = boxes * 0.5 if two_stage else boxes

@@ -144,7 +144,7 @@ def test_a_model_is_measured_once_and_opened_by_what_was_chosen(auto, monkeypatc
 def test_asking_for_a_runtime_that_finds_other_things_warns(auto, monkeypatch, caplog) -> None:
     trial = choose.Trial("openvino", "1", 1.0, False, "3 of 20 detections have no twin")
     monkeypatch.setattr(
-        choose, "known_choice", lambda model: choose.Choice("tensorflow", "", (trial,))
+        choose, "known_choice", lambda model, gpu: choose.Choice("tensorflow", "", (trial,))
     )
     assert tfzoo.load(auto, runtime="openvino").runtime.name == "openvino"
     assert "does not agree with TensorFlow: 3 of 20 detections" in caplog.text

@@ -77,7 +77,7 @@ def test_a_graph_whose_nms_works_on_other_boxes_is_left_whole(tmp_path) -> None:
     folder = one_stage.save(tmp_path, two_stage=True)
     whole = tfzoo.load(folder, runtime="openvino")
     assert whole.cut == Cut()
-    assert prepared.prepare(get_model(folder)).note == (
+    assert prepared.prepare(get_model(folder), "openvino").note == (
         "its NMS works on other tensors than its raw outputs"
     )
     reference = tfzoo.load(folder, runtime="tensorflow")
@@ -101,7 +101,7 @@ def test_a_config_that_is_not_the_graph_s_leaves_it_whole(
     (folder / "saved_model").symlink_to(model / "saved_model")
     (folder / "pipeline.config").write_text(one_stage.CONFIG.replace(old, new))
     # The model's files are the same, and so is its digest: the config is part of the key.
-    made = prepared.prepare(get_model(folder / "saved_model"))
+    made = prepared.prepare(get_model(folder / "saved_model"), "openvino")
     assert made.cut == Cut() and made.note.startswith(note)
 
 
@@ -117,10 +117,10 @@ def test_tensorflow_is_never_imported(model, own_cache) -> None:
 
 
 def test_a_second_opening_converts_nothing(model, own_cache, monkeypatch) -> None:
-    first = prepared.prepare(get_model(model))
+    first = prepared.prepare(get_model(model), "openvino")
     written = {path: path.stat().st_mtime_ns for path in first.folder.iterdir()}
-    monkeypatch.setattr("tfzoo.runtimes.openvino.write_compiled", None)
-    assert prepared.prepare(get_model(model)) == first
+    monkeypatch.setattr("tfzoo.runtimes.openvino_graph.write_prepared", None)
+    assert prepared.prepare(get_model(model), "openvino") == first
     assert written == {path: path.stat().st_mtime_ns for path in first.folder.iterdir()}
     assert {path.name for path in written} == {
         "model.xml",
@@ -132,7 +132,7 @@ def test_a_second_opening_converts_nothing(model, own_cache, monkeypatch) -> Non
 
 @pytest.mark.parametrize("damage", ["cut off", "flip a bit", "remove a file", "garble the record"])
 def test_a_damaged_prepared_model_is_made_anew(model, own_cache, tensorflow, damage) -> None:
-    folder = prepared.prepare(get_model(model)).folder
+    folder = prepared.prepare(get_model(model), "openvino").folder
     blob = folder / "model.blob"
     if damage == "cut off":
         blob.write_bytes(blob.read_bytes()[:-100])
@@ -151,11 +151,11 @@ def test_a_damaged_prepared_model_is_made_anew(model, own_cache, tensorflow, dam
 
 
 def test_another_version_or_processor_means_another_folder(model, own_cache, monkeypatch) -> None:
-    first = prepared.prepare(get_model(model)).folder
+    first = prepared.prepare(get_model(model), "openvino").folder
     monkeypatch.setattr(prepared, "machine", lambda: "another processor")
-    second = prepared.prepare(get_model(model)).folder
+    second = prepared.prepare(get_model(model), "openvino").folder
     monkeypatch.setattr(prepared, "FORMAT", prepared.FORMAT + 1)
-    third = prepared.prepare(get_model(model)).folder
+    third = prepared.prepare(get_model(model), "openvino").folder
     assert len({first, second, third}) == 3
 
 

@@ -40,7 +40,6 @@ MIN_IOU = 0.99
 MAX_SCORE_DIFFERENCE = 0.005
 MIN_DETECTIONS = 10
 
-_KEY = "choice"
 _log = logging.getLogger("tfzoo.choose")
 
 Detect = Callable[[Image], Detections]
@@ -51,7 +50,7 @@ class Trial:
     """How one runtime did.
 
     Attributes:
-        runtime: `tensorflow`, `openvino` or `onnx`.
+        runtime: One of `tfzoo.runtimes.NEEDS`.
         version: Its library's version.
         latency_ms: Median time of one picture in milliseconds; None where it did not run.
         agrees: Whether it gives TensorFlow's detections.
@@ -74,41 +73,45 @@ class Choice:
     trials: tuple[Trial, ...] = ()
 
 
-def candidates(model: StoredModel) -> list[str]:
-    """The runtimes that could run a SavedModel here, TensorFlow first."""
-    found = ["tensorflow"]
-    if installed("openvino"):
+def candidates(model: StoredModel, gpu: bool) -> list[str]:
+    """The runtimes that could run a SavedModel here, TensorFlow first.
+
+    Args:
+        model: From the store.
+        gpu: Whether on a GPU (of NVIDIA's, which OpenVINO knows none of).
+    """
+    found = ["tensorflow", "frozen"]
+    if installed("openvino") and not gpu:
         found.append("openvino")
     if installed("onnx") and find_export(model) is not None:
         found.append("onnx")
     return found
 
 
-def known_choice(model: StoredModel) -> Choice | None:
+def known_choice(model: StoredModel, gpu: bool = False) -> Choice | None:
     """What was chosen for a model on this machine, or None where nothing was measured yet."""
-    found = kept(model, _KEY, _versions(model))
+    found = kept(model, _key(gpu), _versions(model))
     return None if found is None else _read(found[1])
 
 
-def forget(model: StoredModel) -> None:
+def forget(model: StoredModel, gpu: bool = False) -> None:
     """Forgets what was chosen for a model, so that it is measured anew."""
-    found = kept(model, _KEY, _versions(model))
+    found = kept(model, _key(gpu), _versions(model))
     if found is not None:
         discard(found[0])
 
 
-def choose(model: StoredModel, open_detector: Callable[[str], Detect]) -> Choice:
+def choose(model: StoredModel, open_detector: Callable[[str], Detect], gpu: bool = False) -> Choice:
     """The runtime for a model: as measured before, or measured now and kept.
 
     Args:
         model: From the store.
         open_detector: Opens the model with a runtime, by name.
+        gpu: Whether on a GPU: what is fastest there need not be on the processor.
     """
-    names = candidates(model)
-    if len(names) == 1:
-        return Choice("tensorflow", "no other runtime is installed")
-    if (known := known_choice(model)) is not None:
+    if (known := known_choice(model, gpu)) is not None:
         return known
+    names = candidates(model, gpu)
     scenes = load_scenes()
     if not scenes:
         return Choice("tensorflow", f"not measured: no pictures in {SCENES}")
@@ -119,7 +122,7 @@ def choose(model: StoredModel, open_detector: Callable[[str], Detect]) -> Choice
         write_record(folder, {"choice": asdict(choice)})
 
     try:
-        return _read(keep(model, _KEY, _versions(model), build)[1])
+        return _read(keep(model, _key(gpu), _versions(model), build)[1])
     except TfzooError as error:
         # A cache that can't be written, say. TensorFlow says what ails the model, if it is that.
         return Choice("tensorflow", f"not measured: {error}")
@@ -236,6 +239,10 @@ def load_scenes() -> list[Image]:
     """The first of the packaged pictures, uint8 [H, W, 3] RGB each."""
     paths = sorted(SCENES.glob("*.jpg"))[:SCENE_COUNT]
     return [read_image(path) for path in paths]
+
+
+def _key(gpu: bool) -> str:
+    return "choice-gpu" if gpu else "choice"
 
 
 def _versions(model: StoredModel) -> str:

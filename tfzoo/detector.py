@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import replace
+from functools import partial
 from os import PathLike
 from pathlib import Path
-from typing import overload
+from typing import Any, overload
+
+import numpy as np
+from numpy.typing import NDArray
 
 from tfzoo.cut import WHOLE, Cut
-from tfzoo.decode import Frame, decode, prepare, recognise
+from tfzoo.decode import Frame, Raw, decode, prepare, recognise
 from tfzoo.detections import Detections, Image, RunInfo
+from tfzoo.errors import ModelFormatError
 from tfzoo.labels import COCO
 from tfzoo.manifest import ModelSpec, SignatureKind
 from tfzoo.opening import open_model
-from tfzoo.pipeline import in_order
-from tfzoo.postprocess import postprocess
-from tfzoo.runtimes import Runtime, image_failures
+from tfzoo.pipeline import READERS, batched, in_order
+from tfzoo.postprocess import RAW_BOXES, RAW_SCORES, postprocess
+from tfzoo.runtimes import Runtime, image_failures, takes_batches
 from tfzoo.sources import ImageLike, read_image
 from tfzoo.store import StoredModel, get_model
 
@@ -82,23 +88,30 @@ class Detector:
     def stream(
         self, images: Iterable[ImageLike], min_score: float = 0.0, batch_size: int = 1
     ) -> Iterator[Detections]:
-        """Reads and detects images, in order, several at once, keeping none in memory.
+        """Reads and detects images, in order, several at once, keeping few in memory.
 
         Args:
             images: See `__call__`.
             min_score: Leave out detections below this score.
-            batch_size: How many images to run at once, if more than keep the runtime busy. The
-                zoo's exports take one image a call, so this many calls are in flight.
+            batch_size: How many images to run in one call. Where the model takes one image a
+                call (`takes_batches`), as many calls are in flight instead.
 
         Raises:
             ImageError: An image can't be read.
         """
+        if not self.takes_batches or batch_size == 1:
 
-        def read_and_detect(source: ImageLike) -> Detections:
-            return self.detect(read_image(source), min_score)
+            def read_and_detect(source: ImageLike) -> Detections:
+                return self.detect(read_image(source), min_score)
 
-        for _, found in in_order(read_and_detect, images, max(batch_size, self.workers)):
-            yield found
+            for _, found in in_order(read_and_detect, images, max(batch_size, self.workers)):
+                yield found
+            return
+        with closing(in_order(read_image, images, READERS)) as read:
+            batches = batched((image for _, image in read), batch_size)
+            detect = partial(self.detect_batch, min_score=min_score)
+            for _, several in in_order(detect, batches, self.workers):
+                yield from several
 
     def detect_many(self, images: Iterable[Image], min_score: float = 0.0) -> Iterator[Detections]:
         """Detects images, uint8 [H, W, 3] RGB each, in order, several at once."""
@@ -110,6 +123,11 @@ class Detector:
         """How many threads, calling `detect` at once, keep the runtime busy."""
         return self.runtime.workers
 
+    @property
+    def takes_batches(self) -> bool:
+        """Whether the runtime takes several images in one call."""
+        return takes_batches(self.runtime.signature)
+
     def detect(self, image: Image, min_score: float = 0.0) -> Detections:
         """Detects one image; may be called from several threads at once.
 
@@ -120,16 +138,52 @@ class Detector:
         Raises:
             ImageError: The model can't run on an image of this size.
         """
-        image_size = (image.shape[0], image.shape[1])
-        with image_failures(image_size):
-            if self.cut.before is not None:
-                batch, frame = self.cut.before(image)[None], Frame.whole(image_size)
-            else:
-                batch, frame = prepare(self.kind, image, self.runtime.signature.inputs[0])
+        with image_failures((image.shape[0], image.shape[1])):
+            batch, frame = self._prepare(image)
             raw = self.runtime.run(batch)
+        return self._finish(raw, frame, min_score)
+
+    def detect_batch(self, images: Sequence[Image], min_score: float = 0.0) -> list[Detections]:
+        """Detects several images, in one call of the runtime where that takes batches.
+
+        Args:
+            images: uint8 [H, W, 3] RGB each, of any sizes.
+            min_score: Leave out detections below this score (0 to 1).
+
+        Raises:
+            ImageError: The model can't run on an image of this size.
+        """
+        if not self.takes_batches or len(images) == 1:
+            return [self.detect(image, min_score) for image in images]
+        prepared = []
+        for image in images:
+            with image_failures((image.shape[0], image.shape[1])):
+                prepared.append(self._prepare(image))
+        if len({batch.shape for batch, _ in prepared}) > 1:
+            return [self.detect(image, min_score) for image in images]
+        with image_failures((images[0].shape[0], images[0].shape[1])):
+            raw = self.runtime.run(np.concatenate([batch for batch, _ in prepared]))
+        if short := [name for name, value in raw.items() if len(value) != len(images)]:
+            raise ModelFormatError(
+                f"{self.model.id} takes a batch but gives no {short[0]} for each of "
+                f"{len(images)} images; run it with a batch of 1"
+            )
+        return [
+            self._finish({name: value[i : i + 1] for name, value in raw.items()}, frame, min_score)
+            for i, (_, frame) in enumerate(prepared)
+        ]
+
+    def _prepare(self, image: Image) -> tuple[NDArray[Any], Frame]:
+        """The runtime's input for an image, a batch of one, and where the image lies in it."""
+        if self.cut.before is not None:
+            return self.cut.before(image)[None], Frame.whole((image.shape[0], image.shape[1]))
+        return prepare(self.kind, image, self.runtime.signature.inputs[0])
+
+    def _finish(self, raw: Raw, frame: Frame, min_score: float) -> Detections:
+        """Detections from the runtime's outputs for one image."""
         if self.cut.after is not None:
-            boxes, scores = raw["raw_detection_boxes"][0], raw["raw_detection_scores"][0]
-            raw = postprocess(boxes, scores, image_size, self.cut.after, min_score)
+            boxes, scores = raw[RAW_BOXES][0], raw[RAW_SCORES][0]
+            raw = postprocess(boxes, scores, frame.image_size, self.cut.after, min_score)
         found = decode(self.kind, raw, frame, self.labels, min_score)
         return replace(found, run=self.run_info)
 
@@ -152,9 +206,11 @@ def load(
     Args:
         name: A name, id, alias or short form (`tfzoo list`), a SavedModel folder or an archive.
         device: `auto` (a GPU where there is one), `cpu`, `gpu` or `gpu:1`.
-        runtime: `tensorflow`, `openvino` or `onnx`; `auto` is what `TFZOO_RUNTIME` says, else the
-            fastest that is proven to agree with TensorFlow (measured once for each model, see
-            `tfzoo.choose`). An `.onnx` file opens with `onnx` unless OpenVINO is asked for.
+        runtime: `tensorflow` (the export as it is), `frozen` (TensorFlow on its prepared form),
+            `xla` (that compiled), `openvino` or `onnx`; `auto` is what `TFZOO_RUNTIME` says, else
+            the fastest that is proven to agree with TensorFlow (measured once for each model and
+            kind of device, see `tfzoo.choose`). An `.onnx` file opens with `onnx` unless OpenVINO
+            is asked for.
         labels: Category names by id, where they are not those of the manifest, or COCO's.
         throughput: Prefer many images a second (`stream`) over the latency of one.
 
@@ -180,23 +236,23 @@ def load(
         # TensorFlow opens no .onnx file.
         runtime = "openvino" if runtime == "openvino" else "onnx"
     elif runtime == "auto":
-        runtime = "tensorflow" if _on_gpu(device) else _choose(model, open_with)
+        runtime = _choose(model, open_with, _on_gpu(device))
     elif runtime != "tensorflow":
-        _warn_if_disproven(model, runtime)
+        _warn_if_disproven(model, runtime, _on_gpu(device))
     return open_with(runtime)
 
 
-def _choose(model: StoredModel, open_with: Callable[[str], Detector]) -> str:
+def _choose(model: StoredModel, open_with: Callable[[str], Detector], gpu: bool) -> str:
     from tfzoo.choose import choose
 
-    return choose(model, lambda name: open_with(name).detect).runtime
+    return choose(model, lambda name: open_with(name).detect, gpu).runtime
 
 
-def _warn_if_disproven(model: StoredModel, runtime: str) -> None:
+def _warn_if_disproven(model: StoredModel, runtime: str, gpu: bool) -> None:
     """Says so where a runtime that was asked for is known to find other things."""
     from tfzoo.choose import known_choice
 
-    known = known_choice(model)
+    known = known_choice(model, gpu)
     for trial in known.trials if known else ():
         if trial.runtime == runtime and not trial.agrees:
             _log.warning(

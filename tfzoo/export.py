@@ -11,14 +11,12 @@ import platform
 import shutil
 import subprocess
 import sys
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from tfzoo.errors import ModelFormatError, OfflineError, RuntimeUnavailableError
 from tfzoo.pipeline_config import find_config
 from tfzoo.prepared import Prepared, as_prepared, keep, kept, prepare, write_record
-from tfzoo.runtimes import installed
 from tfzoo.store import StoredModel
 from tfzoo.store.cache import discard, lock, writing
 from tfzoo.store.settings import cache_folder, offline
@@ -34,23 +32,12 @@ _PYTHON = "3.11"
 
 _log = logging.getLogger("tfzoo.export")
 
-_CONVERT = """
-import sys
-import onnx, onnx.utils, tf2onnx.convert
-source, whole, target, opset, outputs = sys.argv[1:]
-sys.argv = ["convert", "--saved-model", source, "--output", whole, "--opset", opset,
-            "--tag", "serve", "--signature_def", "serving_default"]
-tf2onnx.convert.main()
-names = [value.name for value in onnx.load(whole).graph.input]
-onnx.utils.extract_model(whole, target, names, outputs.split(",")) if outputs else None
-"""
-
 
 def export_onnx(model: StoredModel) -> Prepared:
     """A model's ONNX form, converted where there is none yet.
 
-    Where OpenVINO's reader is installed and sees that the graph may be cut before its NMS, the
-    result is cut too: what is left runs well on a GPU, and `postprocess` does the rest.
+    It is made of the frozen form, and so cut where that is, and takes batches where that does:
+    what is left runs well on a GPU.
 
     Returns:
         The folder with `model.onnx`.
@@ -64,19 +51,14 @@ def export_onnx(model: StoredModel) -> Prepared:
     if (known := find_export(model)) is not None:
         return known
     python = converter()
-    cut, note = None, "whole"
-    if installed("openvino"):
-        made = prepare(model)
-        cut, note = made.cut, made.note
+    frozen = prepare(model, "frozen")
 
     def build(folder: Path) -> None:
-        whole, target = folder / "whole.onnx", folder / "model.onnx"
-        outputs = "raw_detection_boxes,raw_detection_scores" if cut else ""
-        command = [str(python), "-c", _CONVERT, str(model.path), str(whole), str(target)]
         _log.info("converting %s to ONNX; this takes minutes, once", model.id)
-        _run([*command, str(_OPSET), outputs], f"{model.id} can't be converted to ONNX")
-        whole.unlink() if cut else whole.rename(target)
-        write_record(folder, {"cut": asdict(cut) if cut else None, "note": note})
+        command = [str(python), "-m", "tf2onnx.convert", "--saved-model", str(frozen.folder)]
+        command += ["--output", str(folder / "model.onnx"), "--opset", str(_OPSET)]
+        _run(command, f"{model.id} can't be converted to ONNX")
+        write_record(folder, {"cut": frozen.cut.to_json(), "note": frozen.note})
 
     return as_prepared(*keep(model, "onnx", _versions(model), build))
 

@@ -99,6 +99,7 @@ def detect_folder(
     runtime: str = "auto",
     labels: Mapping[int, str] | None = None,
     max_pixels: int = MAX_PIXELS,
+    batch: int = 1,
     resume: bool = False,
     overwrite: bool = False,
     engine: Engine = "local",
@@ -124,9 +125,11 @@ def detect_folder(
         annotations: A COCO annotation file: its image ids are used, and images that it does not
             list are skipped.
         device: `auto`, `cpu`, `gpu`, `gpu:1`, or several, `gpu:0,gpu:1`, that share the images.
-        runtime: `auto`, `tensorflow`, `openvino` or `onnx`; see `tfzoo.load`.
+        runtime: `auto`, or one of those that `tfzoo.load` lists.
         labels: Category names by id, where they are not the model's own.
         max_pixels: Images of more pixels fail: a small file can unpack to any size.
+        batch: Images detected in one call where the model takes several (on a GPU, 8 or more);
+            elsewhere they come one by one, as many at once as keep the runtime busy.
         resume: Go on with an interrupted run of the same settings; starts one where none is.
         overwrite: Delete an earlier run's results first.
         engine: `local` (this machine) or `ray` (many; see `tfzoo.engines.ray`).
@@ -144,7 +147,7 @@ def detect_folder(
         KeyboardInterrupt: Stopped; everything finished was kept.
     """
     given = [sources] if isinstance(sources, str | PathLike) else list(sources)
-    _check_settings(min_score, max_detections, max_pixels)
+    _check_settings(min_score, max_detections, max_pixels, batch)
     out = Path(os.path.abspath(Path(out).expanduser()))  # noqa: PTH100 - links stay links
     journal = _read_journal(out)
     if journal is not None and not resume and not overwrite:
@@ -190,6 +193,7 @@ def detect_folder(
             max_detections=max_detections,
             max_pixels=max_pixels,
             pictures=pictures,
+            batch=batch,
             part_images=PART_IMAGES,
             columns=replace(columns, video=pinned.videos > 0),
         )
@@ -306,12 +310,15 @@ def _read_journal(out: Path) -> Journal | None:
         ) from None
 
 
-def _check_settings(min_score: float, max_detections: int | None, max_pixels: int) -> None:
+def _check_settings(
+    min_score: float, max_detections: int | None, max_pixels: int, batch: int
+) -> None:
     if not 0 <= min_score <= 1:
         raise UsageError(f"min_score is {min_score}; expected a score from 0 to 1")
     for name, value in (
         ("max_detections", max_detections),
         ("max_pixels", max_pixels),
+        ("batch", batch),
     ):
         if value is not None and value < 1:
             raise UsageError(f"{name} is {value}; expected 1 or more")
@@ -465,7 +472,7 @@ def _settings(job: Job, detector: Detector) -> dict[str, Any]:
         "digest": detector.model.digest,
         "runtime": detector.run_info.runtime,
         "precision": getattr(detector.runtime, "precision", "float32"),
-        "batch": 1,
+        "batch": job.batch,
         "min_score": job.min_score,
         "classes": None if job.class_ids is None else list(job.class_ids),
         "max_detections": job.max_detections,

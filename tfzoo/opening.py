@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from tfzoo.cut import WHOLE, Cut
 from tfzoo.errors import RuntimeUnavailableError
 from tfzoo.export import find_export
-from tfzoo.prepared import prepare
+from tfzoo.prepared import FORMS, prepare
 from tfzoo.runtimes import Runtime, installed, open_runtime
 from tfzoo.store import StoredModel
 
@@ -33,7 +33,7 @@ def open_model(
 
     Args:
         model: From the store.
-        runtime: `tensorflow`, `openvino` or `onnx`.
+        runtime: One of `tfzoo.runtimes.NEEDS`.
         device: `auto`, `cpu`, `gpu` or `gpu:1`.
         throughput: Prefer many images a second over the latency of one.
 
@@ -41,8 +41,8 @@ def open_model(
         UsageError, RuntimeUnavailableError, DeviceError, ModelFormatError: See `open_runtime`.
         StoreError: The prepared form can't be kept.
     """
-    if model.path.is_dir() and installed(runtime) and runtime == "openvino":
-        made = prepare(model)
+    if model.path.is_dir() and installed(runtime) and runtime in FORMS:
+        made = prepare(model, runtime)
         opened = open_runtime(runtime, made.folder, device, throughput)
         return Opened(opened, made.cut, made.note)
     if model.path.is_dir() and installed(runtime) and runtime == "onnx":

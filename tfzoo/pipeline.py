@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
 from typing import TypeVar
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+
+
+#: Threads that read images; twice as many may lie ready.
+READERS = 3
+
+
+def batched(items: Iterable[Item], size: int) -> Iterator[tuple[Item, ...]]:
+    """The items in groups of a size, the last one perhaps smaller (Python 3.12 has its own)."""
+    iterator = iter(items)
+    while group := tuple(islice(iterator, size)):
+        yield group
 
 
 def in_order(

@@ -15,13 +15,14 @@ import platform
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
+from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from tfzoo.cut import Cut
 from tfzoo.errors import StoreError
-from tfzoo.pipeline_config import find_config
+from tfzoo.pipeline_config import PipelineConfig, find_config
 from tfzoo.runtimes import NEEDS
 from tfzoo.store import StoredModel
 from tfzoo.store.cache import derived, find_derived
@@ -30,6 +31,34 @@ from tfzoo.store.cache import derived, find_derived
 FORMAT = 2
 
 RECORD = "prepared.json"
+
+#: Fills a folder with a model's form; gives what is left to do outside, and in a sentence why.
+Write = Callable[[Path, Path, PipelineConfig], tuple[Cut, str]]
+
+
+@dataclass(frozen=True)
+class Form:
+    """A kind of prepared model.
+
+    Attributes:
+        name: Its name in the cache.
+        writer: Our module of `tfzoo.runtimes` whose `write_prepared` makes it.
+        compiled: Whether it holds code for one processor.
+    """
+
+    name: str
+    writer: str
+    compiled: bool
+
+
+_FROZEN = Form("frozen", "frozen_graph", compiled=False)
+
+#: The forms that runtimes open, by runtime.
+FORMS = {
+    "frozen": _FROZEN,
+    "xla": _FROZEN,
+    "openvino": Form("openvino", "openvino_graph", compiled=True),
+}
 
 _log = logging.getLogger("tfzoo.prepared")
 
@@ -49,26 +78,30 @@ class Prepared:
     note: str
 
 
-def prepare(model: StoredModel) -> Prepared:
-    """A model's form for OpenVINO, made where there is none yet.
+def prepare(model: StoredModel, runtime: str) -> Prepared:
+    """A model's form for a runtime, made where there is none yet.
+
+    Args:
+        model: From the store; a SavedModel.
+        runtime: One of `FORMS`.
 
     Raises:
-        ModelFormatError: OpenVINO can't read the model.
+        ModelFormatError: The runtime can't read the model.
         StoreError: It can't be kept.
     """
+    form = FORMS[runtime]
     # Part of the key: of a bare folder, the digest does not know the config beside it.
     config = find_config(model.path, model.spec)
 
     def build(folder: Path) -> None:
-        from tfzoo.runtimes.openvino import write_compiled
-
-        _log.info("preparing %s for OpenVINO; this is done once", model.id)
-        cut, note = write_compiled(model.path, folder, config)
+        write: Write = import_module(f"tfzoo.runtimes.{form.writer}").write_prepared
+        _log.info("preparing %s for %s; this is done once", model.id, form.name)
+        cut, note = write(model.path, folder, config)
         write_record(folder, {"cut": cut.to_json(), "note": note})
 
-    versions = f"{library_version('openvino')} {machine()} {config}"
-    folder, record = keep(model, "openvino", versions, build)
-    return as_prepared(folder, record)
+    made_for = machine() if form.compiled else ""
+    versions = f"{library_version(runtime)} {made_for} {config}"
+    return as_prepared(*keep(model, form.name, versions, build))
 
 
 def as_prepared(folder: Path, record: dict[str, Any]) -> Prepared:
@@ -115,7 +148,8 @@ def kept(model: StoredModel, key: str, versions: str) -> tuple[Path, dict[str, A
 
 def write_record(folder: Path, content: dict[str, Any]) -> None:
     """Seals a folder: its record names each file with its digest."""
-    files = {path.name: _file_digest(path) for path in sorted(folder.iterdir())}
+    paths = sorted(path for path in folder.rglob("*") if path.is_file())
+    files = {path.relative_to(folder).as_posix(): _file_digest(path) for path in paths}
     (folder / RECORD).write_text(json.dumps({"files": files, **content}, indent=1))
 
 

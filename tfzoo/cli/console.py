@@ -78,8 +78,9 @@ RuntimeOption = Annotated[
     str,
     typer.Option(
         metavar="RUNTIME",
-        help="What runs the model: tensorflow, openvino, onnx, or auto (what TFZOO_RUNTIME says, "
-        "else the fastest that is proven to agree with TensorFlow).",
+        help="What runs the model: tensorflow (the export as it is), frozen (its prepared form), "
+        "xla (that compiled), openvino, onnx, or auto (what TFZOO_RUNTIME says, else the fastest "
+        "that is proven to agree with TensorFlow).",
     ),
 ]
 ResultsOption = Annotated[

@@ -87,6 +87,12 @@ def detect_command(
     max_pixels: Annotated[
         int, typer.Option(metavar="N", help="Fail images of more pixels than this.")
     ] = 150_000_000,
+    batch: Annotated[
+        int,
+        typer.Option(
+            min=1, metavar="N", help="Images in one call, where the model takes several: for a GPU."
+        ),
+    ] = 1,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with a run that was stopped.")
     ] = False,
@@ -140,6 +146,7 @@ def detect_command(
                 labels=read_labels(labels) if labels else None,
                 runtime=runtime,
                 max_pixels=max_pixels,
+                batch=batch,
                 resume=resume,
                 overwrite=overwrite,
                 engine=engine,

@@ -7,13 +7,14 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
+from itertools import chain
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
 from tfzoo.detector import Detector
 from tfzoo.engines.work import Item, Job, detect, draw, read
 from tfzoo.errors import ImageError
-from tfzoo.pipeline import in_order
+from tfzoo.pipeline import READERS, batched, in_order
 from tfzoo.sources import ImageFile
 from tfzoo.writers import (
     ImageResult,
@@ -35,9 +36,6 @@ _WAITING_PICTURES = 4
 
 #: Results that are made into rows together: cheaper than one by one, and few enough in memory.
 _ROWS_AT_ONCE = 32
-
-#: Threads that read; twice as many images may lie ready.
-_READERS = 3
 
 
 def run(
@@ -103,10 +101,12 @@ class Pipeline:
         """The items with their results, in order; pictures of them may still be drawn."""
         job = self._job
         with (
-            closing(in_order(lambda item: read(item, job.max_pixels), items, _READERS)) as images,
-            closing(in_order(self._detect, (i for _, i in images), self._slots)) as found,
+            closing(in_order(lambda item: read(item, job.max_pixels), items, READERS)) as images,
+            closing(
+                in_order(self._detect, batched((i for _, i in images), job.batch), self._slots)
+            ) as found,
         ):
-            for _, item in found:
+            for item in chain.from_iterable(several for _, several in found):
                 if job.pictures and item.image is not None:
                     while len(self._pictures) >= _WAITING_PICTURES:
                         self._pictures.popleft().result()
@@ -118,10 +118,10 @@ class Pipeline:
         while self._pictures:
             self._pictures.popleft().result()
 
-    def _detect(self, item: Item) -> Item:
+    def _detect(self, items: Sequence[Item]) -> list[Item]:
         detector = self._free.get()
         try:
-            return detect(detector, item, self._job)
+            return detect(detector, items, self._job)
         finally:
             self._free.put(detector)
 

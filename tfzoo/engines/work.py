@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -34,6 +34,7 @@ class Job:
         max_detections: Kept of one image, best first, or None for all.
         max_pixels: Larger images fail.
         pictures: Whether annotated pictures are written.
+        batch: Images detected in one call, where the model takes several.
         out: The output folder.
         part_images: Images in a part.
         columns: Columns of the parts.
@@ -49,6 +50,7 @@ class Job:
     max_detections: int | None
     max_pixels: int
     pictures: bool
+    batch: int
     part_images: int
     columns: Columns
 
@@ -96,15 +98,23 @@ def read(item: Item, max_pixels: int) -> Item:
         return _failed(item, error)
 
 
-def detect(detector: Detector, item: Item, job: Job) -> Item:
-    """The item with what was found in it, or with the reason why the model fails on it."""
-    if item.image is None:
-        return item
+def detect(detector: Detector, items: Sequence[Item], job: Job) -> list[Item]:
+    """The items with what was found in them, or with the reason why the model fails on one.
+
+    Where a batch fails as a whole, its images are detected one by one: a bad one stops no other.
+    """
+    images = [item.image for item in items if item.image is not None]
     try:
-        found = kept(detector.detect(item.image, job.min_score), job)
+        several = iter(detector.detect_batch(images, job.min_score))
+        return [item if item.image is None else _found(item, next(several), job) for item in items]
     except Exception as error:  # Runtimes raise what they like on an image they can't take.
-        return _failed(item, error)
-    return replace(item, result=replace(item.result, found=found))
+        if len(items) > 1:
+            return [one for item in items for one in detect(detector, [item], job)]
+        return [_failed(items[0], error)]
+
+
+def _found(item: Item, found: Detections, job: Job) -> Item:
+    return replace(item, result=replace(item.result, found=kept(found, job)))
 
 
 def _failed(item: Item, error: Exception) -> Item:

@@ -45,7 +45,7 @@ class Runtime(Protocol):
     """An opened model.
 
     Attributes:
-        name: `tensorflow`, `openvino` or `onnx`.
+        name: As `NEEDS` lists them.
         version: The runtime's version.
         device: The device really used, such as `cpu` or `gpu:0`.
         signature: What the model takes and returns.
@@ -58,8 +58,8 @@ class Runtime(Protocol):
     signature: Signature
     workers: int
 
-    def run(self, image: NDArray[Any]) -> Mapping[str, NDArray[Any]]:
-        """Runs the model on a batch of one, shaped as its input; from any thread.
+    def run(self, images: NDArray[Any]) -> Mapping[str, NDArray[Any]]:
+        """Runs the model on a batch, shaped as its input; from any thread.
 
         Raises:
             UsageError: The batch holds more images than the model takes.
@@ -67,10 +67,35 @@ class Runtime(Protocol):
         ...
 
 
+def takes_batches(signature: Signature) -> bool:
+    """Whether the first dimension of a model's input is free."""
+    return len(signature.inputs) == 1 and signature.inputs[0].shape[:1] == (None,)
+
+
+def check_batch(signature: Signature, images: NDArray[Any]) -> None:
+    """Refuses a batch of more images than a model takes.
+
+    The exports loop over the first image only, and would drop the others without a word.
+
+    Raises:
+        UsageError: It is such a batch.
+    """
+    if images.shape[0] != 1 and not takes_batches(signature):
+        raise UsageError(
+            f"the model takes a batch of 1, got {images.shape[0]}; run the images one by one"
+        )
+
+
 Opener = Callable[[Path, str, bool], Runtime]
 
 #: Runtime name to the module it needs; `open_runtime` imports ours of the same name.
-NEEDS = {"tensorflow": "tensorflow", "openvino": "openvino", "onnx": "onnxruntime"}
+NEEDS = {
+    "tensorflow": "tensorflow",
+    "frozen": "tensorflow",
+    "xla": "tensorflow",
+    "openvino": "openvino",
+    "onnx": "onnxruntime",
+}
 
 
 def installed(name: str) -> bool:
@@ -82,7 +107,7 @@ def open_runtime(name: str, model: Path, device: str = "auto", throughput: bool 
     """Opens a model.
 
     Args:
-        name: `tensorflow`, `openvino` or `onnx`.
+        name: One of `NEEDS`.
         model: Folder with `saved_model.pb`, or an `.onnx` file.
         device: `auto` (a GPU where there is one), `cpu`, `gpu` or `gpu:1`.
         throughput: Prefer many images a second over the latency of one.
@@ -96,7 +121,7 @@ def open_runtime(name: str, model: Path, device: str = "auto", throughput: bool 
     if name not in NEEDS:
         raise UsageError(f"no runtime is called '{name}'; runtimes are {', '.join(NEEDS)}")
     if not installed(name):
-        extra = "" if name == "tensorflow" else f"[{name}]"
+        extra = "" if NEEDS[name] == "tensorflow" else f"[{name}]"
         raise RuntimeUnavailableError(
             f"runtime {name} needs {NEEDS[name]}, which is not installed: "
             f"pip install 'tfzoo{extra}'"

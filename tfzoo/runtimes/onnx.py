@@ -9,8 +9,8 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from tfzoo.errors import DeviceError, ModelFormatError, UsageError
-from tfzoo.runtimes import Signature, TensorInfo
+from tfzoo.errors import DeviceError, ModelFormatError
+from tfzoo.runtimes import Signature, TensorInfo, check_batch
 
 # ONNX's names of the element types that images and detections come in.
 _DTYPES = {
@@ -65,16 +65,12 @@ class OnnxRuntime:
             tuple(_info(value) for value in self._session.get_outputs()),
         )
 
-    def run(self, image: NDArray[Any]) -> Mapping[str, NDArray[Any]]:
+    def run(self, images: NDArray[Any]) -> Mapping[str, NDArray[Any]]:
         """See `Runtime.run`."""
-        entry = self.signature.inputs[0]
-        if entry.shape and entry.shape[0] not in (None, image.shape[0]):
-            raise UsageError(
-                f"the model takes a batch of {entry.shape[0]}, got {image.shape[0]}; run the "
-                "images one by one"
-            )
+        check_batch(self.signature, images)
         names = [info.name for info in self.signature.outputs]
-        return dict(zip(names, self._session.run(names, {entry.name: image}), strict=True))
+        given = {self.signature.inputs[0].name: images}
+        return dict(zip(names, self._session.run(names, given), strict=True))
 
 
 def open_model(path: Path, device: str, throughput: bool = False) -> OnnxRuntime:

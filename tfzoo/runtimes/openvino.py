@@ -11,16 +11,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tfzoo.cut import Cut
-from tfzoo.errors import DeviceError, ModelFormatError, UsageError
-from tfzoo.runtimes import Signature, TensorInfo
+from tfzoo.errors import DeviceError, ModelFormatError
+from tfzoo.runtimes import Signature, TensorInfo, check_batch
 
 if TYPE_CHECKING:
     import openvino as ov
 
-    from tfzoo.pipeline_config import PipelineConfig
 
-#: A compiled model, as `write_compiled` leaves it in a prepared folder.
+#: A compiled model, as `openvino_graph.write_prepared` leaves it in a prepared folder.
 COMPILED = "model.blob"
 
 
@@ -40,12 +38,12 @@ class OpenVINORuntime:
         target = choose_device(core, device)
         self.version: str = ov.__version__.split("-")[0]
         self.device = "cpu" if target == "CPU" else "gpu:0"
-        options = _options(throughput)
+        settings = options(throughput)
         compiled = path / COMPILED
         if compiled.is_file():
-            self._model = core.import_model(compiled.read_bytes(), target, options)
+            self._model = core.import_model(compiled.read_bytes(), target, settings)
         else:
-            self._model = core.compile_model(read_model(core, path), target, options)
+            self._model = core.compile_model(read_model(core, path), target, settings)
         self.signature = Signature(
             tuple(_info(port) for port in self._model.inputs),
             tuple(_info(port) for port in self._model.outputs),
@@ -57,16 +55,12 @@ class OpenVINORuntime:
         for _ in range(requests):
             self._requests.put(self._model.create_infer_request())
 
-    def run(self, image: NDArray[Any]) -> Mapping[str, NDArray[Any]]:
+    def run(self, images: NDArray[Any]) -> Mapping[str, NDArray[Any]]:
         """See `Runtime.run`."""
-        # A second image would be dropped without a word: the exports loop over the first only.
-        if image.shape[0] != 1:
-            raise UsageError(
-                f"the model takes a batch of 1, got {image.shape[0]}; run one image after another"
-            )
+        check_batch(self.signature, images)
         request = self._requests.get()
         try:
-            request.infer({0: image}, share_inputs=True)
+            request.infer({0: images}, share_inputs=True)
             return {
                 info.name: request.get_output_tensor(i).data.copy()
                 for i, info in enumerate(self.signature.outputs)
@@ -80,7 +74,8 @@ def open_model(path: Path, device: str, throughput: bool = False) -> OpenVINORun
     return OpenVINORuntime(path, device, throughput)
 
 
-def _options(throughput: bool) -> dict[str, str]:
+def options(throughput: bool) -> dict[str, str]:
+    """How models are compiled and run."""
     return {
         "PERFORMANCE_HINT": "THROUGHPUT" if throughput else "LATENCY",
         # Where the processor has bfloat16, OpenVINO would use it unasked and change the scores.
@@ -131,46 +126,6 @@ def read_model(core: ov.Core, path: Path) -> ov.Model:
             f"{path} can't be opened by OpenVINO: {reason}. Expected a SavedModel folder; try "
             "--runtime tensorflow"
         ) from None
-
-
-def write_compiled(source: Path, folder: Path, config: PipelineConfig) -> tuple[Cut, str]:
-    """Converts a model, cut where that is possible, and compiles it for this processor.
-
-    Writes `model.xml` and `model.bin` (OpenVINO's IR, the weights kept in single precision) and
-    `model.blob` (compiled).
-
-    Args:
-        source: The SavedModel folder.
-        folder: An empty folder.
-        config: The model's parameters, where they are known.
-
-    Returns:
-        What is left to do outside, and in a sentence why.
-
-    Raises:
-        ModelFormatError: OpenVINO can't read it.
-    """
-    import openvino as ov
-
-    from tfzoo.runtimes.openvino_graph import cut_before_nms, split_at_network, split_large_topk
-
-    core = ov.Core()
-    model = read_model(core, source)
-    raw, note = cut_before_nms(model, config.postprocessing)
-    cut = Cut()
-    if raw is not None:
-        model, before, resized = split_at_network(raw, config.resizer)
-        cut = Cut(before, config.postprocessing)
-        note += f"; {resized}"
-    elif split := split_large_topk(model):
-        note += f"; {split} large TopK done in two steps"
-    ov.save_model(model, str(folder / "model.xml"), compress_to_fp16=False)
-    compiled = core.compile_model(
-        core.read_model(str(folder / "model.xml")), "CPU", _options(False)
-    )
-    blob = compiled.export_model()
-    (folder / COMPILED).write_bytes(blob if isinstance(blob, bytes) else blob.getvalue())
-    return cut, note
 
 
 def _info(port: Any) -> TensorInfo:

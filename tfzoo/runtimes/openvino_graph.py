@@ -1,18 +1,27 @@
-"""Surgery on graphs that OpenVINO has read: what changes the speed and no result."""
+"""A model's form for OpenVINO, and the surgery on its graph: what changes the speed, no result."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tfzoo.postprocess import PostProcessing
+from tfzoo.cut import Cut
+from tfzoo.pipeline_config import PipelineConfig
+from tfzoo.postprocess import (
+    RAW_BOXES,
+    RAW_SCORES,
+    NmsNode,
+    PostProcessing,
+    RawOutput,
+    why_whole,
+)
 from tfzoo.preprocess import Preprocessing, Resizer, find_preprocessing
+from tfzoo.runtimes.openvino import COMPILED, options, read_model
 
 if TYPE_CHECKING:
     import openvino as ov
-
-_BOXES, _SCORES = "raw_detection_boxes", "raw_detection_scores"
 
 # Operations that only rearrange their first input.
 _REARRANGE = {
@@ -32,6 +41,44 @@ _REARRANGE = {
 _LARGE = 10_000
 
 
+def write_prepared(source: Path, folder: Path, config: PipelineConfig) -> tuple[Cut, str]:
+    """Converts a model, cut where that is possible, and compiles it for this processor.
+
+    Writes `model.xml` and `model.bin` (OpenVINO's IR, the weights kept in single precision) and
+    `model.blob` (compiled).
+
+    Args:
+        source: The SavedModel folder.
+        folder: An empty folder.
+        config: The model's parameters, where they are known.
+
+    Returns:
+        What is left to do outside, and in a sentence why.
+
+    Raises:
+        ModelFormatError: OpenVINO can't read it.
+    """
+    import openvino as ov
+
+    core = ov.Core()
+    model = read_model(core, source)
+    raw, note = cut_before_nms(model, config.postprocessing)
+    cut = Cut()
+    if raw is not None:
+        model, before, resized = split_at_network(raw, config.resizer)
+        cut = Cut(before, config.postprocessing)
+        note += f"; {resized}"
+    elif split := split_large_topk(model):
+        note += f"; {split} large TopK done in two steps"
+    ov.save_model(model, str(folder / "model.xml"), compress_to_fp16=False)
+    compiled = core.compile_model(
+        core.read_model(str(folder / "model.xml")), "CPU", options(throughput=False)
+    )
+    blob = compiled.export_model()
+    (folder / COMPILED).write_bytes(blob if isinstance(blob, bytes) else blob.getvalue())
+    return cut, note
+
+
 def cut_before_nms(
     model: ov.Model, parameters: PostProcessing | None
 ) -> tuple[ov.Model | None, str]:
@@ -42,11 +89,11 @@ def cut_before_nms(
     """
     import openvino as ov
 
-    reason = why_whole(model, parameters)
+    reason = _why_whole(model, parameters)
     if reason:
         return None, reason
-    raw = [port for port in model.outputs if port.get_names() & {_BOXES, _SCORES}]
-    return ov.Model(raw, model.get_parameters(), "cut"), f"cut at {_BOXES} and {_SCORES}"
+    raw = [port for port in model.outputs if port.get_names() & {RAW_BOXES, RAW_SCORES}]
+    return ov.Model(raw, model.get_parameters(), "cut"), f"cut at {RAW_BOXES} and {RAW_SCORES}"
 
 
 def split_at_network(
@@ -76,7 +123,7 @@ def split_at_network(
     front = ov.Core().compile_model(
         ov.Model([image], model.get_parameters(), "front"),
         "CPU",
-        {"INFERENCE_PRECISION_HINT": "f32"},
+        options(throughput=False),
     )
     before, note = find_preprocessing(resizer, lambda picture: front([picture[None]])[0][0])
     if before is None:
@@ -113,7 +160,7 @@ def _entrance(model: ov.Model, size: tuple[int, int]) -> tuple[ov.Output, bool] 
     return None
 
 
-def _depends(outputs: list[ov.Output], source: tuple[str, int], past: ov.Output) -> bool:
+def _depends(outputs: list[ov.Output], source: str, past: ov.Output) -> bool:
     """Whether outputs depend on a tensor by any way that does not lead through another."""
     seen = {_identity(past)}
     waiting = list(outputs)
@@ -191,41 +238,28 @@ def _split_topk(node: Any) -> bool:
     return True
 
 
-def why_whole(model: ov.Model, parameters: PostProcessing | None) -> str:
-    """Why a graph can't be cut before its NMS; empty where it can.
+def _why_whole(model: ov.Model, parameters: PostProcessing | None) -> str:
+    outputs = {
+        name: RawOutput(_identity(_root(port)), _sizes(port), _sizes(_root(port)))
+        for port in model.outputs
+        for name in port.get_names()
+    }
+    nodes = [
+        NmsNode(
+            _identity(_root(op.input_value(0))),
+            _identity(_root(op.input_value(1))),
+            _constant(op.input_value(3)),
+            _constant(op.input_value(4)),
+        )
+        for op in model.get_ops()
+        if op.get_type_name() == "NonMaxSuppression"
+    ]
+    return why_whole(outputs, nodes, parameters)
 
-    A graph is cut only where its NMS nodes, one a class, are seen to work on just what it returns
-    as `raw_detection_boxes` and `raw_detection_scores`, with the limits that the parameters say.
-    Two-stage models fail here: their NMS works on boxes of each class, which they do not return.
-    """
-    outputs = {name: port for port in model.outputs for name in port.get_names()}
-    if not {_BOXES, _SCORES} <= set(outputs):
-        return f"it has no {_BOXES}"
-    if parameters is None:
-        return "the parameters of its post-processing are not known"
-    boxes, scores = _root(outputs[_BOXES]), _root(outputs[_SCORES])
-    shapes = [outputs[name].get_partial_shape() for name in (_BOXES, _SCORES)]
-    if any(shape.is_dynamic or len(shape) != 3 or shape[0] != 1 for shape in shapes):
-        return f"its {_BOXES} have no fixed shape"
-    nodes = [op for op in model.get_ops() if op.get_type_name() == "NonMaxSuppression"]
-    background = shapes[1].to_shape()[2] - parameters.num_classes
-    if background not in (0, 1) or len(nodes) != parameters.num_classes:
-        return f"it has {len(nodes)} NMS nodes for {parameters.num_classes} classes"
-    for output, root in ((outputs[_BOXES], boxes), (outputs[_SCORES], scores)):
-        shape = root.get_partial_shape()
-        if shape.is_dynamic or np.prod(shape.to_shape()) != np.prod(output.shape):
-            return "its raw outputs are a choice out of more"
-    for node in nodes:
-        found = [_identity(_root(node.input_value(i))) for i in (0, 1)]
-        if found != [_identity(boxes), _identity(scores)]:
-            return "its NMS works on other tensors than its raw outputs"
-        limits = [_constant(node.input_value(i)) for i in (3, 4)]
-        if limits != [
-            np.float32(parameters.iou_threshold),
-            np.float32(parameters.score_threshold),
-        ]:
-            return "its NMS has other limits than its pipeline.config"
-    return ""
+
+def _sizes(port: ov.Output) -> tuple[int, ...] | None:
+    shape = port.get_partial_shape()
+    return None if shape.is_dynamic else tuple(shape.to_shape())
 
 
 def _root(port: ov.Output) -> ov.Output:
@@ -241,9 +275,9 @@ def _root(port: ov.Output) -> ov.Output:
         port = node.input_value(0)
 
 
-def _identity(port: ov.Output) -> tuple[str, int]:
+def _identity(port: ov.Output) -> str:
     # `get_name` is unique within a graph, and two handles of one output do not compare equal.
-    return port.get_node().get_name(), port.get_index()
+    return f"{port.get_node().get_name()}:{port.get_index()}"
 
 
 def _constant(port: ov.Output) -> Any:

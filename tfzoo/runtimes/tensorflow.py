@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tfzoo.errors import DeviceError, ModelFormatError, UsageError
-from tfzoo.runtimes import Signature, TensorInfo
+from tfzoo.errors import DeviceError, ModelFormatError
+from tfzoo.runtimes import Signature, TensorInfo, check_batch
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -57,17 +57,13 @@ class TensorFlowRuntime:
             tuple(_info(name, spec) for name, spec in self._function.structured_outputs.items()),
         )
 
-    def run(self, image: NDArray[Any]) -> Mapping[str, NDArray[Any]]:
+    def run(self, images: NDArray[Any]) -> Mapping[str, NDArray[Any]]:
         """See `Runtime.run`."""
         import tensorflow as tf
 
-        # A second image would be dropped without a word: the exports loop over the first only.
-        if image.shape[0] != 1:
-            raise UsageError(
-                f"the export takes a batch of 1, got {image.shape[0]}; run the images one by one"
-            )
+        check_batch(self.signature, images)
         with tf.device(self._device):
-            results = self._function(**{self.signature.inputs[0].name: tf.constant(image)})
+            results = self._function(**{self.signature.inputs[0].name: tf.constant(images)})
         return {name: value.numpy() for name, value in results.items()}
 
 
