@@ -100,7 +100,7 @@ def recommend_command(
         max_latency_ms=None if max_latency is None else parse_latency_ms(max_latency),
     )
     if as_json:
-        print_json([_summary(point) for point in chosen])
+        print_json([_summary(point, metric) for point in chosen])
         return
     table = plain_table()
     table.add_column("name", no_wrap=True)
@@ -111,6 +111,10 @@ def recommend_command(
             point.name, f"{point.accuracy(metric):g}", f"{point.latency_ms:.4g}", f"{point.fps:.4g}"
         )
     out.print(table)
+    if "measured" in (accuracy_from, speed_from):
+        for point in chosen:
+            remarks = " ".join(point.remarks(metric))
+            out.print(f"{point.name}: {remarks}", style="dim", markup=False)
     if speed_from == "reported":
         out.print(
             "Reported times are of hardware the zoo does not state: take them as relative. YOLOv5 "
@@ -119,7 +123,7 @@ def recommend_command(
         )
 
 
-def _summary(point: Point) -> dict[str, Any]:
+def _summary(point: Point, metric: Metric) -> dict[str, Any]:
     return {
         "id": point.id,
         "name": point.name,
@@ -130,4 +134,5 @@ def _summary(point: Point) -> dict[str, Any]:
         "mask_map": point.mask_map,
         "latency_ms": point.latency_ms,
         "fps": point.fps,
+        "notes": list(point.remarks(metric)),
     }
