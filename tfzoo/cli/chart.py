@@ -55,6 +55,8 @@ def chart_command(
 ) -> None:
     """Draw accuracy against speed, with the Pareto front and a budget to drag.
 
+    Where --results holds measurements, the page has menus to choose reported or measured figures.
+
     Example: tfzoo chart --out chart.html --out chart.png
     """
     drawn = draw_chart(
