@@ -78,7 +78,7 @@ def test_yolov5_is_corrected_to_release_4_by_the_blogs_own_factor_and_not_compar
         "yolov5x": (50.1, 104),
     }
     assert not any(p.comparable for p in yolo.values())
-    assert all("batch 32" in p.notes[0] for p in yolo.values())
+    assert all("batch 32" in p.speed_notes[0] for p in yolo.values())
 
 
 def test_the_front_leaves_out_what_is_beaten_and_keeps_equals() -> None:
@@ -166,6 +166,10 @@ def test_a_models_name_cannot_end_the_pages_script(tmp_path: Path) -> None:
     page = save_chart(build_chart(chart_rows([nasty], [])), tmp_path / "chart.html").read_text()
     assert "alert(1)" in page
     assert "</script><script>alert(1)" not in page
+
+
+def test_an_ending_works_in_capitals_too(tmp_path: Path) -> None:
+    assert save_chart(draw_chart(), tmp_path / "CHART.SVG").read_text().startswith("<svg")
 
 
 def test_an_unknown_ending_names_those_that_work(tmp_path: Path) -> None:

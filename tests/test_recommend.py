@@ -3,9 +3,11 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+from tests.test_timing_table import add, rate
 from tfzoo.chart import METRICS, reported_points
 from tfzoo.errors import NothingQualifiesError, UsageError
 from tfzoo.manifest import load_manifest
@@ -84,3 +86,15 @@ def test_the_command_fails_where_nothing_qualifies() -> None:
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 3
     assert "Nearest:" in done.stderr
+
+
+def test_the_command_says_what_measured_figures_are_of(tmp_path: Path) -> None:
+    rate(tmp_path, "efficientdet_d0_coco17_tpu-32", 0.33)
+    add(tmp_path, "efficientdet_d0_coco17_tpu-32", 90.0)
+    command = [sys.executable, "-m", "tfzoo", "recommend", "--results", str(tmp_path)]
+    command += ["--accuracy-from", "measured", "--speed-from", "measured"]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    assert "box mAP measured on 5000 images (val2017)." in done.stdout
+    assert "Timed on cpu (Some CPU, 2 cores)" in " ".join(done.stdout.split())
+    done = subprocess.run([*command, "--json"], check=True, capture_output=True, text=True)
+    assert "5000 images" in json.loads(done.stdout)[0]["notes"][0]

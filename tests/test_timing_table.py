@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tfzoo.chart import draw_chart, measured_points, points_from
+from tfzoo.chart import Point, draw_chart, measured_points, pareto_front, points_from
+from tfzoo.chart.points import Origin
 from tfzoo.errors import MeasurementError
 from tfzoo.manifest import load_manifest
 from tfzoo.measure.results import ACCURACY_COLUMNS, append_row
@@ -36,6 +37,21 @@ def add(results: Path, model: str, mean_ms: float | None, **more: object) -> Non
         },
     )
     append_row(results / "timing.csv", TIMING_COLUMNS, timing.to_json())
+
+
+def rate(
+    results: Path,
+    model: str,
+    ap: float,
+    kind: str = "box",
+    images: int = 5000,
+    image_set: str = "val2017",
+    interval: tuple[float, float] | None = None,
+) -> None:
+    low, high = interval or (None, None)
+    row = {"model": model, "kind": kind, "images": images, "image_set": image_set}
+    row |= {"AP": ap, "AP_low": low, "AP_high": high}
+    append_row(results / "accuracy.csv", ACCURACY_COLUMNS, row)
 
 
 def lines(results: Path) -> dict[str, Line]:
@@ -161,13 +177,50 @@ def test_measured_points_feed_the_chart_beside_the_reported(results: Path) -> No
     assert {point.id for point in mixed} == set(TEN_TIMES)
 
 
-def test_measured_accuracy_says_on_how_many_images(results: Path) -> None:
-    row = {"model": D0, "kind": "box", "images": 79, "image_set": "79 images", "AP": 0.4}
-    append_row(results / "accuracy.csv", ACCURACY_COLUMNS, row)
-    points = points_from(load_manifest(), results, accuracy_from="measured", speed_from="measured")
-    found = next(point for point in points if point.id == D0)
-    assert (found.box_map, found.latency_ms) == (40, 390)
-    assert found.notes[0] == "box mAP measured on 79 images (79 images)."
+def test_measured_figures_say_what_they_are_of(results: Path) -> None:
+    rate(results, D0, 0.4, images=79, image_set="other", interval=(0.38, 0.42))
+    manifest = load_manifest()
+
+    def found(accuracy_from: Origin, speed_from: Origin) -> Point:
+        points = points_from(manifest, results, accuracy_from=accuracy_from, speed_from=speed_from)
+        return next(point for point in points if point.id == D0)
+
+    rated = "box mAP measured on 79 images (other), 95 % interval 38.0 to 42.0."
+    timed = "Timed on cpu (Some CPU, 2 cores), tensorflow 2.20.0, generated 600x600."
+    measured = found("measured", "measured")
+    assert (measured.box_map, measured.latency_ms) == (40, 390)
+    assert measured.remarks("box") == (rated, timed)
+    assert measured.remarks("keypoint") == (timed,)
+    # Of the axis that is reported nothing was measured, whatever the folder holds.
+    assert found("reported", "measured").remarks("box") == (timed,)
+    assert found("measured", "reported").remarks("box") == (rated,)
+
+
+def test_what_disturbed_a_time_stands_by_its_point(results: Path) -> None:
+    add(results, D2, 1340, notes="other processes used 1.9 cores (of 2)")
+    point = next(p for p in measured_points(load_manifest(), results) if p.id == D2)
+    assert point.speed_notes[1] == "Disturbed while timed: other processes used 1.9 cores (of 2)."
+
+
+def test_a_map_of_other_images_than_most_decides_nothing(results: Path) -> None:
+    manifest = load_manifest()
+    (demo,) = manifest.demo
+    add(results, demo.id, 8.0)
+    rate(results, demo.id, 0.66, images=60, image_set="held-out")
+
+    def front() -> set[str]:
+        return {point.id for point in pareto_front(measured_points(manifest, results))}
+
+    # Alone it has nothing to be compared with.
+    assert front() == {demo.id}
+    rate(results, D0, 0.33)
+    assert front() == {D0}
+    rate(results, D1, 0.38)
+    assert front() == {D0, D1}
+    point = next(p for p in measured_points(manifest, results) if p.id == demo.id)
+    assert point.family == "other"
+    assert "not comparable: most have 5000 images (val2017)" in point.remarks("box")[1]
+    assert "of little use on photographs" in point.remarks("box")[0]
 
 
 def test_a_chart_offers_measured_figures_where_there_are_any(results: Path, tmp_path: Path) -> None:
@@ -175,7 +228,27 @@ def test_a_chart_offers_measured_figures_where_there_are_any(results: Path, tmp_
         parameters = draw_chart(**options).to_dict()["params"]  # type: ignore[arg-type]
         return {p["name"] for p in parameters if "bind" in p and p["bind"] != "legend"}
 
-    assert "speed_from" in menus(results=results, speed_from="measured")
-    assert "speed_from" not in menus()
-    with pytest.raises(MeasurementError, match="tfzoo benchmark NAME"):
-        draw_chart(results=tmp_path / "none", speed_from="measured")
+    choices = {"accuracy_from", "speed_from"}
+    assert not menus() & choices
+    assert menus(results=results, speed_from="measured") & choices == {"speed_from"}
+    rate(results, D0, 0.33)
+    assert menus(results=results) >= choices
+
+
+@pytest.mark.parametrize("draw", [True, False], ids=["chart", "recommend"])
+def test_measured_figures_that_are_not_there_are_refused_with_how_to_make_them(
+    results: Path, draw: bool
+) -> None:
+    def ask(folder: Path, accuracy_from: Origin, speed_from: Origin) -> None:
+        origins: dict[str, Origin] = {"accuracy_from": accuracy_from, "speed_from": speed_from}
+        if draw:
+            draw_chart(results=folder, **origins)  # type: ignore[arg-type]
+        else:
+            points_from(load_manifest(), folder, **origins)
+
+    with pytest.raises(MeasurementError, match=r"no measured time.*tfzoo benchmark NAME"):
+        ask(results / "none", "reported", "measured")
+    # Times alone are no accuracy.
+    with pytest.raises(MeasurementError, match=r"no measured mAP.*tfzoo evaluate NAME"):
+        ask(results, "measured", "measured")
+    ask(results, "reported", "measured")

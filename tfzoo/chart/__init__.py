@@ -20,8 +20,9 @@ from tfzoo.chart.points import (
     pareto_front,
     points_from,
     reported_points,
+    require_measured,
 )
-from tfzoo.errors import MeasurementError, OutputError, RuntimeUnavailableError, UsageError
+from tfzoo.errors import OutputError, RuntimeUnavailableError, UsageError
 from tfzoo.manifest import Manifest, load_manifest
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def draw_chart(
 
     Raises:
         RuntimeUnavailableError: Altair is not installed.
-        MeasurementError: The measurements can't be read, or there are none to begin with.
+        MeasurementError: The measurements can't be read, or lack what to begin with.
     """
     if find_spec("altair") is None or find_spec("vl_convert") is None:
         raise RuntimeUnavailableError(
@@ -76,12 +77,9 @@ def draw_chart(
     from tfzoo.chart.spec import build_chart, chart_rows
 
     manifest = manifest or load_manifest()
-    measured = measured_points(manifest, Path(results)) if results is not None else []
-    if not measured and "measured" in (accuracy_from, speed_from):
-        raise MeasurementError(
-            f"{results or 'no results folder'} holds no measurement to show; make some with: "
-            "tfzoo benchmark NAME, tfzoo evaluate NAME"
-        )
+    folder = None if results is None else Path(results)
+    measured = measured_points(manifest, folder) if folder is not None else []
+    require_measured(measured, folder, accuracy_from=accuracy_from, speed_from=speed_from)
     rows = chart_rows(reported_points(manifest), as_printed_points(manifest), measured)
     return build_chart(
         rows,
@@ -103,10 +101,11 @@ def save_chart(drawn: alt.LayerChart, path: str | Path) -> Path:
         OutputError: The file can't be written.
     """
     path = Path(path)
-    if path.suffix not in FORMATS:
+    suffix = path.suffix.lower()
+    if suffix not in FORMATS:
         raise UsageError(f"{path}: a chart is written as {', '.join(FORMATS)}; name such a file")
     specification = drawn.to_dict()
-    content = _page(specification) if path.suffix == ".html" else _picture(drawn, path.suffix)
+    content = _page(specification) if suffix == ".html" else _picture(drawn, suffix)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
@@ -144,6 +143,19 @@ def _page(specification: dict[str, Any]) -> bytes:
         "does not state; compare them with each other, not with a stopwatch.",
         f"YOLOv5: {NOT_COMPARABLE}.",
     ]
+    menus = {parameter["name"] for parameter in specification["params"] if "bind" in parameter}
+    if not menus & {"accuracy_from", "speed_from"}:
+        about.append(
+            "All figures here are reported ones. To choose your own machine's beside them, measure "
+            "with: tfzoo benchmark NAME, tfzoo evaluate NAME; then draw again with: tfzoo chart "
+            "--results DIR (where those wrote; results, if nothing was said)."
+        )
+    else:
+        about.append(
+            "A measured point says on hover which images its mAP and which machine its time is of. "
+            "A diamond is none of the zoo's models: one of your own, a stand-in or the embedded "
+            "one. Hollow is also a mAP that was measured on other images than most models'."
+        )
     template = Path(__file__).with_name("page.html").read_text()
     filled = {
         "about": "".join(f"<li>{html.escape(line)}</li>" for line in about),
@@ -152,6 +164,7 @@ def _page(specification: dict[str, Any]) -> bytes:
         ),
         "specification": _script(specification),
         "colours": _script(dict((*FAMILIES.values(), OTHER))),
+        "other": _script(OTHER[0]),
     }
     return re.sub(r"\{\{(\w+)\}\}", lambda match: filled[match[1]], template).encode()
 

@@ -28,7 +28,8 @@ FAMILIES = {
     "yolov5": ("YOLOv5", "#6b6b6b"),
     "extremenet": ("ExtremeNet", "#b8860b"),
 }
-OTHER = ("other", "#56b4e9")
+#: What was measured beside them: models of one's own, stand-ins, the embedded one.
+OTHER = ("not of the zoo", "#56b4e9")
 
 #: The blog prints FPS with two decimals, and 12.5 may be rounded either way.
 HALF_PRINTED_DIGIT = 0.00501
@@ -58,8 +59,11 @@ def chart_rows(
                 f"{name}_fps": point.fps,
                 f"{name}_latency_ms": point.latency_ms,
                 f"{name}_comparable": point.comparable,
+                f"{name}_other_images": point.other_images,
                 f"{name}_notes": " ".join(point.notes),
+                f"{name}_speed_notes": " ".join(point.speed_notes),
             }
+            row |= {f"{name}_{metric}_note": note for metric, note in point.accuracy_notes.items()}
         rows.append(row)
     return rows
 
@@ -96,21 +100,25 @@ def build_chart(
         empty=False,
         value=[{"family": family} for family in colours],
     )
+    legend = alt.Legend(
+        title=None,
+        orient="top",
+        columns=alt.expr("width < 500 ? 2 : 8"),
+        labelFontSize=13,
+        symbolSize=150,
+        symbolStrokeWidth=0,
+        symbolOpacity=1,
+        rowPadding=8,
+        offset=44,
+    )
     colour = alt.Color(
         "family:N",
         scale=alt.Scale(domain=list(colours), range=list(colours.values())),
-        legend=alt.Legend(
-            title=None,
-            orient="top",
-            columns=alt.expr("width < 500 ? 2 : 8"),
-            labelFontSize=13,
-            symbolSize=150,
-            symbolType="circle",
-            symbolStrokeWidth=0,
-            symbolOpacity=1,
-            rowPadding=8,
-            offset=44,
-        ),
+        legend=legend,
+    )
+    shapes = ["diamond" if name == OTHER[0] else "circle" for name in colours]
+    shape = alt.Shape(
+        "family:N", scale=alt.Scale(domain=list(colours), range=shapes), legend=legend
     )
     across = alt.X(
         "across:Q",
@@ -119,7 +127,7 @@ def build_chart(
     )
     up = alt.Y(
         "map:Q",
-        scale=alt.Scale(zero=False, padding=24),
+        scale=alt.Scale(zero=False, nice=False, padding=24),
         axis=alt.Axis(title=None, gridColor="#e8e8e8", tickCount=8),
     )
     base = alt.Chart().encode(x=across, y=up)
@@ -144,7 +152,7 @@ def build_chart(
             fillOpacity=alt.expr("datum.comparable ? 1 : 0"),
             tooltip=alt.expr("datum.tip"),
         )
-        .encode(color=colour, fill=colour, opacity=faded)
+        .encode(color=colour, fill=colour, shape=shape, opacity=faded)
         .add_params(families)
         .properties(name="models")
     )
@@ -153,28 +161,29 @@ def build_chart(
     inside = "speed == 'fps' ? scale('x', datum.across) < 0.6 * width "
     inside += ": scale('x', datum.across) < 0.4 * width"
     rightwards = f"(datum.crowded ? !({inside}) : ({inside}))"
-    names = (
-        base.transform_filter("datum.front")
-        .transform_window(
-            last_map="lag(map)",
-            last_fps="lag(fps)",
-            sort=[alt.SortField("fps", order="descending")],
-            frame=[None, 0],
-        )
-        .transform_calculate(
-            crowded="isValid(datum.last_map) && abs(datum.map - datum.last_map) < 0.25 "
-            "&& datum.last_fps < 1.5 * datum.fps"
-        )
-        .mark_text(
+    fronts = base.transform_filter("datum.front").transform_window(
+        last_map="lag(map)",
+        last_fps="lag(fps)",
+        sort=[alt.SortField("fps", order="descending")],
+        frame=[None, 0],
+    )
+    crowded = fronts.transform_calculate(
+        crowded="isValid(datum.last_map) && abs(datum.map - datum.last_map) < 0.25 "
+        "&& datum.last_fps < 1.5 * datum.fps"
+    )
+
+    def names(**paint: Any) -> Any:
+        return crowded.mark_text(
             fontSize=11,
-            color="#333333",
             align=alt.expr(f"{rightwards} ? 'left' : 'right'"),
             dx=alt.expr(f"{rightwards} ? 8 : -8"),
             dy=alt.expr("datum.crowded ? 11 : -7"),
-            text=alt.expr("width < 500 ? '' : datum.label"),
-        )
-        .encode(opacity=faded)
-    )
+            text=alt.expr(f"width < 500 ? '' : datum.label + ({_OWN} ? ' ({OTHER[0]})' : '')"),
+            **paint,
+        ).encode(opacity=faded)
+
+    # White around a name keeps the lines below it from striking it out.
+    halos = names(color="white", stroke="white", strokeWidth=4, strokeJoin="round")
     one = alt.Data(values=[{}])
     # Placed by hand, so that a budget beyond the models does not stretch the axes.
     limit = alt.Chart(one).mark_rule(color="#c08a00", strokeWidth=1.5, clip=True)
@@ -196,8 +205,9 @@ def build_chart(
         alt.Chart(one)
         .mark_text(
             text=alt.expr(
-                "speed == 'fps' ? 'images a second (log): faster →' "
-                ": 'milliseconds an image (log): ← faster'"
+                "(speed == 'fps' ? 'images a second, ' : 'ms an image, ') "
+                f"+ {_layer('speed_from')} "
+                "+ (speed == 'fps' ? ' (log): faster →' : ' (log): ← faster')"
             ),
             fontSize=12,
             fontWeight="bold",
@@ -205,16 +215,19 @@ def build_chart(
         .encode(x=alt.value(alt.expr("width / 2")), y=alt.value(alt.expr("height + 36"))),
         alt.Chart(one)
         .mark_text(
-            text=alt.expr("accuracy + ' mAP, % of COCO val2017 (or your images, if measured)'")
-            if _has_measured(rows)
-            else alt.expr("accuracy + ' mAP, % (COCO val2017)'"),
+            text=alt.expr(
+                f"accuracy + ' mAP, % (' + {_layer('accuracy_from')} "
+                "+ (accuracy_from == 'measured' ? '' : ', COCO val2017') + ')'"
+            ),
             fontSize=12,
             fontWeight="bold",
             angle=270,
         )
         .encode(x=alt.value(-42), y=alt.value(alt.expr("height / 2"))),
     ]
-    chart = alt.layer(front_line, *limits, rings, dots, names, *titles, data=_data(rows))
+    chart = alt.layer(
+        front_line, *limits, halos, rings, dots, names(color="#333333"), *titles, data=_data(rows)
+    )
     chart.transform = _transforms()
     return (
         chart.add_params(*parameters)
@@ -241,9 +254,15 @@ def build_chart(
     )
 
 
+#: Whether a row is of a model that is none of the zoo's.
+_OWN = f"datum.family == '{OTHER[0]}'"
+
 #: How to read the marks, in lines short enough for a phone.
 _KEY = (
-    "as_printed && (accuracy_from == 'reported' || speed_from == 'reported') "
+    "accuracy_from == 'measured' || speed_from == 'measured' "
+    "? ['Dashed: the Pareto front. Diamond: not of the zoo.', 'Hollow: not comparable.'"
+    " + (as_printed && accuracy_from != speed_from ? ' Red ring: a slip.' : '')] "
+    ": as_printed "
     "? ['Dashed: Pareto front of the printed figures.', 'Red ring: a slip on these axes.'] "
     ": ['Dashed: the Pareto front.', 'Hollow: not comparable (batch 32).']"
 )
@@ -253,10 +272,6 @@ def _data(rows: Sequence[dict[str, Any]]) -> Any:
     import altair as alt
 
     return alt.Data(name="models", values=list(rows))
-
-
-def _has_measured(rows: Sequence[dict[str, Any]]) -> bool:
-    return any("measured_name" in row for row in rows)
 
 
 def _top_latency(rows: Sequence[dict[str, Any]]) -> int:
@@ -278,7 +293,6 @@ def _parameters(rows: Sequence[dict[str, Any]], **start: Any) -> list[Any]:
     import altair as alt
 
     top = _top_latency(rows)
-    origins = ["reported", "measured"] if _has_measured(rows) else ["reported"]
 
     def choice(name: str, title: str, options: Sequence[str], labels: Sequence[str]) -> Any:
         menu = alt.binding_select(options=list(options), labels=list(labels), name=title)
@@ -294,16 +308,17 @@ def _parameters(rows: Sequence[dict[str, Any]], **start: Any) -> list[Any]:
         choice("accuracy", "Accuracy", METRICS, [f"{metric} mAP" for metric in METRICS]),
         choice("speed", "Speed", ["fps", "latency"], ["FPS", "latency"]),
     ]
-    if len(origins) > 1:
-        chosen += [
-            choice("accuracy_from", "Accuracy figures", origins, origins),
-            choice("speed_from", "Speed figures", origins, origins),
-        ]
-    else:
-        chosen += [
-            alt.param(name="accuracy_from", value="reported"),
-            alt.param(name="speed_from", value="reported"),
-        ]
+    # A menu with one choice is none: an axis that nothing was measured on has no menu.
+    origins = (
+        ("accuracy_from", "Accuracy figures", [f"measured_{metric}" for metric in METRICS]),
+        ("speed_from", "Speed figures", ["measured_fps"]),
+    )
+    for name, title, columns in origins:
+        if any(row.get(column) is not None for row in rows for column in columns):
+            choices = ["reported", "measured"]
+            chosen.append(choice(name, title, choices, choices))
+        else:
+            chosen.append(alt.param(name=name, value="reported"))
     return [
         *chosen,
         alt.param(
@@ -326,21 +341,23 @@ def _parameters(rows: Sequence[dict[str, Any]], **start: Any) -> list[Any]:
 
 def _transforms() -> list[dict[str, Any]]:
     """From a row's layers to the chosen axes, the Pareto front and what the budget leaves."""
-    layers = {
-        "accuracy_layer": "accuracy_from == 'measured' ? 'measured' "
-        ": as_printed ? 'printed' : 'reported'",
-        "speed_layer": "speed_from == 'measured' ? 'measured' "
-        ": as_printed ? 'printed' : 'reported'",
+    figures = {
+        "accuracy_layer": _layer("accuracy_from"),
+        "speed_layer": _layer("speed_from"),
         "map": "datum[datum.accuracy_layer + '_' + accuracy]",
         "fps": "datum[datum.speed_layer + '_fps']",
         "latency_ms": "datum[datum.speed_layer + '_latency_ms']",
+    }
+    # Of the rows that have both figures; the others lack a layer's fields.
+    states = {
         "across": "speed == 'fps' ? datum.fps : datum.latency_ms",
         "label": "datum[datum.speed_layer + '_name']",
-        "comparable": "datum[datum.speed_layer + '_comparable']",
-        "notes": "datum.accuracy_layer == datum.speed_layer "
-        "? datum[datum.speed_layer + '_notes'] "
-        ": trim(datum[datum.accuracy_layer + '_notes'] + ' ' "
-        "+ datum[datum.speed_layer + '_notes'])",
+        "comparable": "datum[datum.speed_layer + '_comparable'] "
+        "&& indexof(datum[datum.accuracy_layer + '_other_images'], accuracy) < 0",
+        "notes": "trim(join([datum[datum.accuracy_layer + '_notes'], "
+        "datum.accuracy_layer == datum.speed_layer ? '' : datum[datum.speed_layer + '_notes'], "
+        "datum[datum.accuracy_layer + '_' + accuracy + '_note'], "
+        "datum[datum.speed_layer + '_speed_notes']], ' '))",
         # A slip is a printed figure on one of the two axes that its own source contradicts.
         "slip": "(datum.accuracy_layer == 'printed' "
         "&& datum.map != datum['reported_' + accuracy]) || (datum.speed_layer == 'printed' "
@@ -366,20 +383,29 @@ def _transforms() -> list[dict[str, Any]]:
     conclusions = {
         "front": "datum.comparable && datum.ranked_map == datum.best_map "
         "&& datum.ranked_fps == datum.best_fps",
+        "map_told": "datum.map + ' (' + datum.accuracy_layer + ')'",
+        "fps_told": "format(datum.fps, '.2f') + ' (' + datum.speed_layer + ')'",
         "tip": "merge({title: datum.label, family: datum.family}, "
-        "accuracy == 'box' ? {'box mAP': datum.map} "
-        ": accuracy == 'keypoint' ? {'keypoint mAP': datum.map} : {'mask mAP': datum.map}, "
-        "{FPS: format(datum.fps, '.2f'), latency: format(datum.latency_ms, '.1f') + ' ms'}, "
+        "accuracy == 'box' ? {'box mAP': datum.map_told} "
+        ": accuracy == 'keypoint' ? {'keypoint mAP': datum.map_told} "
+        ": {'mask mAP': datum.map_told}, "
+        "{FPS: datum.fps_told, latency: format(datum.latency_ms, '.1f') + ' ms'}, "
         "datum.front ? {'Pareto': 'on the front'} : {}, "
         "datum.notes ? {note: datum.notes} : {})",
     }
     return [
-        *_calculate(layers),
+        *_calculate(figures),
         {"filter": "isValid(datum.map) && isValid(datum.fps)"},
+        *_calculate(states),
         {"filter": {"param": "families", "empty": False}},
         *windows,
         *_calculate(conclusions),
     ]
+
+
+def _layer(origin: str) -> str:
+    """The layer of an axis, by the parameter that chooses it: what is measured is never printed."""
+    return f"({origin} == 'measured' ? 'measured' : as_printed ? 'printed' : 'reported')"
 
 
 def _calculate(fields: Mapping[str, str]) -> list[dict[str, Any]]:

@@ -95,7 +95,7 @@ _SHOWN = (
     ("p90", "p90_ms", "{:.1f}"),
     ("p95", "p95_ms", "{:.1f}"),
     ("p99", "p99_ms", "{:.1f}"),
-    ("images/s", "throughput_fps", "{:.2f}"),
+    ("FPS", "throughput_fps", "{:.2f}"),
     ("load s", "load_s", "{:.1f}"),
     ("first ms", "first_call_ms", "{:.0f}"),
     ("images", "images", "{}"),
@@ -106,10 +106,11 @@ _SHOWN = (
 
 def _print(measured: list[Timing]) -> None:
     table = plain_table()
-    table.add_column("model", no_wrap=True)
-    table.add_column("device")
+    table.add_column("model", overflow="fold")
+    table.add_column("device", no_wrap=True)
     for title, _, _ in _SHOWN:
-        table.add_column(title, justify="right", no_wrap=True)
+        # Two lines, so that long names leave the figures whole.
+        table.add_column(title.replace(" ", "\n"), justify="right", no_wrap=True)
     for timing in measured:
         values = [getattr(timing, name) for _, name, _ in _SHOWN]
         texts = [

@@ -55,6 +55,8 @@ def chart_command(
 ) -> None:
     """Draw accuracy against speed, with the Pareto front and a budget to drag.
 
+    Where --results holds measurements, the page has menus to choose reported or measured figures.
+
     Example: tfzoo chart --out chart.html --out chart.png
     """
     drawn = draw_chart(
@@ -100,7 +102,7 @@ def recommend_command(
         max_latency_ms=None if max_latency is None else parse_latency_ms(max_latency),
     )
     if as_json:
-        print_json([_summary(point) for point in chosen])
+        print_json([_summary(point, metric) for point in chosen])
         return
     table = plain_table()
     table.add_column("name", no_wrap=True)
@@ -111,6 +113,10 @@ def recommend_command(
             point.name, f"{point.accuracy(metric):g}", f"{point.latency_ms:.4g}", f"{point.fps:.4g}"
         )
     out.print(table)
+    if "measured" in (accuracy_from, speed_from):
+        for point in chosen:
+            remarks = " ".join(point.remarks(metric))
+            out.print(f"{point.name}: {remarks}", style="dim", markup=False)
     if speed_from == "reported":
         out.print(
             "Reported times are of hardware the zoo does not state: take them as relative. YOLOv5 "
@@ -119,7 +125,7 @@ def recommend_command(
         )
 
 
-def _summary(point: Point) -> dict[str, Any]:
+def _summary(point: Point, metric: Metric) -> dict[str, Any]:
     return {
         "id": point.id,
         "name": point.name,
@@ -130,4 +136,5 @@ def _summary(point: Point) -> dict[str, Any]:
         "mask_map": point.mask_map,
         "latency_ms": point.latency_ms,
         "fps": point.fps,
+        "notes": list(point.remarks(metric)),
     }

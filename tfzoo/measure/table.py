@@ -19,7 +19,7 @@ from typing import Any, Literal
 
 from tfzoo.manifest import Manifest, Metric, ModelSpec
 from tfzoo.measure.results import number, read_rows
-from tfzoo.measure.speed import Times, machine_factor, rank_correlation, read_times
+from tfzoo.measure.speed import Machine, Times, machine_factor, rank_correlation, read_times
 
 Format = Literal["md", "csv", "json", "html"]
 
@@ -63,12 +63,14 @@ class Table:
         others: A line for each measured model that is none of the zoo's.
         notes: What a reader must know to read the figures.
         warnings: Those of them that say a figure can't be trusted.
+        machine: What the measured times are of, or None where there are none.
     """
 
     zoo: tuple[Line, ...]
     others: tuple[Line, ...]
     notes: tuple[str, ...]
     warnings: tuple[str, ...]
+    machine: Machine | None = None
 
 
 def build_table(manifest: Manifest, results: Path) -> Table:
@@ -92,7 +94,7 @@ def build_table(manifest: Manifest, results: Path) -> Table:
     ]
     speed_notes = _compare_speeds([*zoo, *others], times)
     notes, warnings = _notes([*zoo, *others])
-    return Table(tuple(zoo), tuple(others), (*notes, *speed_notes), tuple(warnings))
+    return Table(tuple(zoo), tuple(others), (*notes, *speed_notes), tuple(warnings), times.machine)
 
 
 def _chosen(rows: Sequence[Mapping[str, str]]) -> dict[tuple[str, str], Mapping[str, str]]:
