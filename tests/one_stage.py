@@ -101,9 +101,8 @@ def save(folder: Path, two_stage: bool = False, first_image_only: bool = False) 
         maps = tf.nn.conv2d(image, weights, 4, "VALID")
         maps = maps[:1] if first_image_only else maps
         # Two levels of features, joined as the exporter joins its five or six.
-        levels = [maps[:, :8], maps[:, 8:]]
-        maps = tf.concat([tf.reshape(level, [1, -1, 4 + CLASSES + 1]) for level in levels], 1)
-        maps = tf.ensure_shape(maps, [1, ANCHORS, 4 + CLASSES + 1])
+        shape = [1, ANCHORS // 2, 4 + CLASSES + 1]
+        maps = tf.concat([tf.reshape(level, shape) for level in (maps[:, :8], maps[:, 8:])], 1)
         # As the exporter decodes: all images' boxes in one list, the anchors repeated for each.
         anchors = tf.reshape(tf.tile(centers[tf.newaxis], [1, 1, 1]), [-1, 2])
         codes = tf.reshape(maps[:, :, :4], [-1, 4])

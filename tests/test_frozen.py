@@ -69,7 +69,9 @@ def test_each_image_of_a_batch_comes_out_as_it_does_alone(model) -> None:
     calls = []
     run = cut.runtime.run
     cut.runtime.run = lambda images: calls.append(len(images)) or run(images)
-    for picture, found in zip(many, cut.detect_batch(many, 0.2), strict=True):
+    for picture, found in zip(
+        many, cut.detect_prepared([cut.prepare(image) for image in many], 0.2), strict=True
+    ):
         assert_same(found, cut.detect(picture, 0.2))
     assert calls == [7] + [1] * 7
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from os import PathLike
 from pathlib import Path
@@ -32,6 +32,19 @@ _log = logging.getLogger("tfzoo.detector")
 
 #: The runtime that `auto` means, instead of measuring.
 RUNTIME_VARIABLE = "TFZOO_RUNTIME"
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """An image on its way into a runtime.
+
+    Attributes:
+        batch: A batch of one, as the runtime takes it.
+        frame: Where the image lies in it.
+    """
+
+    batch: NDArray[Any]
+    frame: Frame
 
 
 class Detector:
@@ -99,24 +112,32 @@ class Detector:
         Raises:
             ImageError: An image can't be read.
         """
-        if not self.takes_batches or batch_size == 1:
+        # Without batches, a larger size is that many calls at once.
+        workers = self.workers if self.takes_batches else max(batch_size, self.workers)
 
-            def read_and_detect(source: ImageLike) -> Detections:
-                return self.detect(read_image(source), min_score)
+        def read(source: ImageLike) -> Prepared:
+            return self.prepare(read_image(source))
 
-            for _, found in in_order(read_and_detect, images, max(batch_size, self.workers)):
-                yield found
-            return
-        with closing(in_order(read_image, images, READERS)) as read:
-            batches = batched((image for _, image in read), batch_size)
-            detect = partial(self.detect_batch, min_score=min_score)
-            for _, several in in_order(detect, batches, self.workers):
-                yield from several
+        yield from self._stream(in_order(read, images, READERS), min_score, batch_size, workers)
 
     def detect_many(self, images: Iterable[Image], min_score: float = 0.0) -> Iterator[Detections]:
         """Detects images, uint8 [H, W, 3] RGB each, in order, several at once."""
-        for _, found in in_order(lambda image: self.detect(image, min_score), images, self.workers):
-            yield found
+        prepared = in_order(self.prepare, images, READERS)
+        yield from self._stream(prepared, min_score, 1, self.workers)
+
+    def _stream(
+        self,
+        images: Generator[tuple[Any, Prepared]],
+        min_score: float,
+        batch_size: int,
+        workers: int,
+    ) -> Iterator[Detections]:
+        detect = partial(self.detect_prepared, min_score=min_score)
+        with closing(images):
+            batches = batched((image for _, image in images), batch_size)
+            with closing(in_order(detect, batches, workers)) as found:
+                for _, several in found:
+                    yield from several
 
     @property
     def workers(self) -> int:
@@ -138,46 +159,56 @@ class Detector:
         Raises:
             ImageError: The model can't run on an image of this size.
         """
-        with image_failures((image.shape[0], image.shape[1])):
-            batch, frame = self._prepare(image)
-            raw = self.runtime.run(batch)
-        return self._finish(raw, frame, min_score)
+        return self.detect_prepared([self.prepare(image)], min_score)[0]
 
-    def detect_batch(self, images: Sequence[Image], min_score: float = 0.0) -> list[Detections]:
-        """Detects several images, in one call of the runtime where that takes batches.
+    def prepare(self, image: Image) -> Prepared:
+        """An image as the runtime takes it: the part of the work that is the processor's.
 
         Args:
-            images: uint8 [H, W, 3] RGB each, of any sizes.
+            image: uint8 [H, W, 3] RGB.
+
+        Raises:
+            ImageError: The image is of a size that the model can't take.
+        """
+        image_size = (image.shape[0], image.shape[1])
+        if self.cut.before is None:
+            return Prepared(*prepare(self.kind, image, self.runtime.signature.inputs[0]))
+        with image_failures(image_size):
+            return Prepared(self.cut.before(image)[None], Frame.whole(image_size))
+
+    def detect_prepared(
+        self, images: Sequence[Prepared], min_score: float = 0.0
+    ) -> list[Detections]:
+        """Detects images, in one call of the runtime where that takes them together.
+
+        Args:
+            images: As `prepare` gives them.
             min_score: Leave out detections below this score (0 to 1).
 
         Raises:
             ImageError: The model can't run on an image of this size.
         """
-        if not self.takes_batches or len(images) == 1:
-            return [self.detect(image, min_score) for image in images]
-        prepared = []
-        for image in images:
-            with image_failures((image.shape[0], image.shape[1])):
-                prepared.append(self._prepare(image))
-        if len({batch.shape for batch, _ in prepared}) > 1:
-            return [self.detect(image, min_score) for image in images]
-        with image_failures((images[0].shape[0], images[0].shape[1])):
-            raw = self.runtime.run(np.concatenate([batch for batch, _ in prepared]))
+        together = self.takes_batches and len({image.batch.shape for image in images}) == 1
+        if len(images) != 1 and not together:
+            return [self.detect_prepared([image], min_score)[0] for image in images]
+        batch = images[0].batch
+        if len(images) > 1:
+            batch = np.concatenate([image.batch for image in images])
+        with image_failures(images[0].frame.image_size):
+            raw = self.runtime.run(batch)
+        if len(images) == 1:
+            return [self._finish(raw, images[0].frame, min_score)]
         if short := [name for name, value in raw.items() if len(value) != len(images)]:
             raise ModelFormatError(
-                f"{self.model.id} takes a batch but gives no {short[0]} for each of "
+                f"{self.model.id} takes a batch but gives no {short[0]} for each of its "
                 f"{len(images)} images; run it with a batch of 1"
             )
         return [
-            self._finish({name: value[i : i + 1] for name, value in raw.items()}, frame, min_score)
-            for i, (_, frame) in enumerate(prepared)
+            self._finish(
+                {name: value[i : i + 1] for name, value in raw.items()}, image.frame, min_score
+            )
+            for i, image in enumerate(images)
         ]
-
-    def _prepare(self, image: Image) -> tuple[NDArray[Any], Frame]:
-        """The runtime's input for an image, a batch of one, and where the image lies in it."""
-        if self.cut.before is not None:
-            return self.cut.before(image)[None], Frame.whole((image.shape[0], image.shape[1]))
-        return prepare(self.kind, image, self.runtime.signature.inputs[0])
 
     def _finish(self, raw: Raw, frame: Frame, min_score: float) -> Detections:
         """Detections from the runtime's outputs for one image."""

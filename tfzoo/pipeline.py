@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -12,8 +13,8 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-#: Threads that read images; twice as many may lie ready.
-READERS = 3
+#: Threads that read images and prepare them; twice as many may lie ready.
+READERS = min(8, 1 + (os.cpu_count() or 2))
 
 
 def batched(items: Iterable[Item], size: int) -> Iterator[tuple[Item, ...]]:

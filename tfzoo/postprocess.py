@@ -118,7 +118,7 @@ def postprocess(
         order = np.lexsort((anchors, classes, -scores[anchors, classes]))
         anchors, classes = anchors[order], classes[order]
         boxes = raw_boxes[anchors]
-        clipped = np.clip(boxes, np.tile(window[:2], 2), np.tile(window[2:], 2))
+        clipped = np.clip(boxes, window[[0, 1, 0, 1]], window[[2, 3, 2, 3]])
         # NaN has no area either.
         kept = _walk(boxes, classes, _areas(clipped) > 0, parameters)
         if len(kept) == parameters.max_total or len(chosen) == len(candidates):
@@ -146,23 +146,21 @@ def _walk(
     Boxes outside the window suppress others and count for their class, as they do in the graph,
     but are no detections.
     """
-    low = np.minimum(boxes[:, :2], boxes[:, 2:])
-    high = np.maximum(boxes[:, :2], boxes[:, 2:])
-    sides = high - low
-    areas = sides[:, 0] * sides[:, 1]
+    ends = boxes.T
+    y0, x0 = np.minimum(ends[:2], ends[2:])
+    y1, x1 = np.maximum(ends[:2], ends[2:])
+    areas = (y1 - y0) * (x1 - x0)
     # In single precision, as NonMaxSuppressionV5 compares.
     threshold = np.float32(limits.iou_threshold)
 
-    def suppressed(by: NDArray[np.intp], these: NDArray[np.intp]) -> NDArray[np.bool_]:
-        """Whether each of `by` would suppress each of `these`: [len(by), len(these)]."""
-        shared = np.minimum(high[by, None], high[these]) - np.maximum(low[by, None], low[these])
-        np.maximum(shared, 0, out=shared)
-        intersections = shared[..., 0] * shared[..., 1]
-        unions = areas[by, None] + areas[these] - intersections
-        # A box of no area overlaps none: the union is the other's, or 0 / 0 is left out.
-        overlaps = np.divide(
-            intersections, unions, out=np.zeros_like(unions), where=areas[by, None] > 0
-        )
+    def suppressed(by: Any, these: slice) -> NDArray[np.bool_]:
+        """Whether each box of one choice would suppress each of another: a row for each of `by`."""
+        height = np.minimum(y1[by, None], y1[these]) - np.maximum(y0[by, None], y0[these])
+        width = np.minimum(x1[by, None], x1[these]) - np.maximum(x0[by, None], x0[these])
+        shared = np.maximum(height, 0) * np.maximum(width, 0)
+        # Two boxes of no area, 0 / 0, do not overlap.
+        with np.errstate(invalid="ignore"):
+            overlaps = shared / (areas[by, None] + areas[these] - shared)
         found: NDArray[np.bool_] = (overlaps > threshold) & (classes[by, None] == classes[these])
         return found
 
@@ -170,11 +168,11 @@ def _walk(
     survivors: list[int] = []
     kept: list[int] = []
     for start in range(0, len(boxes), _BLOCK):
-        block = np.arange(start, min(start + _BLOCK, len(boxes)))
+        block = slice(start, start + _BLOCK)
         # A bit for each box of the block: Python's integers walk them fast.
         gone = 0
         if survivors:
-            gone = _bits(np.any(suppressed(np.array(survivors), block), axis=0)[None])[0]
+            gone = _bits(np.any(suppressed(survivors, block), axis=0)[None])[0]
         suppresses = _bits(suppressed(block, block))
         for i, class_id in enumerate(classes[block].tolist()):
             if gone >> i & 1:

@@ -97,10 +97,12 @@ class Preprocessing:
         if 0 in content:
             raise ValueError(f"output dimensions must be positive, got {list(content)}")
         resized = resize_bilinear(image, content, self.half_pixel)
+        # Row by row: numpy is slow at repeating three values over and over.
+        rows = resized.reshape(content[0], -1)
         if self.scale != (1, 1, 1):
-            resized *= np.array(self.scale, dtype=np.float32)
+            rows *= np.tile(np.array(self.scale, np.float32), content[1])
         if self.offset != (0, 0, 0):
-            resized += np.array(self.offset, dtype=np.float32)
+            rows += np.tile(np.array(self.offset, np.float32), content[1])
         if content == self.resizer.size:
             return resized
         canvas = np.empty((*self.resizer.size, 3), dtype=np.float32)
@@ -125,10 +127,7 @@ def resize_bilinear(image: Image, size: tuple[int, int], half_pixel: bool) -> Fl
     """
     height, width = size
     above, below, down = _taps(image.shape[0], height, half_pixel)
-    first, second, along = _taps(image.shape[1], width, half_pixel)
-    channels = np.arange(3)
-    left, right = (3 * taps[:, None] + channels for taps in (first, second))
-    left, right, across = left.ravel(), right.ravel(), np.repeat(along, 3)
+    left, right, across = _taps(image.shape[1], width, half_pixel, channels=3)
     flat = image.reshape(image.shape[0], -1)
     resized = np.empty((height, 3 * width), dtype=np.float32)
     step = max(1, _BLOCK // flat.shape[1])
@@ -149,9 +148,9 @@ def resize_bilinear(image: Image, size: tuple[int, int], half_pixel: bool) -> Fl
 
 @lru_cache(maxsize=256)
 def _taps(
-    source: int, target: int, half_pixel: bool
+    source: int, target: int, half_pixel: bool, channels: int = 1
 ) -> tuple[NDArray[np.intp], NDArray[np.intp], Floats]:
-    """For each pixel of a side: the two of the source that it lies between, and how far along."""
+    """For each value of a side: the two of the source that it lies between, and how far along."""
     scale = np.float32(source) / np.float32(target)
     places = np.arange(target, dtype=np.float32)
     shift = np.float32(0.5 if half_pixel else 0)
@@ -159,7 +158,9 @@ def _taps(
     floor = np.floor(places)
     lower = np.maximum(floor, 0).astype(np.intp)
     upper = np.minimum(np.ceil(places), source - 1).astype(np.intp)
-    return lower, upper, places - floor
+    each = np.arange(channels)
+    lower, upper = ((channels * pixels[:, None] + each).ravel() for pixels in (lower, upper))
+    return lower, upper, np.repeat(places - floor, channels)
 
 
 def find_preprocessing(
@@ -182,8 +183,9 @@ def find_preprocessing(
     white = graph(np.full((high, 2 * wide, 3), 255, dtype=np.uint8))
     if black.shape != (high, wide, 3):
         return None, f"its network takes {list(black.shape)}, not {high}x{wide} pixels"
+    # Seven digits are what single precision tells.
     scale, offset, padding = (
-        (float(r), float(g), float(b))
+        (float(f"{r:.7g}"), float(f"{g:.7g}"), float(f"{b:.7g}"))
         for r, g, b in ((white[0, 0] - black[0, 0]) / 255, black[0, 0], black[-1, -1])
     )
     rng = np.random.default_rng(0)

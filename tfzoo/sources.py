@@ -59,6 +59,9 @@ MAX_PIXELS = 150_000_000
 #: What is fetched from an address is held in memory before it is decoded.
 MAX_FETCHED_BYTES = 512 * 2**20
 
+#: EXIF's number of the tag that says how a camera was held.
+_ORIENTATION = 0x0112
+
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)
 
 
@@ -182,7 +185,9 @@ def _pillow() -> tuple[Any, tuple[str, ...]]:
 def _from_pillow(image: PillowImage) -> Image:
     from PIL import ImageOps
 
-    image = ImageOps.exif_transpose(image)
+    # Where there is nothing to turn, turning would copy.
+    if image.getexif().get(_ORIENTATION, 1) != 1:
+        image = ImageOps.exif_transpose(image)
     if image.mode.startswith("I;16"):
         # Gray of 16 bits keeps its high byte; Pillow's own conversion would clip at 255.
         return _from_array(np.asarray(image).astype(np.uint16))
@@ -258,9 +263,8 @@ class ImageFile:
     @property
     def is_video(self) -> bool:
         """Whether its name says that it is a video."""
-        return Path(
-            urlsplit(self.path).path if is_address(self.path) else self.path
-        ).suffix.lower() in (VIDEO_EXTENSIONS)
+        path = urlsplit(self.path).path if is_address(self.path) else self.path
+        return os.path.splitext(path)[1].lower() in VIDEO_EXTENSIONS  # noqa: PTH122 - often
 
 
 def find_images(

@@ -82,6 +82,7 @@ class Pipeline:
 
     def __init__(self, job: Job, detectors: Sequence[Detector]) -> None:
         self._job = job
+        self._detectors = detectors
         # A slot for each call that a detector can take at once.
         self._free: SimpleQueue[Detector] = SimpleQueue()
         for detector in detectors:
@@ -101,7 +102,7 @@ class Pipeline:
         """The items with their results, in order; pictures of them may still be drawn."""
         job = self._job
         with (
-            closing(in_order(lambda item: read(item, job.max_pixels), items, READERS)) as images,
+            closing(in_order(self._read, items, READERS)) as images,
             closing(
                 in_order(self._detect, batched((i for _, i in images), job.batch), self._slots)
             ) as found,
@@ -117,6 +118,10 @@ class Pipeline:
         """Waits until the pictures of all items given out are written."""
         while self._pictures:
             self._pictures.popleft().result()
+
+    def _read(self, item: Item) -> Item:
+        # All detectors are of one model, and take images prepared alike.
+        return read(self._detectors[0], item, self._job)
 
     def _detect(self, items: Sequence[Item]) -> list[Item]:
         detector = self._free.get()

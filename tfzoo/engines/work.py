@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tfzoo.detections import Detections, Image
-from tfzoo.detector import Detector, load
+from tfzoo.detector import Detector, Prepared, load
 from tfzoo.errors import ImageError
 from tfzoo.sources import read_image
 from tfzoo.writers import (
@@ -79,21 +79,25 @@ class Item:
         row: Its number within the run, from 0.
         result: What its result will name; an error here says that it can't be read.
         following: The position after it.
-        image: uint8 [H, W, 3] RGB, once it was read.
+        image: uint8 [H, W, 3] RGB, once it was read and as long as it is needed.
+        input: The same as the model takes it, until it was detected.
     """
 
     row: int
     result: ImageResult
     following: Position
     image: Image | None = None
+    input: Prepared | None = None
 
 
-def read(item: Item, max_pixels: int) -> Item:
-    """The item with its image, or with the reason why it has none."""
-    if item.image is not None or item.result.error is not None:
+def read(detector: Detector, item: Item, job: Job) -> Item:
+    """The item with its image prepared for the detector, or with the reason why it has none."""
+    if item.result.error is not None:
         return item
     try:
-        return replace(item, image=read_image(item.result.path, max_pixels))
+        image = read_image(item.result.path, job.max_pixels) if item.image is None else item.image
+        # Only a picture still needs it.
+        return replace(item, image=image if job.pictures else None, input=detector.prepare(image))
     except ImageError as error:
         return _failed(item, error)
 
@@ -103,10 +107,10 @@ def detect(detector: Detector, items: Sequence[Item], job: Job) -> list[Item]:
 
     Where a batch fails as a whole, its images are detected one by one: a bad one stops no other.
     """
-    images = [item.image for item in items if item.image is not None]
+    inputs = [item.input for item in items if item.input is not None]
     try:
-        several = iter(detector.detect_batch(images, job.min_score))
-        return [item if item.image is None else _found(item, next(several), job) for item in items]
+        several = iter(detector.detect_prepared(inputs, job.min_score)) if inputs else iter(())
+        return [item if item.input is None else _found(item, next(several), job) for item in items]
     except Exception as error:  # Runtimes raise what they like on an image they can't take.
         if len(items) > 1:
             return [one for item in items for one in detect(detector, [item], job)]
@@ -114,14 +118,14 @@ def detect(detector: Detector, items: Sequence[Item], job: Job) -> list[Item]:
 
 
 def _found(item: Item, found: Detections, job: Job) -> Item:
-    return replace(item, result=replace(item.result, found=kept(found, job)))
+    return replace(item, input=None, result=replace(item.result, found=kept(found, job)))
 
 
 def _failed(item: Item, error: Exception) -> Item:
     text = str(error).strip() or type(error).__name__
     if not isinstance(error, ImageError):
         text = f"{item.result.path}: the model failed on it: {text.splitlines()[0][:500]}"
-    return replace(item, image=None, result=replace(item.result, error=text))
+    return replace(item, image=None, input=None, result=replace(item.result, error=text))
 
 
 def kept(found: Detections, job: Job) -> Detections:

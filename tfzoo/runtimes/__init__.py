@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,6 +14,10 @@ from tfzoo.errors import ImageError, RuntimeUnavailableError, TfzooError, UsageE
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+# What TensorFlow prints at import and at the first look for a GPU drowns our own output; the
+# doctor command reports what matters of it.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,10 +15,6 @@ from tfzoo.runtimes import Signature, TensorInfo, check_batch
 
 if TYPE_CHECKING:
     import tensorflow as tf
-
-# What TensorFlow prints at import and at the first look for a GPU drowns our own output; the
-# doctor command reports what matters of it.
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 
 class TensorFlowRuntime:
