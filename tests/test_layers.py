@@ -20,6 +20,7 @@ LAYERS = {
     "manifest": 1,
     "detections": 1,
     "masks": 1,
+    "settings": 1,
     "draw": 1,
     "store": 2,
     "runtimes": 2,

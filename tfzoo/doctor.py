@@ -24,7 +24,7 @@ from tfzoo.measure.environment import (
     query_gpu,
     usable_cores,
 )
-from tfzoo.store.settings import cache_folder, offline
+from tfzoo.settings import cache_folder, offline
 
 #: The libraries that matter here, and the extra that brings each.
 LIBRARIES = {

@@ -17,9 +17,9 @@ from typing import Any
 from tfzoo.errors import ModelFormatError, OfflineError, RuntimeUnavailableError
 from tfzoo.pipeline_config import find_config
 from tfzoo.prepared import Prepared, as_prepared, keep, kept, prepare, write_record
+from tfzoo.settings import cache_folder, offline
 from tfzoo.store import StoredModel
 from tfzoo.store.cache import discard, lock, writing
-from tfzoo.store.settings import cache_folder, offline
 
 # The wheel without CUDA is half as large; it is made for these processors only.
 _X86 = platform.machine() in ("x86_64", "AMD64")

@@ -4,28 +4,68 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator, Mapping
+from importlib import import_module
+from typing import Any, cast
 
 import typer
+from typer.core import TyperGroup
 
 from tfzoo import __version__
-from tfzoo.cli import (
-    benchmark,
-    chart,
-    coco,
-    demo,
-    detect,
-    doctor,
-    evaluate,
-    models,
-    prepare,
-    store,
-    table,
-)
 from tfzoo.cli.console import err
 from tfzoo.errors import TfzooError
 
+#: Where each command is written, in the order in which somebody new needs them.
+COMMANDS = {
+    "demo": "demo.demo_command",
+    "doctor": "doctor.doctor_command",
+    "list": "models.list_command",
+    "info": "models.info_command",
+    "detect": "detect.detect_command",
+    "recommend": "chart.recommend_command",
+    "chart": "chart.chart_command",
+    "evaluate": "evaluate.evaluate_command",
+    "benchmark": "benchmark.benchmark_command",
+    "table": "table.table_command",
+    "fetch": "store.fetch_command",
+    "cache": "store.cache_app",
+    "coco": "coco.app",
+    "prepare": "prepare.prepare_command",
+    "export": "prepare.export_command",
+}
+
+
+class _Commands(Mapping[str, Any]):
+    """The commands by name, each imported when it is looked up: one waits for no other."""
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(COMMANDS)
+
+    def __len__(self) -> int:
+        return len(COMMANDS)
+
+    def __getitem__(self, name: str) -> Any:
+        module, _, attribute = COMMANDS[name].partition(".")
+        found = getattr(import_module(f"tfzoo.cli.{module}"), attribute)
+        if isinstance(found, typer.Typer):
+            command: Any = typer.main.get_group(found)
+        else:
+            alone = typer.Typer(add_completion=False)
+            alone.command()(found)
+            command = typer.main.get_command(alone)
+        command.name = name
+        return command
+
+
+class _Group(TyperGroup):
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.commands = cast(Any, _Commands())
+
+
 app = typer.Typer(
     name="tfzoo",
+    cls=_Group,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -33,22 +73,6 @@ app = typer.Typer(
     "run, measured, and laid beside the figures reported for it.",
     epilog="Exit codes: 0 all good, 1 some images failed, 2 wrong usage, 3 nothing could run.",
 )
-# In the order in which somebody new needs them.
-app.command("demo")(demo.demo_command)
-app.command("doctor")(doctor.doctor_command)
-app.command("list")(models.list_command)
-app.command("info")(models.info_command)
-app.command("detect")(detect.detect_command)
-app.command("recommend")(chart.recommend_command)
-app.command("chart")(chart.chart_command)
-app.command("evaluate")(evaluate.evaluate_command)
-app.command("benchmark")(benchmark.benchmark_command)
-app.command("table")(table.table_command)
-app.command("fetch")(store.fetch_command)
-app.add_typer(store.cache_app, name="cache")
-app.add_typer(coco.app, name="coco")
-app.command("prepare")(prepare.prepare_command)
-app.command("export")(prepare.export_command)
 
 
 def _print_version(wanted: bool) -> None:

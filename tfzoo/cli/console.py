@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 
 from tfzoo.manifest import MANIFEST_VARIABLE
-from tfzoo.store.settings import OFFLINE_VARIABLE
+from tfzoo.settings import OFFLINE_VARIABLE
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -63,8 +63,8 @@ def _why_not_real() -> str | None:
     import httpx
 
     from tfzoo.manifest import find_model
+    from tfzoo.settings import offline
     from tfzoo.store import describe
-    from tfzoo.store.settings import offline
 
     spec = find_model(REAL_MODEL)
     if describe(spec) is not None:

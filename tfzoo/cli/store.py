@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tfzoo import store
+from tfzoo import settings, store
 from tfzoo.cli.console import (
     JsonOption,
     ManifestOption,
@@ -20,7 +20,7 @@ from tfzoo.cli.console import (
 )
 from tfzoo.errors import TfzooError, UsageError
 from tfzoo.manifest import Manifest, ModelSpec, load_manifest
-from tfzoo.store import Entry, cache, settings
+from tfzoo.store import Entry, cache
 
 if TYPE_CHECKING:
     from tfzoo.store.progress import Step

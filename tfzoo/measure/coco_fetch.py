@@ -8,8 +8,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from tfzoo import settings
 from tfzoo.errors import DownloadError, OfflineError, StoreError, UsageError, VerificationError
-from tfzoo.store import archive, settings
+from tfzoo.store import archive
 from tfzoo.store.download import Downloaded, Policy, download, open_client
 from tfzoo.store.progress import Progress, Step, ignore
 

@@ -30,9 +30,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from tfzoo import settings
 from tfzoo.errors import StoreError
 from tfzoo.manifest import ModelSpec
-from tfzoo.store import provenance, settings, verify
+from tfzoo.store import provenance, verify
 from tfzoo.store.provenance import FileRecord, Provenance
 
 _log = logging.getLogger("tfzoo.store")

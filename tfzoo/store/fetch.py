@@ -13,6 +13,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import tfzoo
+from tfzoo import settings
 from tfzoo.errors import (
     ArchiveError,
     DownloadError,
@@ -22,7 +23,7 @@ from tfzoo.errors import (
     VerificationError,
 )
 from tfzoo.manifest import ModelSpec, Source
-from tfzoo.store import archive, cache, hub, provenance, settings, verify
+from tfzoo.store import archive, cache, hub, provenance, verify
 from tfzoo.store.cache import Entry
 from tfzoo.store.download import Downloaded, Policy, download, open_client
 from tfzoo.store.progress import Progress, Step, ignore

@@ -10,8 +10,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from tfzoo import settings
 from tfzoo.errors import ArchiveError
-from tfzoo.store import cache, settings
+from tfzoo.store import cache
 
 _ARCHIVES = (".tar.gz", ".tgz", ".tar", ".zip")
 

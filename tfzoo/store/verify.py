@@ -13,9 +13,9 @@ import warnings
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from tfzoo import settings
 from tfzoo.errors import VerificationError
 from tfzoo.manifest import KnownFile, ModelSpec
-from tfzoo.store import settings
 from tfzoo.store.provenance import FileRecord
 
 

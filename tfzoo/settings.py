@@ -1,4 +1,4 @@
-"""What the environment says about the store: where caches lie and how bold to be."""
+"""What the environment says: where caches lie and how bold the store may be."""
 
 from __future__ import annotations
 
