@@ -99,7 +99,9 @@ def save(folder: Path, two_stage: bool = False, first_image_only: bool = False) 
             image, [[0, 0], [0, SIDE - tf.shape(image)[1]], [0, SIDE - tf.shape(image)[2]], [0, 0]]
         )
         maps = tf.nn.conv2d(image, weights, 4, "VALID")
-        maps = maps[:1] if first_image_only else maps
+        if first_image_only:
+            same = tf.eye(4 + CLASSES + 1)[tf.newaxis, tf.newaxis]
+            maps = tf.nn.conv2d(maps[:1], same, 1, "VALID")
         # Two levels of features, joined as the exporter joins its five or six.
         shape = [1, ANCHORS // 2, 4 + CLASSES + 1]
         maps = tf.concat([tf.reshape(level, shape) for level in (maps[:, :8], maps[:, 8:])], 1)

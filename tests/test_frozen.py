@@ -103,7 +103,7 @@ def test_a_graph_that_can_t_be_cut_is_frozen_whole(tmp_path, change, note) -> No
         (folder / "pipeline.config").unlink()
     frozen = tfzoo.load(folder, runtime="frozen")
     assert frozen.cut == WHOLE
-    assert prepared.prepare(get_model(folder), "frozen").note == note
+    assert prepared.prepare(get_model(folder), "frozen").note.startswith(note)
     whole = tfzoo.load(folder, runtime="tensorflow")
     for picture in pictures(3):
         assert_same(frozen.detect(picture), whole.detect(picture))

@@ -44,16 +44,14 @@ def test_what_an_image_fills_is_tensorflows(least: int) -> None:
         assert resizer.content_size((height, width)) == tuple(resized.shape[:2])
 
 
-def graph_of(
-    side: int, keep_aspect: bool, half_pixel: bool, normalise_first: bool, kind="Bilinear"
-):
+def graph_of(side, keep_aspect, half_pixel, normalise_first, kind="Bilinear", bgr=False):
     """Resizing as the exports' graphs do it, in TensorFlow."""
     import tensorflow as tf
 
     mean, deviation = IMAGENET
 
     def run(image):
-        values = image[None].astype(np.float32)
+        values = (image[:, :, ::-1] if bgr else image)[None].astype(np.float32)
         if normalise_first:
             values = (values - mean) / deviation
         content = Resizer((side, side), side if keep_aspect else None).content_size(image.shape[:2])
@@ -69,12 +67,14 @@ def graph_of(
 @pytest.mark.parametrize("keep_aspect", [False, True])
 @pytest.mark.parametrize("half_pixel", [False, True])
 @pytest.mark.parametrize("normalise_first", [False, True])
-def test_a_graphs_own_way_is_found(keep_aspect, half_pixel, normalise_first) -> None:
-    graph = graph_of(90, keep_aspect, half_pixel, normalise_first)
+@pytest.mark.parametrize("bgr", [False, True])
+def test_a_graphs_own_way_is_found(keep_aspect, half_pixel, normalise_first, bgr) -> None:
+    graph = graph_of(90, keep_aspect, half_pixel, normalise_first, bgr=bgr)
     resizer = Resizer((90, 90), 90 if keep_aspect else None)
     found, note = find_preprocessing(resizer, graph)
     assert found is not None and note == "its images are resized outside"
     assert found.half_pixel is half_pixel
+    assert found.order == ((2, 1, 0) if bgr else (0, 1, 2))
     for size in [(50, 400), (400, 50), (90, 90), (300, 301)]:
         np.testing.assert_allclose(found(noise(*size, 7)), graph(noise(*size, 7)), atol=1e-4)
 
@@ -91,7 +91,7 @@ def test_another_way_is_left_to_the_graph() -> None:
 def test_an_image_that_nothing_is_left_of_is_refused(tmp_path) -> None:
     resizer = Resizer((64, 64), 64)
     with pytest.raises(ValueError, match="output dimensions must be positive"):
-        Preprocessing(resizer, False, ONES, ZEROS, ZEROS)(noise(1, 2000))
+        Preprocessing(resizer, False, (0, 1, 2), ONES, ZEROS, ZEROS)(noise(1, 2000))
     pytest.importorskip("openvino")
     detector = tfzoo.load(one_stage.save(tmp_path), runtime="openvino")
     assert detector.cut.before is not None

@@ -17,10 +17,12 @@ class Cut:
     Attributes:
         before: From an image to the graph's input; None where the graph takes the image.
         after: From raw outputs to detections; None where the graph gives those.
+        true_shapes: Whether the graph also takes the shape of what each image fills of its input.
     """
 
     before: Preprocessing | None = None
     after: PostProcessing | None = None
+    true_shapes: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """As JSON values."""
@@ -31,7 +33,9 @@ class Cut:
         """The same as `to_json` was given."""
         before, after = values["before"], values["after"]
         return cls(
-            before and Preprocessing(**_typed(before)), after and PostProcessing(**_typed(after))
+            before and Preprocessing(**_typed(before)),
+            after and PostProcessing(**_typed(after)),
+            values["true_shapes"],
         )
 
 

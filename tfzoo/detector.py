@@ -24,7 +24,7 @@ from tfzoo.manifest import ModelSpec, SignatureKind
 from tfzoo.opening import open_model
 from tfzoo.pipeline import READERS, batched, in_order
 from tfzoo.postprocess import RAW_BOXES, RAW_SCORES, postprocess
-from tfzoo.runtimes import Runtime, image_failures, takes_batches
+from tfzoo.runtimes import Runtime, Signature, image_failures, takes_batches
 from tfzoo.sources import ImageLike, read_image
 from tfzoo.store import StoredModel, get_model
 
@@ -39,11 +39,11 @@ class Prepared:
     """An image on its way into a runtime.
 
     Attributes:
-        batch: A batch of one, as the runtime takes it.
+        inputs: A batch of one for each of the runtime's inputs, in the order of their names.
         frame: Where the image lies in it.
     """
 
-    batch: NDArray[Any]
+    inputs: tuple[NDArray[Any], ...]
     frame: Frame
 
 
@@ -69,7 +69,9 @@ class Detector:
         self.runtime = runtime
         self.labels = labels
         self.cut = cut
-        self.kind: SignatureKind = "standard" if cut.after else recognise(runtime.signature)
+        # A graph that is cut has other inputs than it was exported with.
+        exported = Signature(runtime.signature.inputs[:1], runtime.signature.outputs)
+        self.kind: SignatureKind = "standard" if cut.after else recognise(exported)
         self.run_info = RunInfo(model.id, f"{runtime.name} {runtime.version}", runtime.device)
 
     @overload
@@ -172,9 +174,13 @@ class Detector:
         """
         image_size = (image.shape[0], image.shape[1])
         if self.cut.before is None:
-            return Prepared(*prepare(self.kind, image, self.runtime.signature.inputs[0]))
+            batch, frame = prepare(self.kind, image, self.runtime.signature.inputs[0])
+            return Prepared((batch,), frame)
         with image_failures(image_size):
-            return Prepared(self.cut.before(image)[None], Frame.whole(image_size))
+            inputs: tuple[NDArray[Any], ...] = (self.cut.before(image)[None],)
+        if self.cut.true_shapes:
+            inputs += (self.cut.before.true_shape(image)[None],)
+        return Prepared(inputs, Frame.whole(image_size))
 
     def detect_prepared(
         self, images: Sequence[Prepared], min_score: float = 0.0
@@ -188,14 +194,14 @@ class Detector:
         Raises:
             ImageError: The model can't run on an image of this size.
         """
-        together = self.takes_batches and len({image.batch.shape for image in images}) == 1
+        together = self.takes_batches and len({image.inputs[0].shape for image in images}) == 1
         if len(images) != 1 and not together:
             return [self.detect_prepared([image], min_score)[0] for image in images]
-        batch = images[0].batch
+        inputs: Iterable[NDArray[Any]] = images[0].inputs
         if len(images) > 1:
-            batch = np.concatenate([image.batch for image in images])
+            inputs = map(np.concatenate, zip(*(image.inputs for image in images), strict=True))
         with image_failures(images[0].frame.image_size):
-            raw = self.runtime.run(batch)
+            raw = self.runtime.run(*inputs)
         if len(images) == 1:
             return [self._finish(raw, images[0].frame, min_score)]
         if short := [name for name, value in raw.items() if len(value) != len(images)]:

@@ -70,6 +70,7 @@ class Preprocessing:
     Attributes:
         half_pixel: Whether pixels are sampled by their centres (`tf.image.resize`), not by their
             corners (TensorFlow 1, and all of the zoo's exports).
+        order: Which of red, green and blue (0, 1, 2) each channel of the input is.
         scale: What the pixels of each channel are multiplied by,
         offset: and what is then added.
         padding: The value of each channel where there is no image.
@@ -77,6 +78,7 @@ class Preprocessing:
 
     resizer: Resizer
     half_pixel: bool
+    order: tuple[int, int, int]
     scale: Channels
     offset: Channels
     padding: Channels
@@ -96,7 +98,7 @@ class Preprocessing:
         content = self.resizer.content_size((image.shape[0], image.shape[1]))
         if 0 in content:
             raise ValueError(f"output dimensions must be positive, got {list(content)}")
-        resized = resize_bilinear(image, content, self.half_pixel)
+        resized = resize_bilinear(image, content, self.half_pixel, self.order)
         # Row by row: numpy is slow at repeating three values over and over.
         rows = resized.reshape(content[0], -1)
         if self.scale != (1, 1, 1):
@@ -110,8 +112,18 @@ class Preprocessing:
         canvas[: content[0], : content[1]] = resized
         return canvas
 
+    def true_shape(self, image: Image) -> NDArray[np.int32]:
+        """Height and width of the part of the input that an image fills, and its channels: [3]."""
+        content = self.resizer.content_size((image.shape[0], image.shape[1]))
+        return np.array([*content, 3], dtype=np.int32)
 
-def resize_bilinear(image: Image, size: tuple[int, int], half_pixel: bool) -> Floats:
+
+def resize_bilinear(
+    image: Image,
+    size: tuple[int, int],
+    half_pixel: bool,
+    order: tuple[int, int, int] = (0, 1, 2),
+) -> Floats:
     """Resizes as TensorFlow's `ResizeBilinear` does, without antialiasing.
 
     The formula is that of tensorflow/core/kernels/image/resize_bilinear_op.cc; rows are mixed
@@ -121,13 +133,14 @@ def resize_bilinear(image: Image, size: tuple[int, int], half_pixel: bool) -> Fl
         image: uint8 [H, W, 3].
         size: Height and width of the result in pixels.
         half_pixel: Whether pixels are sampled by their centres.
+        order: Which channel of the image each of the result's is.
 
     Returns:
         float32 [h, w, 3], 0 to 255.
     """
     height, width = size
     above, below, down = _taps(image.shape[0], height, half_pixel)
-    left, right, across = _taps(image.shape[1], width, half_pixel, channels=3)
+    left, right, across = _taps(image.shape[1], width, half_pixel, order)
     flat = image.reshape(image.shape[0], -1)
     resized = np.empty((height, 3 * width), dtype=np.float32)
     step = max(1, _BLOCK // flat.shape[1])
@@ -148,7 +161,7 @@ def resize_bilinear(image: Image, size: tuple[int, int], half_pixel: bool) -> Fl
 
 @lru_cache(maxsize=256)
 def _taps(
-    source: int, target: int, half_pixel: bool, channels: int = 1
+    source: int, target: int, half_pixel: bool, channels: tuple[int, ...] = (0,)
 ) -> tuple[NDArray[np.intp], NDArray[np.intp], Floats]:
     """For each value of a side: the two of the source that it lies between, and how far along."""
     scale = np.float32(source) / np.float32(target)
@@ -158,9 +171,10 @@ def _taps(
     floor = np.floor(places)
     lower = np.maximum(floor, 0).astype(np.intp)
     upper = np.minimum(np.ceil(places), source - 1).astype(np.intp)
-    each = np.arange(channels)
-    lower, upper = ((channels * pixels[:, None] + each).ravel() for pixels in (lower, upper))
-    return lower, upper, np.repeat(places - floor, channels)
+    lower, upper = (
+        (len(channels) * pixels[:, None] + np.array(channels)).ravel() for pixels in (lower, upper)
+    )
+    return lower, upper, np.repeat(places - floor, len(channels))
 
 
 def find_preprocessing(
@@ -168,8 +182,8 @@ def find_preprocessing(
 ) -> tuple[Preprocessing | None, str]:
     """What a graph does before its network, told from what comes of pictures.
 
-    A black and a white picture tell the normalisation and the padding; pictures of noise then
-    prove them, and tell how it samples.
+    A black picture and one of each colour tell the normalisation, the channels' order and the
+    padding; pictures of noise then prove them, and tell how it samples.
 
     Args:
         resizer: As the model's config has it.
@@ -179,21 +193,27 @@ def find_preprocessing(
         The same in numpy, or None; and in a sentence why not.
     """
     high, wide = resizer.size
-    black = graph(np.zeros((high, 2 * wide, 3), dtype=np.uint8))
-    white = graph(np.full((high, 2 * wide, 3), 255, dtype=np.uint8))
+    black, *colours = (
+        graph(np.full((high, 2 * wide, 3), colour, dtype=np.uint8))
+        for colour in ((0, 0, 0), (255, 0, 0), (0, 255, 0), (0, 0, 255))
+    )
     if black.shape != (high, wide, 3):
         return None, f"its network takes {list(black.shape)}, not {high}x{wide} pixels"
+    # What each colour (a row) adds to each channel.
+    added = np.array([colour[0, 0] - black[0, 0] for colour in colours])
+    first, second, third = (int(colour) for colour in np.abs(added).argmax(axis=0))
+    order = (first, second, third)
     # Seven digits are what single precision tells.
     scale, offset, padding = (
-        (float(f"{r:.7g}"), float(f"{g:.7g}"), float(f"{b:.7g}"))
-        for r, g, b in ((white[0, 0] - black[0, 0]) / 255, black[0, 0], black[-1, -1])
+        (float(f"{x:.7g}"), float(f"{y:.7g}"), float(f"{z:.7g}"))
+        for x, y, z in (added[order, range(3)] / 255, black[0, 0], black[-1, -1])
     )
     rng = np.random.default_rng(0)
     pictures = [rng.integers(0, 256, (*size, 3), dtype=np.uint8) for size in _TRIAL_SIZES]
     wanted = [graph(picture) for picture in pictures]
     limit = TOLERANCE * 255 * float(np.abs(scale).max())
     for half_pixel in (False, True):
-        found = Preprocessing(resizer, half_pixel, scale, offset, padding)
+        found = Preprocessing(resizer, half_pixel, order, scale, offset, padding)
         if all(
             np.abs(found(picture) - expected).max() <= limit
             for picture, expected in zip(pictures, wanted, strict=True)

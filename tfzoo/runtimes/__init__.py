@@ -63,8 +63,8 @@ class Runtime(Protocol):
     signature: Signature
     workers: int
 
-    def run(self, images: NDArray[Any]) -> Mapping[str, NDArray[Any]]:
-        """Runs the model on a batch, shaped as its input; from any thread.
+    def run(self, *inputs: NDArray[Any]) -> Mapping[str, NDArray[Any]]:
+        """Runs the model on a batch, shaped as its inputs; from any thread.
 
         Raises:
             UsageError: The batch holds more images than the model takes.
@@ -73,8 +73,8 @@ class Runtime(Protocol):
 
 
 def takes_batches(signature: Signature) -> bool:
-    """Whether the first dimension of a model's input is free."""
-    return len(signature.inputs) == 1 and signature.inputs[0].shape[:1] == (None,)
+    """Whether the first dimension of a model's inputs is free."""
+    return all(info.shape[:1] == (None,) for info in signature.inputs)
 
 
 def check_batch(signature: Signature, images: NDArray[Any]) -> None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence, Set
+import logging
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tfzoo.cut import WHOLE, Cut
+from tfzoo.cut import Cut
 from tfzoo.errors import ModelFormatError
 from tfzoo.pipeline_config import PipelineConfig
 from tfzoo.postprocess import RAW_BOXES, RAW_SCORES, NmsNode, RawOutput, why_whole
@@ -33,6 +36,12 @@ _REARRANGE = {
     "Unpack": 0,
 }
 
+# Operations that are told the shape of their result, and which of their inputs tells it.
+_SHAPED = {"Reshape": 1, "Conv2DBackpropInput": 0}
+
+#: What a network takes: images, and each one's height, width and channels without the padding.
+_ARGUMENTS = ("input_tensor", "true_image_shape")
+
 #: How far an image's outputs may be off in a batch, as a part of the output's range.
 BATCH_TOLERANCE = 1e-4
 
@@ -54,21 +63,21 @@ def write_prepared(source: Path, folder: Path, config: PipelineConfig) -> tuple[
     import tensorflow as tf
 
     part = _freeze(source)
-    cut, note = WHOLE, _why_whole(part, config)
-    if note:
-        function = part.function()
-    else:
+    whole = _why_whole(part, config)
+    after, note = None, whole
+    if not whole:
         part = replace(part, ends={name: part.ends[name] for name in (RAW_BOXES, RAW_SCORES)})
-        network, before, resized = _split_at_network(part, config.resizer)
-        cut, note = Cut(before, config.postprocessing), f"cut at {RAW_BOXES} and {RAW_SCORES}"
-        note += f"; {resized}"
-        freed = before and _with_free_batch(network, before)
-        note += "; takes batches" if freed else "; takes one image a call"
-        function = freed or network.function()
+        after, note = config.postprocessing, f"cut at {RAW_BOXES} and {RAW_SCORES}"
+    network, before, resized = _split_at_network(part, config.resizer)
+    note += f"; {resized}"
+    freed = before and _with_free_batch(network, before)
+    note += "; takes batches" if freed else "; takes one image a call"
     # Nothing is trained on it, and gradients of one's own (swish) can't be saved frozen.
     options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
-    tf.saved_model.save(tf.Module(), str(folder), signatures=function, options=options)
-    return cut, note
+    tf.saved_model.save(
+        tf.Module(), str(folder), signatures=freed or network.function(), options=options
+    )
+    return Cut(before, after, true_shapes=len(network.starts) > 1), note
 
 
 @dataclass(frozen=True)
@@ -110,36 +119,38 @@ class _Part:
             del node.input[:]
             node.input.extend(inputs)
             node.attr.pop("_class", None)  # Wishes to be placed beside nodes that are left out.
-        shapes = self._reshapes(part) if self.free_batch else {}
+        shapes = self._shapes_of_one() if self.free_batch else {}
         for node in part.node:
             if node.name in shapes:
-                node.input[1] = f"{node.name}/shape_of_any_batch"
+                node.input[_SHAPED[node.op]] = f"{node.name}/shape_of_any_batch"
 
-        values = {f"{name}/shape_of_any_batch:0": shape for name, shape in shapes.items()}
         used = {name if ":" in name else f"{name}:0" for node in part.node for name in node.input}
         wanted = {name: port.name for name, port in self.ends.items() if port.name not in starts}
 
         def run(*given: tf.Tensor) -> dict[str, tf.Tensor]:
             by_name = {start.name: one for start, one in zip(self.starts, given, strict=True)}
+            size = tf.shape(given[0])[0]
+            values = {
+                f"{name}/shape_of_any_batch:0": tf.stack([size, *rest])
+                for name, rest in shapes.items()
+            }
             found = tf.graph_util.import_graph_def(
                 part,
-                input_map={name: tf.constant(value) for name, value in values.items()}
-                | {name: one for name, one in by_name.items() if name in used},
+                input_map=values | {name: one for name, one in by_name.items() if name in used},
                 return_elements=list(wanted.values()),
                 name="",
             )
             by_name |= dict(zip(wanted.values(), found, strict=True))
             return {name: by_name[port.name] for name, port in self.ends.items()}
 
-        first = [None] if self.free_batch else [1]
-        specs = [
-            tf.TensorSpec([*first, *start.shape[1:]], start.dtype, f"input_tensor{i or ''}")
-            for i, start in enumerate(self.starts)
-        ]
+        specs = _specs(self.starts, None if self.free_batch else 1)
         return tf.function(run, autograph=False).get_concrete_function(*specs)
 
-    def _reshapes(self, part: Any) -> dict[str, list[int]]:
-        """The shapes that end a batch of one in their first dimension, with that dimension free."""
+    def _shapes_of_one(self) -> dict[str, list[int]]:
+        """The operations that are told a shape whose first dimension is a batch of one: the rest.
+
+        Those are changes of shape, and transposed convolutions.
+        """
         # Built with inputs of fixed size, a graph knows most of its shapes.
         graph = replace(self, free_batch=False).function().graph
         varying = {port.name for port in graph.inputs}
@@ -147,11 +158,21 @@ class _Part:
         for op in graph.get_operations():
             if any(port.name in varying for port in op.inputs):
                 varying |= {port.name for port in op.outputs}
-            if op.type == "Reshape" and op.inputs[0].name in varying:
-                sizes = op.outputs[0].shape.as_list()
+                sizes = op.outputs[0].shape.as_list() if op.type in _SHAPED else []
                 if sizes and sizes[0] == 1 and None not in sizes:
-                    found[op.name] = [-1, *sizes[1:]]
+                    found[op.name] = sizes[1:]
         return found
+
+
+def _specs(starts: Sequence[tf.Tensor], size: int | None) -> list[tf.TensorSpec]:
+    """What a function takes that begins at some tensors, in batches of a size (None: of any)."""
+    import tensorflow as tf
+
+    names = [*_ARGUMENTS, *(f"feature_{i}" for i in range(len(starts)))]
+    return [
+        tf.TensorSpec([size, *start.shape[1:]], start.dtype, name)
+        for start, name in zip(starts, names, strict=False)
+    ]
 
 
 def _freeze(source: Path) -> _Part:
@@ -236,33 +257,47 @@ def _split_at_network(
 
     if resizer is None:
         return part, None, "how it resizes is not known"
-    entrance = _entrance(part, resizer.size)
-    if entrance is None:
+    starts = _entrance(part, resizer.size)
+    if not starts:
         return part, None, "nothing in it is an image of the network's size"
-    front = replace(part, ends={"image": entrance}).function()
+    front = replace(part, ends={"image": starts[0]}).function()
     before, note = find_preprocessing(
         resizer, lambda image: front(tf.constant(image[None]))["image"].numpy()[0]
     )
     # What the graph says of its own sizes may be less.
-    entrance.set_shape([1, *resizer.size, 3])
-    return replace(part, starts=[entrance]) if before else part, before, note
+    starts[0].set_shape([1, *resizer.size, 3])
+    return replace(part, starts=starts) if before else part, before, note
 
 
-def _entrance(part: _Part, size: tuple[int, int]) -> tf.Tensor | None:
-    """The last tensor that is an image of this size and that all of the network depends on."""
+def _entrance(part: _Part, size: tuple[int, int]) -> list[tf.Tensor]:
+    """Where the network begins: what all ends depend on the image by.
+
+    That is the last tensor that is an image of the network's size, and where boxes are told in
+    parts of the image in the graph, the last that is the shape of what it fills. Empty if there is
+    no such tensor.
+    """
+    import tensorflow as tf
+
     wanted = _behind(part.ends.values())
-    for op in reversed(part.starts[0].graph.get_operations()):
-        for port in op.outputs:
-            if (
-                port.name in wanted
-                and op.type != "Const"
-                and port.dtype.name == "float32"
-                and port.shape.rank is not None
-                and port.shape.is_compatible_with([1, *size, 3])
-                and part.starts[0].name not in _behind(part.ends.values(), past={port.name})
-            ):
-                return port
-    return None
+    ports = [
+        port
+        for op in reversed(part.starts[0].graph.get_operations())
+        if op.type != "Const"
+        for port in op.outputs
+        if port.name in wanted and port.shape.rank is not None
+    ]
+    images = [
+        port
+        for port in ports
+        if port.dtype == tf.float32 and port.shape.is_compatible_with([1, *size, 3])
+    ]
+    shapes = [port for port in ports if port.dtype == tf.int32 and port.shape == [1, 3]]
+    for image in images:
+        for starts in ([image], *([image, shape] for shape in shapes)):
+            past = {start.name for start in starts}
+            if part.starts[0].name not in _behind(part.ends.values(), past):
+                return starts
+    return []
 
 
 def _behind(ports: Iterable[tf.Tensor], past: Set[str] = frozenset()) -> set[str]:
@@ -280,57 +315,94 @@ def _behind(ports: Iterable[tf.Tensor], past: Set[str] = frozenset()) -> set[str
 def _with_free_batch(network: _Part, before: Preprocessing) -> Any:
     """The network as a function of any number of images, or None where each must come alone.
 
-    An export of batch 1 has that 1 in the shapes that its heads are reshaped to, and decodes boxes
-    in ways that know of one image. So the network up to the heads is freed of that 1, and what
-    follows is mapped over the images. Whether nothing else holds them together, images in a batch
-    tell: each must come out as it does alone.
+    What follows the convolutions of an export of batch 1 knows of one image only, in many ways. So
+    it is mapped over the images: all at once, or where something in it can't be vectorised (the
+    search for keypoints of those that are persons), one after the other. The convolutions are
+    freed of the 1 in the shapes among them. Whether nothing else holds the images together, a
+    batch tells: each must come out as it does alone.
     """
     import tensorflow as tf
 
-    heads = {name: _head(port) for name, port in network.ends.items()}
-    body = replace(network, ends=heads, free_batch=True)
-    tail = replace(network, starts=list(heads.values())).function()
+    features = _last_convolutions(network)
+    shapes = network.starts[1:]
+    ends = {feature.name: feature for feature in features}
+    try:
+        body = replace(network, starts=network.starts[:1], ends=ends, free_batch=True).function()
+        tail = replace(network, starts=[*features, *shapes]).function()
+    except ValueError:  # Such as a second stage, whose convolutions run over proposals.
+        return None
+    found = {
+        name: tf.TensorSpec(value.shape[1:], value.dtype)
+        for name, value in tail.structured_outputs.items()
+    }
 
-    def run(images: tf.Tensor) -> dict[str, tf.Tensor]:
-        def decode(features: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-            found = tail(*(feature[tf.newaxis] for feature in features.values()))
-            return {name: value[0] for name, value in found.items()}
+    def decode(values: list[tf.Tensor]) -> dict[str, tf.Tensor]:
+        return {n: v[0] for n, v in tail(*(value[tf.newaxis] for value in values)).items()}
 
-        found: dict[str, tf.Tensor] = tf.vectorized_map(
-            decode, body_function(images), fallback_to_while_loop=False
-        )
-        return found
+    for map_over in (
+        partial(tf.vectorized_map, fallback_to_while_loop=False),
+        partial(tf.map_fn, fn_output_signature=found),
+    ):
+
+        def run(images: tf.Tensor, *true_shapes: tf.Tensor, map_over: Any = map_over) -> Any:
+            return map_over(decode, [*body(images).values(), *true_shapes])
+
+        try:
+            with _silence():
+                freed = tf.function(run, autograph=False).get_concrete_function(
+                    *_specs(network.starts, None)
+                )
+            if _same_in_a_batch(network.function(), freed, before, bool(shapes)):
+                return freed
+        except (ValueError, TypeError, tf.errors.OpError):
+            continue
+    return None
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    """Keeps TensorFlow from telling at length of what it can't vectorise."""
+    logger = logging.getLogger("tensorflow")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+
+
+def _same_in_a_batch(one: Any, many: Any, before: Preprocessing, true_shapes: bool) -> bool:
+    """Whether images in a batch come out as each does alone."""
+    import tensorflow as tf
 
     rng = np.random.default_rng(0)
-    images = [before(rng.integers(0, 256, (90 + 10 * i, 120, 3), dtype=np.uint8)) for i in range(3)]
-    shape = [None, *before.resizer.size, 3]
-    try:
-        body_function = body.function()
-        freed = tf.function(run, autograph=False).get_concrete_function(
-            tf.TensorSpec(shape, tf.float32, "input_tensor")
-        )
-        together = freed(tf.constant(np.stack(images)))
-    except (ValueError, tf.errors.OpError):
-        return None
-    one = network.function()
-    for i, image in enumerate(images):
-        for name, value in one(tf.constant(image[None])).items():
+    pictures = [rng.integers(0, 256, (90 + 10 * i, 120, 3), dtype=np.uint8) for i in range(3)]
+    given = [np.stack([before(picture) for picture in pictures])]
+    if true_shapes:
+        given.append(np.stack([before.true_shape(picture) for picture in pictures]))
+    together = many(*map(tf.constant, given))
+    for i in range(len(pictures)):
+        for name, value in one(*(tf.constant(values[i : i + 1]) for values in given)).items():
             expected, got = value.numpy()[0], together[name].numpy()
-            if got.shape != (len(images), *expected.shape):
-                return None
+            if got.shape != (len(pictures), *expected.shape):
+                return False
             if np.abs(got[i] - expected).max() > BATCH_TOLERANCE * max(1.0, np.ptp(expected)):
-                return None
-    return freed
+                return False
+    return True
 
 
-def _head(end: tf.Tensor) -> tf.Tensor:
-    """Where an output's feature maps are joined: the last such place before it, or itself."""
-    waiting, seen = [end], set()
+def _last_convolutions(network: _Part) -> list[tf.Tensor]:
+    """The outputs of the convolutions that nothing but decoding follows."""
+    seen = {start.name for start in network.starts}
+    waiting = list(network.ends.values())
+    found = {}
     while waiting:
-        port = waiting.pop(0)
-        if port.op.type == "ConcatV2" and _constant(port.op.inputs[-1]) == 1 == port.shape[0]:
-            return port
-        if port.name not in seen:
-            seen.add(port.name)
+        port = waiting.pop()
+        if port.name in seen:
+            continue
+        seen.add(port.name)
+        if port.op.type in ("Conv2D", "DepthwiseConv2dNative"):
+            found[port.name] = port
+        else:
             waiting += port.op.inputs
-    return end
+    return list(found.values())

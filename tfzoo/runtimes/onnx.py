@@ -61,15 +61,18 @@ class OnnxRuntime:
                 )
             self.device = "cpu"
         self.signature = Signature(
-            tuple(_info(value) for value in self._session.get_inputs()),
+            # In the order of their names, which is that of `tfzoo.detector.Prepared`.
+            tuple(sorted(map(_info, self._session.get_inputs()), key=lambda info: info.name)),
             tuple(_info(value) for value in self._session.get_outputs()),
         )
 
-    def run(self, images: NDArray[Any]) -> Mapping[str, NDArray[Any]]:
+    def run(self, *inputs: NDArray[Any]) -> Mapping[str, NDArray[Any]]:
         """See `Runtime.run`."""
-        check_batch(self.signature, images)
+        check_batch(self.signature, inputs[0])
         names = [info.name for info in self.signature.outputs]
-        given = {self.signature.inputs[0].name: images}
+        given = {
+            info.name: value for info, value in zip(self.signature.inputs, inputs, strict=True)
+        }
         return dict(zip(names, self._session.run(names, given), strict=True))
 
 

@@ -54,13 +54,13 @@ class OpenVINORuntime:
         for _ in range(self.workers):
             self._requests.put(self._model.create_infer_request())
 
-    def run(self, images: NDArray[Any]) -> Mapping[str, NDArray[Any]]:
+    def run(self, *inputs: NDArray[Any]) -> Mapping[str, NDArray[Any]]:
         """See `Runtime.run`."""
-        check_batch(self.signature, images)
+        check_batch(self.signature, inputs[0])
         request = self._requests.get()
         try:
             # What it returns is a copy: the request's own tensors are written anew by its next run.
-            results = request.infer({0: images}, share_inputs=True)
+            results = request.infer(dict(enumerate(inputs)), share_inputs=True)
             return {info.name: results[i] for i, info in enumerate(self.signature.outputs)}
         finally:
             self._requests.put(request)

@@ -189,6 +189,8 @@ def split_large_topk(model: ov.Model) -> int:
     for node in model.get_ordered_ops():
         if node.get_type_name() == "TopK" and _split_topk(node):
             split += 1
+        elif node.get_type_name() == "If":  # Keypoints are looked for where there are persons.
+            split += sum(split_large_topk(node.get_function(branch)) for branch in (0, 1))
     if split:
         model.validate_nodes_and_infer_types()
     return split

@@ -48,17 +48,19 @@ class TensorFlowRuntime:
         self._function = self._model.signatures["serving_default"]
         _, inputs = self._function.structured_input_signature
         self.signature = Signature(
-            tuple(_info(name, spec) for name, spec in inputs.items()),
+            # In the order of their names, which is that of `tfzoo.detector.Prepared`.
+            tuple(_info(name, spec) for name, spec in sorted(inputs.items())),
             tuple(_info(name, spec) for name, spec in self._function.structured_outputs.items()),
         )
 
-    def run(self, images: NDArray[Any]) -> Mapping[str, NDArray[Any]]:
+    def run(self, *inputs: NDArray[Any]) -> Mapping[str, NDArray[Any]]:
         """See `Runtime.run`."""
         import tensorflow as tf
 
-        check_batch(self.signature, images)
+        check_batch(self.signature, inputs[0])
         with tf.device(self._device):
-            results = self._function(**{self.signature.inputs[0].name: tf.constant(images)})
+            given = zip(self.signature.inputs, inputs, strict=True)
+            results = self._function(**{info.name: tf.constant(value) for info, value in given})
         return {name: value.numpy() for name, value in results.items()}
 
 
