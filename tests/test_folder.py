@@ -21,7 +21,7 @@ import pytest
 from numpy.typing import NDArray
 
 import tfzoo
-from tests import standins
+from tests import one_stage, standins
 from tfzoo import folder, writers
 from tfzoo.detector import Detector
 from tfzoo.engines import local
@@ -251,6 +251,31 @@ def test_annotations_that_do_not_fit_are_refused(standard: Detector, tmp_path: P
 
 
 # In order, bounded, on several devices
+
+
+def test_batches_give_the_rows_of_single_images_and_a_bad_one_stops_no_other(
+    tmp_path: Path,
+) -> None:
+    folder = fill(tmp_path / "photos", 11)
+    (folder / "5.png").write_bytes(b"no image")
+    detector = tfzoo.load(one_stage.save(tmp_path / "model"), runtime="frozen")
+    assert detector.takes_batches
+    sizes = []
+    run = detector.runtime.run
+    detector.runtime.run = lambda *inputs: sizes.append(len(inputs[0])) or run(*inputs)
+    for name, batch in (("one", 1), ("four", 4)):
+        summary = detect_folder(folder, detector, tmp_path / name, batch=batch, pictures=False)
+        assert (summary.images, summary.failed) == (11, 1)
+    # A blank image is tried first; the group with the bad image is one short.
+    assert sorted(sizes[12:]) == [3, 3, 4]
+    one, four = rows(tmp_path / "one"), rows(tmp_path / "four")
+    assert len(one) == len(four) > 50
+    for got, expected in zip(four, one, strict=True):
+        assert got["image_id"] == expected["image_id"]
+        assert got["score"] == pytest.approx(expected["score"], abs=1e-5)
+        assert got["bbox"] == pytest.approx(expected["bbox"], abs=0.01)
+    with pytest.raises(UsageError, match="batch: was 4, now 1"):
+        detect_folder(folder, detector, tmp_path / "four", pictures=False, resume=True)
 
 
 def test_results_keep_the_folders_order_whatever_the_workers_timing(

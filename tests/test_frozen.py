@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import tfzoo
-from tests import one_stage, standins
+from tests import one_stage, peaks, standins
 from tfzoo import prepared
 from tfzoo.cut import WHOLE
 from tfzoo.detector import Detector
@@ -109,6 +109,27 @@ def test_a_graph_that_can_t_be_cut_is_frozen_whole(tmp_path, change, note) -> No
         assert_same(frozen.detect(picture), whole.detect(picture))
     with pytest.raises(RuntimeUnavailableError, match=r"XLA can't compile .*NonMaxSuppressionV5"):
         tfzoo.load(folder, runtime="xla")
+
+
+@pytest.mark.parametrize("persons", [False, True], ids=["vectorised", "one after the other"])
+@pytest.mark.parametrize("runtime", ["frozen", "xla"])
+def test_a_centernet_takes_batches_with_the_images_true_shapes(tmp_path, persons, runtime) -> None:
+    folder = peaks.save(tmp_path, persons)
+    whole = tfzoo.load(folder, runtime="tensorflow")
+    if runtime == "xla" and persons:
+        with pytest.raises(RuntimeUnavailableError, match=r"XLA can't compile .*: Where is in its"):
+            tfzoo.load(folder, runtime="xla")
+        return
+    split = tfzoo.load(folder, runtime=runtime)
+    assert split.cut.before is not None and split.cut.after is None
+    assert split.cut.before.order == (2, 1, 0) and split.cut.true_shapes
+    assert split.kind == whole.kind == "centernet" and split.takes_batches
+    many = pictures(9)
+    for picture, found in zip(many, split.stream(many, batch_size=4), strict=True):
+        expected = whole.detect(picture)
+        assert len(expected) == peaks.PEAKS
+        assert_same(found, expected)
+        assert_same(split.detect(picture), expected)
 
 
 @pytest.mark.parametrize("kind", ["mask_rcnn", "centernet", "tflite_boxes"])

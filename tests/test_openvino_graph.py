@@ -42,6 +42,34 @@ def test_the_best_of_very_many_are_the_same_in_two_steps(steps: int | None, dtyp
         np.testing.assert_array_equal(got[1], order)
 
 
+def test_the_best_within_a_condition_are_found_in_two_steps_too() -> None:
+    def model():
+        condition = ops.parameter([], np.bool_, name="condition")
+        values = ops.parameter(list(SHAPE), np.float32, name="values")
+        inner = graph(SHAPE, 100)
+        plain = ops.parameter(list(SHAPE), np.float32)
+        least = ops.topk(plain, ops.constant(np.int32(100)), 1, "min", "value").output(0)
+        other = ov.Model([least], [plain])
+        choice = ops.if_op(condition)
+        choice.set_then_body(
+            ov.Model([inner.outputs[0].get_node().input_value(0)], inner.get_parameters())
+        )
+        choice.set_else_body(other)
+        choice.set_input(values.output(0), inner.get_parameters()[0], plain)
+        choice.set_output(choice.get_function(0).results[0], choice.get_function(1).results[0])
+        return ov.Model([choice.output(0)], [condition, values])
+
+    whole, split = model(), model()
+    assert openvino_graph.split_large_topk(split) == 1
+    values = np.random.default_rng(0).uniform(0, 1, SHAPE).astype(np.float32)
+    for chosen in (True, False):
+        got, expected = (
+            np.array(ov.Core().compile_model(m, "CPU")([np.array(chosen), values])[0])
+            for m in (split, whole)
+        )
+        np.testing.assert_array_equal(got, expected)
+
+
 @pytest.mark.parametrize(
     ("shape", "k", "mode"),
     [
