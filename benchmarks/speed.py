@@ -40,18 +40,31 @@ print(json.dumps({"images_per_s": len(images) / seconds}))
 """
 
 BARE = """
-import json, os, sys, time
+import json, sys, time
 import tfzoo
-from tfzoo.pipeline import in_order
+from tfzoo.pipeline import READERS, in_order
 model, runtime, *images = sys.argv[1:]
 detector = tfzoo.load(model, runtime=runtime, throughput=True)
-threads = detector.workers + min(4, os.cpu_count() or 1) + 1
+threads = detector.workers + READERS
 def run(path):
     image = tfzoo.read_image(path)
     detector.runtime.run(detector.cut.before(image)[None] if detector.cut.before else image[None])
 list(in_order(run, images[:8], threads))
 started = time.perf_counter()
 for _ in in_order(run, images, threads):
+    pass
+print(json.dumps({"images_per_s": len(images) / (time.perf_counter() - started)}))
+"""
+
+BATCHES = """
+import json, sys, time
+import tfzoo
+model, runtime, batch, *images = sys.argv[1:]
+detector = tfzoo.load(model, runtime=runtime, throughput=True)
+assert detector.takes_batches or batch == "1"
+list(detector.stream(images[:16], 0.3, int(batch)))
+started = time.perf_counter()
+for _ in detector.stream(images, 0.3, int(batch)):
     pass
 print(json.dumps({"images_per_s": len(images) / (time.perf_counter() - started)}))
 """
@@ -75,6 +88,9 @@ with contextlib.redirect_stdout(io.StringIO()):
     evaluation.evaluate(), evaluation.accumulate(), evaluation.summarize()
 print(json.dumps({"ap": evaluation.stats[0], "runtime": detector.run_info.runtime}))
 """
+
+
+ROWS = ["folder", "batches", "command", "large", "ap", "list"]
 
 
 def call(*command: str) -> dict[str, float]:
@@ -107,10 +123,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--large", type=Path, help="folder of an export of a zoo model's size")
-    parser.add_argument("--copies", type=int, default=3, help="times each photo is in the folder")
+    parser.add_argument("--copies", type=int, default=8, help="times each photo is in the folder")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--runtime", default="openvino")
-    parser.add_argument("--only", nargs="*", default=["folder", "command", "large", "ap", "list"])
+    parser.add_argument("--only", nargs="*", default=ROWS)
     options = parser.parse_args()
     repeats, runtime = options.repeats, options.runtime
 
@@ -162,6 +178,25 @@ def main() -> None:
         more.cleanup()
         images = [str(path) for path in photos]
 
+    if "batches" in options.only:
+        some = images * 3
+
+        def stream(name: str, batch: int) -> float:
+            return call(PYTHON, "-c", BATCHES, model, name, str(batch), *some)["images_per_s"]
+
+        taken = in_turn(
+            repeats,
+            four=lambda: stream("frozen", 4),
+            frozen=lambda: stream("frozen", 1),
+            tensorflow=lambda: stream("tensorflow", 1),
+        )
+        row("frozen form, batches of 4", shown(taken["four"], "images/s"),
+            "one image a call: " + shown(taken["frozen"], "images/s"),
+            median(taken["four"]) / median(taken["frozen"]), "")  # fmt: skip
+        row("frozen form, one image a call", shown(taken["frozen"], "images/s"),
+            "the export as it is: " + shown(taken["tensorflow"], "images/s"),
+            median(taken["frozen"]) / median(taken["tensorflow"]), "")  # fmt: skip
+
     commands = [("command", model, 6), ("large", str(options.large), 12)]
     for name, folder, share in commands:
         if name not in options.only or folder == "None":
@@ -182,7 +217,8 @@ def main() -> None:
             median(taken["ours"]) / median(taken["tutorial"]), f"at most 1/{share}")  # fmt: skip
 
     if "ap" in options.only:
-        trials = [("tensorflow", 1), ("openvino", 1), ("openvino", 4), ("onnx", 1), ("onnx", 4)]
+        trials = [("tensorflow", 1), ("tensorflow", 4)]
+        trials += [(name, n) for name in ("frozen", "xla", "openvino", "onnx") for n in (1, 4)]
         reference = None
         for name, batch in trials:
             try:

@@ -205,7 +205,9 @@ def compare(reference: list[Detections], others: list[Detections]) -> tuple[bool
             if not twins.any():
                 missing += 1
                 continue
-            free[int(np.argmax(twins))] = False
+            # The nearest in score, so that of near-equal things none takes another's twin.
+            differences = np.where(twins, np.abs(got.scores - one.score), np.inf)
+            free[int(np.argmin(differences))] = False
     if wanted < MIN_DETECTIONS:
         return False, (
             f"not proven: TensorFlow finds {wanted} things over {MIN_SCORE} in the packaged "
@@ -222,7 +224,9 @@ def _overlaps(box: Any, boxes: Any) -> Any:
     sides = np.minimum(box[2:], boxes[:, 2:]) - np.maximum(box[:2], boxes[:, :2])
     shared = np.prod(np.maximum(sides, 0), axis=1)
     union = np.prod(box[2:] - box[:2]) + np.prod(boxes[:, 2:] - boxes[:, :2], axis=1) - shared
-    return shared / np.maximum(union, 1e-12)
+    # A box of no area, at the border say, shares nothing with its like.
+    alike = np.abs(boxes - box).max(axis=1, initial=0) < 0.01
+    return np.where(alike, 1.0, shared / np.maximum(union, 1e-12))
 
 
 def _fastest(trials: list[Trial]) -> Choice:

@@ -12,11 +12,12 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from tfzoo.errors import ModelFormatError, OfflineError, RuntimeUnavailableError
 from tfzoo.pipeline_config import find_config
-from tfzoo.prepared import Prepared, as_prepared, keep, kept, prepare, write_record
+from tfzoo.prepared import Prepared, as_prepared, keep, kept, write_record
 from tfzoo.settings import cache_folder, offline
 from tfzoo.store import StoredModel
 from tfzoo.store.cache import discard, lock, writing
@@ -36,8 +37,8 @@ _log = logging.getLogger("tfzoo.export")
 def export_onnx(model: StoredModel) -> Prepared:
     """A model's ONNX form, converted where there is none yet.
 
-    It is made of the frozen form, and so cut where that is, and takes batches where that does:
-    what is left runs well on a GPU.
+    It is made of a frozen form, cut where that may be and with a free batch where it can: what is
+    left runs well on a GPU.
 
     Returns:
         The folder with `model.onnx`.
@@ -51,14 +52,18 @@ def export_onnx(model: StoredModel) -> Prepared:
     if (known := find_export(model)) is not None:
         return known
     python = converter()
-    frozen = prepare(model, "frozen")
+    config = find_config(model.path, model.spec)
 
     def build(folder: Path) -> None:
+        from tfzoo.runtimes.frozen_graph import write_prepared
+
         _log.info("converting %s to ONNX; this takes minutes, once", model.id)
-        command = [str(python), "-m", "tf2onnx.convert", "--saved-model", str(frozen.folder)]
-        command += ["--output", str(folder / "model.onnx"), "--opset", str(_OPSET)]
-        _run(command, f"{model.id} can't be converted to ONNX")
-        write_record(folder, {"cut": frozen.cut.to_json(), "note": frozen.note})
+        with TemporaryDirectory(prefix="tfzoo-export-") as frozen:
+            cut, note = write_prepared(model.path, Path(frozen), config, loops=False)
+            command = [str(python), "-m", "tf2onnx.convert", "--saved-model", frozen]
+            command += ["--output", str(folder / "model.onnx"), "--opset", str(_OPSET)]
+            _run(command, f"{model.id} can't be converted to ONNX")
+        write_record(folder, {"cut": cut.to_json(), "note": note})
 
     return as_prepared(*keep(model, "onnx", _versions(model), build))
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -46,13 +48,17 @@ _ARGUMENTS = ("input_tensor", "true_image_shape")
 BATCH_TOLERANCE = 1e-4
 
 
-def write_prepared(source: Path, folder: Path, config: PipelineConfig) -> tuple[Cut, str]:
+def write_prepared(
+    source: Path, folder: Path, config: PipelineConfig, loops: bool = True
+) -> tuple[Cut, str]:
     """Writes a model's frozen form, cut where that is possible, as a SavedModel.
 
     Args:
         source: The SavedModel folder.
         folder: An empty folder.
         config: The model's parameters, where they are known.
+        loops: Whether a batch may be gone through in a loop of the graph, where some of it can't
+            be vectorised; ONNX Runtime can't run those.
 
     Returns:
         What is left to do outside, and in a sentence why.
@@ -70,7 +76,7 @@ def write_prepared(source: Path, folder: Path, config: PipelineConfig) -> tuple[
         after, note = config.postprocessing, f"cut at {RAW_BOXES} and {RAW_SCORES}"
     network, before, resized = _split_at_network(part, config.resizer)
     note += f"; {resized}"
-    freed = before and _with_free_batch(network, before)
+    freed = before and _with_free_batch(network, before, loops)
     note += "; takes batches" if freed else "; takes one image a call"
     # Nothing is trained on it, and gradients of one's own (swish) can't be saved frozen.
     options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
@@ -185,10 +191,11 @@ def _freeze(source: Path) -> _Part:
     try:
         model = tf.saved_model.load(str(source))
         signature = model.signatures["serving_default"]
-        # Loops stay functions: taken apart, they are slower and no converter knows them.
-        frozen, graph_def = convert_variables_to_constants_v2_as_graph(
-            signature, lower_control_flow=False
-        )
+        with _quiet_stderr():
+            # Loops stay functions: taken apart, they are slower and no converter knows them.
+            frozen, graph_def = convert_variables_to_constants_v2_as_graph(
+                signature, lower_control_flow=False
+            )
     except (OSError, KeyError, ValueError, tf.errors.OpError) as error:
         raise ModelFormatError(f"{source} can't be frozen by TensorFlow: {error}") from None
     graph = tf.Graph()
@@ -202,6 +209,21 @@ def _freeze(source: Path) -> _Part:
         [graph.get_tensor_by_name(frozen.inputs[0].name)],
         {name: graph.get_tensor_by_name(end) for name, end in ends},
     )
+
+
+@contextmanager
+def _quiet_stderr() -> Iterator[None]:
+    """Keeps out what TensorFlow's optimiser tells of itself, whatever its log level."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nothing, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nothing)
 
 
 def _why_whole(part: _Part, config: PipelineConfig) -> str:
@@ -312,7 +334,7 @@ def _behind(ports: Iterable[tf.Tensor], past: Set[str] = frozenset()) -> set[str
     return seen
 
 
-def _with_free_batch(network: _Part, before: Preprocessing) -> Any:
+def _with_free_batch(network: _Part, before: Preprocessing, loops: bool) -> Any:
     """The network as a function of any number of images, or None where each must come alone.
 
     What follows the convolutions of an export of batch 1 knows of one image only, in many ways. So
@@ -339,13 +361,13 @@ def _with_free_batch(network: _Part, before: Preprocessing) -> Any:
     def decode(values: list[tf.Tensor]) -> dict[str, tf.Tensor]:
         return {n: v[0] for n, v in tail(*(value[tf.newaxis] for value in values)).items()}
 
-    for map_over in (
-        partial(tf.vectorized_map, fallback_to_while_loop=False),
-        partial(tf.map_fn, fn_output_signature=found),
-    ):
+    ways: list[Any] = [partial(tf.vectorized_map, fallback_to_while_loop=False)]
+    if loops:
+        ways.append(partial(tf.map_fn, fn_output_signature=found))
+    for way in ways:
 
-        def run(images: tf.Tensor, *true_shapes: tf.Tensor, map_over: Any = map_over) -> Any:
-            return map_over(decode, [*body(images).values(), *true_shapes])
+        def run(images: tf.Tensor, *true_shapes: tf.Tensor, way: Any = way) -> Any:
+            return way(decode, [*body(images).values(), *true_shapes])
 
         try:
             with _silence():

@@ -40,8 +40,9 @@ class OnnxRuntime:
             )
         self.version: str = ort.__version__
         self.device = _choose_device(device, ort.get_available_providers())
+        ort.set_default_logger_severity(3)  # Errors only: warnings drown our own output.
         options = ort.SessionOptions()
-        options.log_severity_level = 3  # Errors only: warnings drown our own output.
+        options.log_severity_level = 3
         try:
             self._session = ort.InferenceSession(
                 str(path), sess_options=options, providers=_providers(self.device)
