@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tfzoo.cut import Cut
+from tfzoo.detections import Image
 from tfzoo.errors import ModelFormatError
 from tfzoo.pipeline_config import PipelineConfig
 from tfzoo.postprocess import RAW_BOXES, RAW_SCORES, NmsNode, RawOutput, why_whole
@@ -277,15 +278,20 @@ def _split_at_network(
     """What follows the resizing of the image, what to do before it, and in a sentence why."""
     import tensorflow as tf
 
+    if part.starts[0].shape.is_fully_defined():
+        return part, None, "it takes images of the network's size"
     if resizer is None:
         return part, None, "how it resizes is not known"
     starts = _entrance(part, resizer.size)
     if not starts:
         return part, None, "nothing in it is an image of the network's size"
     front = replace(part, ends={"image": starts[0]}).function()
-    before, note = find_preprocessing(
-        resizer, lambda image: front(tf.constant(image[None]))["image"].numpy()[0]
-    )
+    dtype = part.starts[0].dtype
+
+    def graph(image: Image) -> Any:
+        return front(tf.cast(image[None], dtype))["image"].numpy()[0]
+
+    before, note = find_preprocessing(resizer, graph)
     # What the graph says of its own sizes may be less.
     starts[0].set_shape([1, *resizer.size, 3])
     return replace(part, starts=starts) if before else part, before, note
