@@ -28,7 +28,7 @@ from tfzoo.store import StoredModel
 from tfzoo.store.cache import derived, find_derived
 
 #: Raised whenever what is written, or what is measured, changes.
-FORMAT = 2
+FORMAT = 3
 
 RECORD = "prepared.json"
 
