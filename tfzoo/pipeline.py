@@ -14,7 +14,7 @@ Result = TypeVar("Result")
 
 
 #: Threads that read images and prepare them; twice as many may lie ready.
-READERS = min(8, 1 + (os.cpu_count() or 2))
+READERS = min(8, 2 + (os.cpu_count() or 2))
 
 
 def batched(items: Iterable[Item], size: int) -> Iterator[tuple[Item, ...]]:
