@@ -63,6 +63,15 @@ def test_a_cut_network_gives_the_exports_detections(model, tensorflow, runtime, 
     assert total > 200
 
 
+def test_xla_warns_of_a_graph_that_resizes_and_traces_none_anew(tmp_path, caplog, capfd) -> None:
+    folder = standins.save("centernet", tmp_path / "model")
+    compiled, whole = (tfzoo.load(folder, runtime=name) for name in ("xla", "tensorflow"))
+    assert "XLA compiles it anew for every size of image" in caplog.text
+    for picture in pictures(7):
+        assert_same(compiled.detect(picture), whole.detect(picture))
+    assert "retracing" not in capfd.readouterr().err + caplog.text
+
+
 def test_each_image_of_a_batch_comes_out_as_it_does_alone(model) -> None:
     cut = tfzoo.load(model, runtime="frozen")
     many = pictures(7)

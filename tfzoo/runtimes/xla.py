@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 from tfzoo.errors import RuntimeUnavailableError
 from tfzoo.runtimes.frozen import FrozenRuntime
+
+_log = logging.getLogger("tfzoo.runtimes.xla")
 
 # Operations that XLA has no form of, or whose results have no fixed shape.
 _NEVER = {"NonMaxSuppressionV5", "Where"}
@@ -29,7 +32,16 @@ class XLARuntime(FrozenRuntime):
                 "which could not be cut before its post-processing. Run it with --runtime frozen, "
                 "or see why it is whole: tfzoo info NAME --runtimes"
             )
-        self._function = tf.function(self._function, jit_compile=True, autograph=False)
+        if any(None in info.shape[1:] for info in self.signature.inputs):
+            _log.warning(
+                "%s resizes its images itself: XLA compiles it anew for every size of image",
+                folder.parent.name,
+            )
+        plain, (_, specs) = self._function, self._function.structured_input_signature
+        # Traced once, for any batch; only XLA's own compilation is for each size.
+        self._function = tf.function(
+            lambda **inputs: plain(**inputs), jit_compile=True, autograph=False
+        ).get_concrete_function(**specs)
 
 
 def open_model(folder: Path, device: str, throughput: bool = False) -> XLARuntime:
