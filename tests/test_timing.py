@@ -57,6 +57,16 @@ def test_a_measurement_holds_its_protocol_and_its_figures(measured: tuple[Timing
     assert timing.model_digest
 
 
+def test_the_frozen_form_is_timed_as_tensorflow_is(model: Path) -> None:
+    timing = tfzoo.benchmark(
+        model, device="cpu", runtime="frozen", min_images=5, min_seconds=0, results=None
+    )
+    assert timing.error is None
+    assert timing.runtime is not None and timing.runtime.startswith("frozen 2.")
+    assert timing.threads
+    assert timing.versions is not None and timing.versions.count("tensorflow ") == 1
+
+
 def test_a_measurement_is_a_row_of_timing_csv(measured: tuple[Timing, Path]) -> None:
     timing, path = measured
     (row,) = rows(path)

@@ -65,7 +65,7 @@ def measure(request: dict[str, Any]) -> Timing:
     notes = watch.notes()
     p50, p90, p95, p99 = (float(value) for value in np.percentile(calls_ms, (50, 90, 95, 99)))
     seconds = sum(calls_ms) / 1000
-    libraries = (*NEEDS.values(), "numpy")
+    libraries = (*dict.fromkeys(NEEDS.values()), "numpy")
     environment = describe_environment(detector.run_info.device, libraries)
     return Timing(
         model=model.id,
@@ -154,8 +154,12 @@ def _time_calls(
     return calls_ms
 
 
+def _is_tensorflow(detector: Detector) -> bool:
+    return NEEDS[detector.runtime.name] == "tensorflow"
+
+
 def _peak_device_mb(detector: Detector) -> float | None:
-    if detector.runtime.name != "tensorflow" or not detector.run_info.device.startswith("gpu"):
+    if not _is_tensorflow(detector) or not detector.run_info.device.startswith("gpu"):
         return None
     import tensorflow as tf
 
@@ -165,7 +169,7 @@ def _peak_device_mb(detector: Detector) -> float | None:
 
 
 def _threads(detector: Detector) -> int | None:
-    if detector.runtime.name != "tensorflow":
+    if not _is_tensorflow(detector):
         return None
     import tensorflow as tf
 
