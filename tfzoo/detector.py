@@ -114,8 +114,9 @@ class Detector:
         Raises:
             ImageError: An image can't be read.
         """
-        # Without batches, a larger size is that many calls at once.
-        workers = self.workers if self.takes_batches else max(batch_size, self.workers)
+        workers = self.workers
+        if not self.takes_batches:
+            batch_size, workers = 1, max(batch_size, workers)
 
         def read(source: ImageLike) -> Prepared:
             return self.prepare(read_image(source))

@@ -89,6 +89,7 @@ class Pipeline:
             for _ in range(detector.workers):
                 self._free.put(detector)
         self._slots = self._free.qsize()
+        self._batch = job.batch if detectors[0].takes_batches else 1
         self._painters = ThreadPoolExecutor(1 + len(detectors) // 4)
         self._pictures: deque[Future[None]] = deque()
 
@@ -104,7 +105,7 @@ class Pipeline:
         with (
             closing(in_order(self._read, items, READERS)) as images,
             closing(
-                in_order(self._detect, batched((i for _, i in images), job.batch), self._slots)
+                in_order(self._detect, batched((i for _, i in images), self._batch), self._slots)
             ) as found,
         ):
             for item in chain.from_iterable(several for _, several in found):
