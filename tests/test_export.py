@@ -119,3 +119,19 @@ def test_prepare_measures_and_info_shows_it(model, monkeypatch) -> None:
     monkeypatch.setattr(choose, "measure", None)
     assert CliRunner().invoke(app, ["prepare", str(model)]).exit_code == 0
     assert CliRunner().invoke(app, ["prepare", str(model), "--again"]).exit_code != 0
+
+
+def test_on_a_gpu_what_was_prepared_ahead_is_what_auto_opens(model, monkeypatch) -> None:
+    rng = np.random.default_rng(1)
+    pictures = [rng.integers(0, 256, (50, 70, 3), dtype=np.uint8) for _ in range(8)]
+    monkeypatch.setattr(choose, "load_scenes", lambda: pictures)
+    # There is none here: what counts is which measurement is looked up.
+    monkeypatch.setattr(choose, "on_gpu", lambda device="auto": True)
+    monkeypatch.setenv("TFZOO_RUNTIME", "auto")
+    assert CliRunner().invoke(app, ["prepare", str(model)]).exit_code == 0
+    assert choose.known_choice(get_model(model), gpu=False) is None
+    assert "frozen" in CliRunner().invoke(app, ["info", str(model), "--runtimes"]).output
+    monkeypatch.setattr(choose, "measure", None)
+    known = choose.known_choice(get_model(model), gpu=True)
+    assert known is not None and "openvino" not in {trial.runtime for trial in known.trials}
+    assert tfzoo.load(model).runtime.name == known.runtime

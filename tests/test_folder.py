@@ -250,6 +250,24 @@ def test_annotations_that_do_not_fit_are_refused(standard: Detector, tmp_path: P
         detect_folder(image, standard, tmp_path / "out", annotations=truth)
 
 
+def test_an_image_that_can_t_be_prepared_is_a_row_and_the_run_goes_on(
+    standard: Detector, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images = fill(tmp_path / "photos", 4)
+    prepare = tfzoo.detector.prepare
+    calls = iter(range(100))
+
+    def fails_once(*given: Any) -> Any:
+        if next(calls) == 3:  # The blank image comes first.
+            raise MemoryError("no room for this one")
+        return prepare(*given)
+
+    monkeypatch.setattr("tfzoo.detector.prepare", fails_once)
+    summary = detect_folder(images, standard, tmp_path / "out", pictures=False)
+    assert (summary.images, summary.failed) == (4, 1)
+    assert "no room for this one" in (tmp_path / "out" / "errors.jsonl").read_text()
+
+
 # In order, bounded, on several devices
 
 

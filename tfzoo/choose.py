@@ -88,6 +88,14 @@ def candidates(model: StoredModel, gpu: bool) -> list[str]:
     return found
 
 
+def on_gpu(device: str = "auto") -> bool:
+    """Whether a device that is asked for is a GPU, by the driver's file.
+
+    TensorFlow would take seconds to say whether it sees one.
+    """
+    return device.startswith("gpu") or (device == "auto" and Path("/dev/nvidiactl").exists())
+
+
 def known_choice(model: StoredModel, gpu: bool = False) -> Choice | None:
     """What was chosen for a model on this machine, or None where nothing was measured yet."""
     found = kept(model, _key(gpu), _versions(model))

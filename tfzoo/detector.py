@@ -9,7 +9,6 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
 from os import PathLike
-from pathlib import Path
 from typing import Any, overload
 
 import numpy as np
@@ -174,14 +173,14 @@ class Detector:
             ImageError: The image is of a size that the model can't take.
         """
         image_size = (image.shape[0], image.shape[1])
-        if self.cut.before is None:
-            batch, frame = prepare(self.kind, image, self.runtime.signature.inputs[0])
-            return Prepared((batch,), frame)
         with image_failures(image_size):
+            if self.cut.before is None:
+                batch, frame = prepare(self.kind, image, self.runtime.signature.inputs[0])
+                return Prepared((batch,), frame)
             inputs: tuple[NDArray[Any], ...] = (self.cut.before(image)[None],)
-        if self.cut.true_shapes:
-            inputs += (self.cut.before.true_shape(image)[None],)
-        return Prepared(inputs, Frame.whole(image_size))
+            if self.cut.true_shapes:
+                inputs += (self.cut.before.true_shape(image)[None],)
+            return Prepared(inputs, Frame.whole(image_size))
 
     def detect_prepared(
         self, images: Sequence[Prepared], min_score: float = 0.0
@@ -274,30 +273,25 @@ def load(
         # TensorFlow opens no .onnx file.
         runtime = "openvino" if runtime == "openvino" else "onnx"
     elif runtime == "auto":
-        runtime = _choose(model, open_with, _on_gpu(device))
+        runtime = _choose(model, open_with, device)
     elif runtime != "tensorflow":
-        _warn_if_disproven(model, runtime, _on_gpu(device))
+        _warn_if_disproven(model, runtime, device)
     return open_with(runtime)
 
 
-def _choose(model: StoredModel, open_with: Callable[[str], Detector], gpu: bool) -> str:
-    from tfzoo.choose import choose
+def _choose(model: StoredModel, open_with: Callable[[str], Detector], device: str) -> str:
+    from tfzoo.choose import choose, on_gpu
 
-    return choose(model, lambda name: open_with(name).detect, gpu).runtime
+    return choose(model, lambda name: open_with(name).detect, on_gpu(device)).runtime
 
 
-def _warn_if_disproven(model: StoredModel, runtime: str, gpu: bool) -> None:
+def _warn_if_disproven(model: StoredModel, runtime: str, device: str) -> None:
     """Says so where a runtime that was asked for is known to find other things."""
-    from tfzoo.choose import known_choice
+    from tfzoo.choose import known_choice, on_gpu
 
-    known = known_choice(model, gpu)
+    known = known_choice(model, on_gpu(device))
     for trial in known.trials if known else ():
         if trial.runtime == runtime and not trial.agrees:
             _log.warning(
                 "%s on %s does not agree with TensorFlow: %s", model.id, runtime, trial.reason
             )
-
-
-def _on_gpu(device: str) -> bool:
-    # TensorFlow would take seconds to say whether it sees a GPU.
-    return device.startswith("gpu") or (device == "auto" and Path("/dev/nvidiactl").exists())

@@ -163,11 +163,11 @@ def info_command(
 
 
 def _show_runtimes(name: str, as_json: bool) -> None:
-    from tfzoo.choose import known_choice
+    from tfzoo.choose import known_choice, on_gpu
     from tfzoo.cli.prepare import print_choice
     from tfzoo.store import get_model
 
-    known = known_choice(get_model(name, offline=True))
+    known = known_choice(get_model(name, offline=True), on_gpu())
     if as_json:
         print_json(known and asdict(known))
     elif known is None:

@@ -43,7 +43,7 @@ def prepare_command(
 
     Example: tfzoo prepare "ssd mobilenet v2 320x320"
     """
-    from tfzoo.choose import choose, forget
+    from tfzoo.choose import choose, forget, on_gpu
     from tfzoo.store import get_model
 
     rows = []
@@ -52,8 +52,8 @@ def prepare_command(
         if model.path.suffix == ".onnx":
             raise UsageError(f"{model.id} is an .onnx file, which opens as it is")
         if again:
-            forget(model)
-        choice = choose(model, partial(_open, name))
+            forget(model, on_gpu())
+        choice = choose(model, partial(_open, name), on_gpu())
         rows.append({"model": model.id, **asdict(choice)})
         if not as_json:
             out.print(model.id, style="bold")

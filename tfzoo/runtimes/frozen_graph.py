@@ -70,9 +70,8 @@ def write_prepared(
     import tensorflow as tf
 
     part = _freeze(source)
-    whole = _why_whole(part, config)
-    after, note = None, whole
-    if not whole:
+    after, note = None, _why_whole(part, config)
+    if not note:
         part = replace(part, ends={name: part.ends[name] for name in (RAW_BOXES, RAW_SCORES)})
         after, note = config.postprocessing, f"cut at {RAW_BOXES} and {RAW_SCORES}"
     network, before, resized = _split_at_network(part, config.resizer)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tfzoo.cut import Cut
+from tfzoo.cut import WHOLE, Cut
 from tfzoo.pipeline_config import PipelineConfig
 from tfzoo.postprocess import (
     RAW_BOXES,
@@ -63,7 +63,7 @@ def write_prepared(source: Path, folder: Path, config: PipelineConfig) -> tuple[
     core = ov.Core()
     model = read_model(core, source)
     raw, note = cut_before_nms(model, config.postprocessing)
-    cut = Cut()
+    cut = WHOLE
     if raw is not None:
         model, before, resized = split_at_network(raw, config.resizer)
         cut = Cut(before, config.postprocessing)
