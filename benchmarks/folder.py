@@ -20,7 +20,7 @@ from itertools import cycle
 from pathlib import Path
 from typing import Any
 
-from tests import standins
+from tests.helpers import standins
 
 SIZES = (100, 1_000, 10_000)
 

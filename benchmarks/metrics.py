@@ -16,10 +16,10 @@ from typing import Any
 
 import numpy as np
 
-from tfzoo.labels import COCO
-from tfzoo.measure.bootstrap import interval_of
-from tfzoo.measure.coco import GroundTruth
-from tfzoo.measure.metrics import METRICS, run_evaluation
+from tfzoo.accuracy.bootstrap import interval_of
+from tfzoo.accuracy.coco import GroundTruth
+from tfzoo.accuracy.metrics import METRICS, run_evaluation
+from tfzoo.detections.labels import COCO
 
 WIDTH, HEIGHT = 640, 480
 

@@ -28,7 +28,7 @@ FOLDER = """
 import json, sys, tempfile, time
 from pathlib import Path
 import tfzoo
-from tfzoo.folder import detect_folder
+from tfzoo.batch.folder import detect_folder
 model, runtime, *images = sys.argv[1:]
 detector = tfzoo.load(model, runtime=runtime, throughput=True)
 with tempfile.TemporaryDirectory() as out:
@@ -42,7 +42,7 @@ print(json.dumps({"images_per_s": len(images) / seconds}))
 BARE = """
 import json, sys, time
 import tfzoo
-from tfzoo.pipeline import READERS, in_order
+from tfzoo.images.pipeline import READERS, in_order
 model, runtime, upto, *images = sys.argv[1:]
 detector = tfzoo.load(model, runtime=runtime, throughput=True)
 threads = detector.workers + READERS
@@ -133,7 +133,7 @@ def main() -> None:
     options = parser.parse_args()
     repeats, runtime = options.repeats, options.runtime
 
-    from tfzoo.store import get_model
+    from tfzoo.store.models import get_model
 
     archive = next((options.data / "zoo").glob("*.tar.gz"))
     model = str(get_model(archive).path)

@@ -17,7 +17,7 @@ from demo_model import IMAGE_SIZE, MODEL_ID, PACKAGED, SHIPPED, STRIDE
 from demo_model.scenes import PERSON, draw_scene
 from demo_model.things import CATEGORIES
 from demo_model.train import HELD_OUT_SCENES, WEIGHTS
-from tfzoo.labels import KEYPOINTS, SKELETON
+from tfzoo.detections.labels import KEYPOINTS, SKELETON
 
 DETECTIONS = 100
 _PER_CATEGORY, _JOINT_CANDIDATES = 32, 16

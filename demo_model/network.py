@@ -15,7 +15,7 @@ import keras
 
 from demo_model import IMAGE_SIZE, STRIDE
 from demo_model.things import CATEGORIES
-from tfzoo.labels import KEYPOINTS
+from tfzoo.detections.labels import KEYPOINTS
 
 GRID = IMAGE_SIZE // STRIDE
 """Side of the heads' maps, cells."""

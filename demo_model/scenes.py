@@ -13,7 +13,7 @@ import numpy.typing as npt
 from demo_model import things
 from demo_model.canvas import SUPERSAMPLE, Canvas, Colour, Pen, shade
 from demo_model.things import Random
-from tfzoo.labels import KEYPOINTS
+from tfzoo.detections.labels import KEYPOINTS
 
 PERSON, STOP_SIGN, BIRD, UMBRELLA, KITE = 1, 13, 16, 28, 38
 _MIN_VISIBLE_SHARE = 0.45

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from demo_model.canvas import Colour, Pen, arc, shade
-from tfzoo.labels import KEYPOINTS
+from tfzoo.detections.labels import KEYPOINTS
 
 Random = np.random.Generator
 Keypoints = npt.NDArray[np.float64]

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from demo_model import IMAGE_SIZE, STRIDE
 from demo_model.scenes import PERSON, Scene, draw_scene
 from demo_model.things import CATEGORIES
-from tfzoo.labels import KEYPOINTS
+from tfzoo.detections.labels import KEYPOINTS
 
 WEIGHTS = Path("build/demo_model/trained.weights.h5")
 SEED = 20

@@ -8,7 +8,7 @@ from typing import Any
 
 import typer.main
 
-from tfzoo.cli import app
+from tfzoo.cli.main import app
 
 REFERENCE = Path(__file__).parent / "cli.md"
 

@@ -28,7 +28,7 @@ def cache_of_the_tests():
 
 def pytest_terminal_summary(terminalreporter):
     """Says for each fault of a download how often it was tried, and how often it ended well."""
-    faults = sys.modules.get("tests.store_faults")
+    faults = sys.modules.get("tests.helpers.store_faults")
     if faults is not None and faults.TALLY:
         terminalreporter.section("faults of a download: tried, ended well")
         for fault, (tried, well) in faults.TALLY.items():

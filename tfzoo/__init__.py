@@ -13,34 +13,34 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from tfzoo.version import __version__
+
 if TYPE_CHECKING:
-    from tfzoo.detections import Detection, Detections
+    from tfzoo.accuracy.evaluate import Accuracy, evaluate
+    from tfzoo.batch.folder import Summary, detect_folder
+    from tfzoo.detections.types import Detection, Detections
     from tfzoo.detector import Detector, load
     from tfzoo.errors import TfzooError
-    from tfzoo.folder import Summary, detect_folder
-    from tfzoo.manifest import ModelSpec, find_model, list_models
-    from tfzoo.measure.accuracy import Accuracy, evaluate
-    from tfzoo.measure.timing import Timing, benchmark
-    from tfzoo.sources import read_image
-
-__version__ = "0.1.0"
+    from tfzoo.images.sources import read_image
+    from tfzoo.timing.benchmark import Timing, benchmark
+    from tfzoo.zoo.manifest import ModelSpec, find_model, list_models
 
 _HOMES = {
-    "Accuracy": "measure.accuracy",
-    "Detection": "detections",
-    "Detections": "detections",
+    "Accuracy": "accuracy.evaluate",
+    "Detection": "detections.types",
+    "Detections": "detections.types",
     "Detector": "detector",
-    "ModelSpec": "manifest",
-    "Summary": "folder",
+    "ModelSpec": "zoo.manifest",
+    "Summary": "batch.folder",
     "TfzooError": "errors",
-    "Timing": "measure.timing",
-    "benchmark": "measure.timing",
-    "detect_folder": "folder",
-    "evaluate": "measure.accuracy",
-    "find_model": "manifest",
-    "list_models": "manifest",
+    "Timing": "timing.benchmark",
+    "benchmark": "timing.benchmark",
+    "detect_folder": "batch.folder",
+    "evaluate": "accuracy.evaluate",
+    "find_model": "zoo.manifest",
+    "list_models": "zoo.manifest",
     "load": "detector",
-    "read_image": "sources",
+    "read_image": "images.sources",
 }
 
 __all__ = [

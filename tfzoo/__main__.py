@@ -1,5 +1,5 @@
 """`python -m tfzoo`."""
 
-from tfzoo.cli import main
+from tfzoo.cli.main import main
 
 main()

@@ -14,18 +14,18 @@ from typing import Any, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from tfzoo.cut import WHOLE, Cut
-from tfzoo.decode import Frame, Raw, decode, prepare, recognise
-from tfzoo.detections import Detections, Image, RunInfo
+from tfzoo.decode.kinds import Frame, Raw, decode, prepare, recognise
+from tfzoo.detections.labels import COCO
+from tfzoo.detections.types import Detections, Image, RunInfo
 from tfzoo.errors import ModelFormatError
-from tfzoo.labels import COCO
-from tfzoo.manifest import ModelSpec, SignatureKind
-from tfzoo.opening import open_model
-from tfzoo.pipeline import READERS, batched, in_order
-from tfzoo.postprocess import RAW_BOXES, RAW_SCORES, postprocess
-from tfzoo.runtimes import Runtime, Signature, image_failures, takes_batches
-from tfzoo.sources import ImageLike, read_image
-from tfzoo.store import StoredModel, get_model
+from tfzoo.images.pipeline import READERS, batched, in_order
+from tfzoo.images.sources import ImageLike, read_image
+from tfzoo.prepare.cut import WHOLE, Cut
+from tfzoo.prepare.opening import open_model
+from tfzoo.prepare.postprocess import RAW_BOXES, RAW_SCORES, postprocess
+from tfzoo.runtimes.runtime import Runtime, Signature, image_failures, takes_batches
+from tfzoo.store.models import StoredModel, get_model
+from tfzoo.zoo.manifest import ModelSpec, SignatureKind
 
 _log = logging.getLogger("tfzoo.detector")
 
@@ -83,7 +83,7 @@ class Detector:
         """Detects one image, or each of a list.
 
         Args:
-            images: A path, bytes, PIL image or array (see `tfzoo.sources.read_image`), or a list.
+            images: A path, bytes, PIL image or array (see `tfzoo.read_image`), or a list.
 
         Returns:
             `Detections`, or a list of them. They keep their image, for pictures.
@@ -246,8 +246,8 @@ def load(
         runtime: `tensorflow` (the export as it is), `frozen` (TensorFlow on its prepared form),
             `xla` (that compiled), `openvino` or `onnx`; `auto` is what `TFZOO_RUNTIME` says, else
             the fastest that is proven to agree with TensorFlow (measured once for each model and
-            kind of device, see `tfzoo.choose`). An `.onnx` file opens with `onnx` unless OpenVINO
-            is asked for.
+            kind of device, see `tfzoo.prepare.choose`). An `.onnx` file opens with `onnx` unless
+            OpenVINO is asked for.
         labels: Category names by id, where they are not those of the manifest, or COCO's.
         throughput: Prefer many images a second (`stream`) over the latency of one.
 
@@ -280,14 +280,14 @@ def load(
 
 
 def _choose(model: StoredModel, open_with: Callable[[str], Detector], device: str) -> str:
-    from tfzoo.choose import choose, on_gpu
+    from tfzoo.prepare.choose import choose, on_gpu
 
     return choose(model, lambda name: open_with(name).detect, on_gpu(device)).runtime
 
 
 def _warn_if_disproven(model: StoredModel, runtime: str, device: str) -> None:
     """Says so where a runtime that was asked for is known to find other things."""
-    from tfzoo.choose import known_choice, on_gpu
+    from tfzoo.prepare.choose import known_choice, on_gpu
 
     known = known_choice(model, on_gpu(device))
     for trial in known.trials if known else ():

@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+#: This package: what is bundled with it lies below.
+PACKAGE = Path(__file__).parent
+
 #: Folder of the cache, instead of the platform's.
 CACHE_VARIABLE = "TFZOO_CACHE"
 #: Read-only caches to search first, separated like PATH; never written to.

@@ -21,7 +21,7 @@ from tfzoo.cli.console import (
 )
 
 if TYPE_CHECKING:
-    from tfzoo.measure.timing import Timing
+    from tfzoo.timing.benchmark import Timing
 
 
 def benchmark_command(
@@ -55,7 +55,7 @@ def benchmark_command(
 
     Example: tfzoo benchmark "efficientdet d0" "ssd mobilenet v2 320x320" --device cpu
     """
-    from tfzoo.measure.timing import benchmark, check_name, parse_image_size
+    from tfzoo.timing.benchmark import benchmark, check_name, parse_image_size
 
     size = parse_image_size(image_size)
     for name in names:

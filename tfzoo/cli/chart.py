@@ -7,8 +7,6 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from tfzoo.chart import draw_chart, points_from, save_chart
-from tfzoo.chart.points import Metric, Origin, Point
 from tfzoo.cli.console import (
     JsonOption,
     ManifestOption,
@@ -18,8 +16,10 @@ from tfzoo.cli.console import (
     plain_table,
     print_json,
 )
-from tfzoo.manifest import load_manifest
-from tfzoo.recommend import parse_latency_ms, recommend
+from tfzoo.report.chart import draw_chart, points_from, save_chart
+from tfzoo.report.points import Metric, Origin, Point
+from tfzoo.report.recommend import parse_latency_ms, recommend
+from tfzoo.zoo.manifest import load_manifest
 
 AccuracyFromOption = Annotated[
     Origin, typer.Option(help="Whose mAP: reported, or measured under --results.")

@@ -33,7 +33,7 @@ def fetch_command(
 
     Example: tfzoo coco fetch val2017 --to ~/coco
     """
-    from tfzoo.measure.coco_fetch import fetch_coco
+    from tfzoo.accuracy.coco_fetch import fetch_coco
     from tfzoo.store.progress import ProgressBar
 
     with ProgressBar() as bar:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
-from tfzoo.manifest import MANIFEST_VARIABLE
 from tfzoo.settings import OFFLINE_VARIABLE
+from tfzoo.zoo.manifest import MANIFEST_VARIABLE
 
 if TYPE_CHECKING:
     from rich.table import Table

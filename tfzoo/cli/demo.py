@@ -36,8 +36,8 @@ def demo_command(
 
     Example: tfzoo demo, or: tfzoo demo photos
     """
-    from tfzoo.folder import detect_folder
-    from tfzoo.manifest import DEFAULT_MODEL, packaged_scenes
+    from tfzoo.batch.folder import detect_folder
+    from tfzoo.zoo.manifest import DEFAULT_MODEL, packaged_scenes
 
     reason = _why_not_real()
     if reason is None:
@@ -62,9 +62,9 @@ def _why_not_real() -> str | None:
     """Why the zoo's own model is not taken, or None where it can be had."""
     import httpx
 
-    from tfzoo.manifest import find_model
     from tfzoo.settings import offline
-    from tfzoo.store import describe
+    from tfzoo.store.models import describe
+    from tfzoo.zoo.manifest import find_model
 
     spec = find_model(REAL_MODEL)
     if describe(spec) is not None:
@@ -80,7 +80,7 @@ def _why_not_real() -> str | None:
 
 
 def _print_found(folder: Path) -> None:
-    from tfzoo.labels import COCO, category_name
+    from tfzoo.detections.labels import COCO, category_name
 
     images = json.loads((folder / "images.json").read_text())
     found: dict[int, Counter[str]] = defaultdict(Counter)

@@ -22,7 +22,7 @@ from tfzoo.cli.console import (
     out,
     print_json,
 )
-from tfzoo.manifest import DEFAULT_MODEL
+from tfzoo.zoo.manifest import DEFAULT_MODEL
 
 #: What shells expect of a command that Ctrl-C ended: 128 + SIGINT.
 _INTERRUPTED = 128 + signal.SIGINT
@@ -125,8 +125,8 @@ def detect_command(
     from tfzoo.cli.progress import progress_bar
 
     start_light()
-    from tfzoo.folder import detect_folder
-    from tfzoo.labels import read_labels
+    from tfzoo.batch.folder import detect_folder
+    from tfzoo.detections.labels import read_labels
 
     # A scheduler's polite stop is as good as Ctrl-C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)

@@ -26,7 +26,7 @@ from tfzoo.cli.console import (
 from tfzoo.errors import TfzooError, UsageError
 
 if TYPE_CHECKING:
-    from tfzoo.measure.accuracy import Accuracy, OnProgress
+    from tfzoo.accuracy.evaluate import Accuracy, OnProgress
 
 
 def evaluate_command(
@@ -82,7 +82,7 @@ def evaluate_command(
 
     Example: tfzoo evaluate "efficientdet d0" --coco coco --limit 500
     """
-    from tfzoo.measure import accuracy
+    from tfzoo.accuracy import evaluate as accuracy
 
     def show(measured: Accuracy) -> None:
         for warning in measured.warnings:

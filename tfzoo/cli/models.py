@@ -9,8 +9,8 @@ from typing import Annotated, Any, Literal
 import typer
 
 from tfzoo.cli.console import JsonOption, ManifestOption, out, plain_table, print_json
-from tfzoo.manifest import Figure, Manifest, ModelSpec, load_manifest
-from tfzoo.runtimes import installed
+from tfzoo.runtimes.runtime import installed
+from tfzoo.zoo.manifest import Figure, Manifest, ModelSpec, load_manifest
 
 SortKey = Literal["zoo", "name", "speed", "box", "keypoint", "mask", "size"]
 
@@ -117,7 +117,7 @@ def info_command(
         return
     whole = load_manifest()
     spec = whole.find(name)
-    from tfzoo.store import describe
+    from tfzoo.store.models import describe
 
     cached = describe(spec)
     if as_json:
@@ -163,9 +163,9 @@ def info_command(
 
 
 def _show_runtimes(name: str, as_json: bool) -> None:
-    from tfzoo.choose import known_choice, on_gpu
     from tfzoo.cli.prepare import print_choice
-    from tfzoo.store import get_model
+    from tfzoo.prepare.choose import known_choice, on_gpu
+    from tfzoo.store.models import get_model
 
     known = known_choice(get_model(name, offline=True), on_gpu())
     if as_json:

@@ -21,7 +21,7 @@ from tfzoo.cli.console import (
 from tfzoo.errors import UsageError
 
 if TYPE_CHECKING:
-    from tfzoo.choose import Choice, Detect
+    from tfzoo.prepare.choose import Choice, Detect
 
 
 def prepare_command(
@@ -43,8 +43,8 @@ def prepare_command(
 
     Example: tfzoo prepare "ssd mobilenet v2 320x320"
     """
-    from tfzoo.choose import choose, forget, on_gpu
-    from tfzoo.store import get_model
+    from tfzoo.prepare.choose import choose, forget, on_gpu
+    from tfzoo.store.models import get_model
 
     rows = []
     for name in names:
@@ -101,8 +101,8 @@ def export_command(
 
     Example: tfzoo export "ssd mobilenet v2 320x320" --format onnx --out model.onnx
     """
-    from tfzoo.export import export_onnx
-    from tfzoo.store import get_model
+    from tfzoo.prepare.export import export_onnx
+    from tfzoo.store.models import get_model
 
     made = export_onnx(get_model(name))
     file = made.folder / "model.onnx"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tfzoo import settings, store
+from tfzoo import settings
 from tfzoo.cli.console import (
     JsonOption,
     ManifestOption,
@@ -19,8 +19,9 @@ from tfzoo.cli.console import (
     print_json,
 )
 from tfzoo.errors import TfzooError, UsageError
-from tfzoo.manifest import Manifest, ModelSpec, load_manifest
-from tfzoo.store import Entry, cache
+from tfzoo.store import cache
+from tfzoo.store.models import Entry, describe
+from tfzoo.zoo.manifest import Manifest, ModelSpec, load_manifest
 
 if TYPE_CHECKING:
     from tfzoo.store.progress import Step
@@ -140,7 +141,7 @@ def path_command(
         typer.echo(settings.cache_folder())
         return
     spec = load_manifest().find(name)
-    entry = store.describe(spec)
+    entry = describe(spec)
     if entry is None:
         raise UsageError(f"{spec.id} is in no cache; fetch it with: tfzoo fetch {spec.id}")
     typer.echo(entry.path)

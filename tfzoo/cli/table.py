@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 import typer
 
 from tfzoo.cli.console import ManifestOption, ResultsOption, err
-from tfzoo.manifest import load_manifest
+from tfzoo.zoo.manifest import load_manifest
 
 
 def table_command(
@@ -24,7 +24,7 @@ def table_command(
 
     Example: tfzoo table --format csv > table.csv
     """
-    from tfzoo.measure.table import build_table, render
+    from tfzoo.report.table import build_table, render
 
     table = build_table(load_manifest(), results)
     sys.stdout.write(render(table, form))

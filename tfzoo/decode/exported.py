@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfzoo.decode.frame import Frame, Raw, assemble
-from tfzoo.detections import Detections, Image
+from tfzoo.detections.types import Detections, Image
 from tfzoo.errors import ModelFormatError
-from tfzoo.runtimes import Signature, TensorInfo
+from tfzoo.runtimes.runtime import Signature, TensorInfo
 
 _OUTPUTS = {"detection_boxes", "detection_scores", "detection_classes", "num_detections"}
 EXPECTS = f"one uint8 [1,?,?,3] image in; {', '.join(sorted(_OUTPUTS))} out"

@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfzoo.decode.frame import Frame, Raw, assemble
-from tfzoo.detections import Detections, Image
+from tfzoo.detections.types import Detections, Image
 from tfzoo.errors import ModelFormatError
-from tfzoo.runtimes import Signature, TensorInfo
+from tfzoo.runtimes.runtime import Signature, TensorInfo
 
 EXPECTS = (
     "one float32 [1,H,W,3] image in; output_0.. out: number [1], scores [1,N], classes [1,N], "

@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfzoo.decode.frame import Frame, Raw, assemble
-from tfzoo.detections import Detections, Image
+from tfzoo.detections.labels import COCO
+from tfzoo.detections.types import Detections, Image
 from tfzoo.errors import ModelFormatError
-from tfzoo.labels import COCO
-from tfzoo.runtimes import Signature, TensorInfo
+from tfzoo.runtimes.runtime import Signature, TensorInfo
 
 EXPECTS = (
     "one float32 [1,3,H,W] image in; one output [1,A,5+C] of centre x, centre y, width, height, "

@@ -8,7 +8,7 @@ from tfzoo.runtimes.tensorflow import TensorFlowRuntime
 
 
 class FrozenRuntime(TensorFlowRuntime):
-    """A prepared SavedModel, as `tfzoo.runtimes.frozen_graph.write_prepared` makes it."""
+    """A prepared SavedModel, as `tfzoo.prepare.frozen_graph.write_prepared` makes it."""
 
     name = "frozen"
 

@@ -10,7 +10,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from tfzoo.errors import DeviceError, ModelFormatError
-from tfzoo.runtimes import Signature, TensorInfo, check_batch
+from tfzoo.runtimes.runtime import Signature, TensorInfo, check_batch
 
 # ONNX's names of the element types that images and detections come in.
 _DTYPES = {

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfzoo.errors import DeviceError, ModelFormatError
-from tfzoo.runtimes import Signature, TensorInfo, check_batch
+from tfzoo.runtimes.runtime import Signature, TensorInfo, check_batch
 
 if TYPE_CHECKING:
     import openvino as ov

@@ -32,9 +32,9 @@ from typing import Any
 
 from tfzoo import settings
 from tfzoo.errors import StoreError
-from tfzoo.manifest import ModelSpec
 from tfzoo.store import provenance, verify
 from tfzoo.store.provenance import FileRecord, Provenance
+from tfzoo.zoo.manifest import ModelSpec
 
 _log = logging.getLogger("tfzoo.store")
 _SHORT = 12

@@ -29,8 +29,8 @@ from typing import Any
 
 import httpx
 
-from tfzoo import __version__
 from tfzoo.errors import DownloadError, StoreError, VerificationError
+from tfzoo.version import __version__
 
 _log = logging.getLogger("tfzoo.store")
 _BLOCK = 1 << 20

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import tfzoo
 from tfzoo import settings
 from tfzoo.errors import (
     ArchiveError,
@@ -22,12 +21,13 @@ from tfzoo.errors import (
     TfzooError,
     VerificationError,
 )
-from tfzoo.manifest import ModelSpec, Source
 from tfzoo.store import archive, cache, hub, provenance, verify
 from tfzoo.store.cache import Entry
 from tfzoo.store.download import Downloaded, Policy, download, open_client
 from tfzoo.store.progress import Progress, Step, ignore
 from tfzoo.store.provenance import FileRecord, Provenance
+from tfzoo.version import __version__
+from tfzoo.zoo.manifest import ModelSpec, Source
 
 _log = logging.getLogger("tfzoo.store")
 _CONTENT = "model"
@@ -197,7 +197,7 @@ class _Origin:
             bytes=self.bytes,
             vouched_by=self.vouched_by + further,
             date=provenance.now(),
-            version=tfzoo.__version__,
+            version=__version__,
             model=model.relative_to(folder).as_posix(),
             files={f"{_CONTENT}/{path}": file for path, file in files.items()},
         )
@@ -267,7 +267,7 @@ class _Fetching:
         return worst(f"{self.spec.id} could not be had from any source:{listed or ' it has none'}")
 
     def _from_package(self, relative: str) -> Entry:
-        path = Path(tfzoo.__file__).parent / relative
+        path = settings.PACKAGE / relative
         if not path.is_file():
             raise DownloadError(f"{relative} is not in this installation of tfzoo")
         return self.from_file(path, "bundled", "bundled with tfzoo")

@@ -15,8 +15,8 @@ from pathlib import Path
 
 from tfzoo import settings
 from tfzoo.errors import VerificationError
-from tfzoo.manifest import KnownFile, ModelSpec
 from tfzoo.store.provenance import FileRecord
+from tfzoo.zoo.manifest import KnownFile, ModelSpec
 
 
 @dataclass(frozen=True)

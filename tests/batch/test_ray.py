@@ -1,0 +1,151 @@
+"""Ray Data on a real local cluster of two nodes: the same rows as here, whatever is lost."""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+import pytest
+
+from tests.helpers import standins
+from tests.helpers.paths import ROOT
+from tfzoo.batch import folder
+from tfzoo.batch.folder import detect_folder
+from tfzoo.errors import UsageError
+
+ray = pytest.importorskip("ray")
+
+IMAGES = 120
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("model") / "standin.onnx"
+    return standins.save_yolov5(path, side=64, rows=252)
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    where = tmp_path_factory.mktemp("photos")
+    draw = random.Random(3)
+    for i in range(IMAGES):
+        x, y = draw.randrange(0, 60), draw.randrange(0, 60)
+        picture = standins.paint(120, 120, person=(x, y, x + 50, y + 50))
+        assert cv2.imwrite(str(where / f"{i}.png"), picture[:, :, ::-1])
+    (where / "50.png").write_bytes(b"damaged")
+    return where
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Any]:
+    from ray.cluster_utils import Cluster
+
+    # Workers find the package where this process does.
+    before = os.environ.get("PYTHONPATH")
+    os.environ["PYTHONPATH"] = str(ROOT)
+    # A lost node is noticed in seconds, not in Ray's usual half minute.
+    health = {
+        "health_check_initial_delay_ms": 0,
+        "health_check_period_ms": 1000,
+        "health_check_timeout_ms": 2000,
+        "health_check_failure_threshold": 3,
+    }
+    head = {"num_cpus": 1, "object_store_memory": 100 * 2**20, "_system_config": health}
+    cluster = Cluster(initialize_head=True, head_node_args=head)
+    ray.init(address=cluster.address, log_to_driver=False, logging_level="ERROR")
+    yield cluster
+    ray.shutdown()
+    cluster.shutdown()
+    if before is None:
+        del os.environ["PYTHONPATH"]
+    else:
+        os.environ["PYTHONPATH"] = before
+
+
+@pytest.fixture
+def second_node(cluster: Any) -> Iterator[Any]:
+    node = cluster.add_node(num_cpus=1, object_store_memory=100 * 2**20)
+    cluster.wait_for_nodes()
+    yield node
+    if node in cluster.worker_nodes:
+        cluster.remove_node(node)
+
+
+@pytest.fixture
+def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(folder, "PART_IMAGES", 8)
+
+
+@pytest.fixture
+def expected(small_parts: None, model: Path, photos: Path, tmp_path: Path) -> list[str]:
+    detect_folder(photos, model, tmp_path / "local", pictures=False)
+    return written(tmp_path / "local")
+
+
+def written(out: Path) -> list[str]:
+    return [(out / name).read_text() for name in folder._WRITTEN]
+
+
+def test_two_nodes_give_the_rows_of_the_local_engine(
+    cluster: Any, second_node: Any, expected: list[str], model: Path, photos: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "ray"
+    counted = []
+    summary = detect_folder(
+        photos, model, out, engine="ray", workers=2,
+        on_progress=lambda done, total: counted.append((done, total)),
+    )  # fmt: skip
+    assert written(out) == expected
+    assert (summary.images, summary.failed, summary.exit_code) == (IMAGES, 1, 1)
+    assert counted[0] == (0, IMAGES)
+    assert counted[-1] == (IMAGES, IMAGES)
+    assert len(list((out / "annotated").iterdir())) == IMAGES - 1
+
+
+def test_a_node_killed_in_mid_run_loses_and_doubles_nothing(
+    cluster: Any, second_node: Any, expected: list[str], model: Path, photos: Path, tmp_path: Path
+) -> None:
+    killed_at = []
+
+    def kill(done: int, total: int | None) -> None:
+        if done and not killed_at:
+            killed_at.append(done)
+            cluster.remove_node(second_node, allow_graceful=False)
+
+    out = tmp_path / "ray"
+    detect_folder(photos, model, out, engine="ray", workers=2, pictures=False, on_progress=kill)
+    assert 0 < killed_at[0] < IMAGES
+    assert written(out) == expected
+
+
+def test_what_one_engine_began_the_other_finishes(
+    cluster: Any, expected: list[str], model: Path, photos: Path, tmp_path: Path
+) -> None:
+    def stop(done: int, total: int | None) -> None:
+        if done >= 20:  # In the midst of a part.
+            raise KeyboardInterrupt
+
+    out = tmp_path / "out"
+    with pytest.raises(KeyboardInterrupt):
+        detect_folder(photos, model, out, pictures=False, on_progress=stop)
+    counted = []
+    detect_folder(
+        photos, model, out, pictures=False, engine="ray", resume=True,
+        on_progress=lambda done, total: counted.append(done),
+    )  # fmt: skip
+    assert counted[-1] == IMAGES
+    assert written(out) == expected
+    (out / "parts" / "images" / "part-000003.parquet").unlink()
+    summary = detect_folder(photos, model, out, pictures=False, resume=True)
+    assert summary.resumed == IMAGES - 8
+    assert written(out) == expected
+
+
+def test_a_video_is_refused(cluster: Any, model: Path, tmp_path: Path) -> None:
+    (tmp_path / "clip.mp4").write_bytes(b"")
+    with pytest.raises(UsageError, match="detect videos with the local engine"):
+        detect_folder(tmp_path / "clip.mp4", model, tmp_path / "out", engine="ray")

@@ -1,0 +1,1 @@
+"""What several tests share: stand-in models, data, servers that misbehave, paths."""

@@ -1,0 +1,83 @@
+"""The notebooks run from a clean kernel, stay light, and use what the package makes public."""
+
+import ast
+import importlib
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.helpers.paths import ROOT
+
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+#: Bytes; pictures are SVG or small JPEG.
+LIGHT = 200_000
+
+
+def cells(path: Path, kind: str) -> list[dict[str, Any]]:
+    return [cell for cell in json.loads(path.read_text())["cells"] if cell["cell_type"] == kind]
+
+
+def code(path: Path) -> str:
+    return "\n".join("".join(cell["source"]) for cell in cells(path, "code"))
+
+
+def test_the_four_notebooks_are_there() -> None:
+    assert [path.stem for path in NOTEBOOKS] == [
+        "01_pick_a_model",
+        "02_detect_a_folder",
+        "03_recreate_the_blog_chart",
+        "04_reproduce_the_table",
+    ]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=[path.stem for path in NOTEBOOKS])
+def test_a_notebook_runs_from_a_clean_kernel(path: Path) -> None:
+    command = [sys.executable, "-m", "pytest", "--nbmake", "--nbmake-timeout=600", str(path)]
+    known = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+    done = subprocess.run(
+        [*command, "-q", "-p", "no:cacheprovider"],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": known},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "1 passed" in done.stdout
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=[path.stem for path in NOTEBOOKS])
+def test_a_notebook_is_stored_with_light_outputs_of_a_whole_run(path: Path) -> None:
+    assert path.stat().st_size < LIGHT
+    counts = [cell["execution_count"] for cell in cells(path, "code")]
+    assert counts == list(range(1, len(counts) + 1))
+    outputs = [output for cell in cells(path, "code") for output in cell["outputs"]]
+    assert any("text/html" in output.get("data", {}) for output in outputs)
+    assert not [output for output in outputs if output["output_type"] == "error"]
+    assert not [output for output in outputs if output.get("name") == "stderr"]
+    # Whose machine it ran on is nobody's business.
+    assert not re.search(r"/(home|root|tmp|work|Users)/", json.dumps(outputs))
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=[path.stem for path in NOTEBOOKS])
+def test_a_notebook_uses_public_names_alone(path: Path) -> None:
+    for node in ast.walk(ast.parse(code(path))):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("tfzoo"):
+            module = importlib.import_module(str(node.module))
+            for alias in node.names:
+                assert not alias.name.startswith("_")
+                assert hasattr(module, alias.name)
+        if isinstance(node, ast.Attribute):
+            assert not node.attr.startswith("_"), f"{node.attr} is not public"
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=[path.stem for path in NOTEBOOKS])
+def test_a_notebook_says_what_to_change_for_a_gpu_and_the_real_zoo(path: Path) -> None:
+    last = "".join(cells(path, "markdown")[-1]["source"])
+    assert last.startswith("## With a GPU and the real zoo")

@@ -1,0 +1,407 @@
+"""Images in: every kind of file gives the right pixels or an error that says what it is."""
+
+from __future__ import annotations
+
+import io
+import os
+import random
+import resource
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from PIL import Image
+
+from tfzoo.errors import ImageError, UsageError
+from tfzoo.images import sources
+from tfzoo.images.sources import ImageFile, find_images, read_image
+
+#: Mutated files tried for each format; .ci/run tries 10,000.
+MUTATIONS = int(os.environ.get("MUTATIONS", "300"))
+
+
+def gradient(height: int = 40, width: int = 60) -> NDArray[np.uint8]:
+    """A picture without symmetry: red grows to the right, green downwards."""
+    picture = np.full((height, width, 3), 128, np.uint8)
+    picture[:, :, 0] = np.linspace(0, 255, width)[None, :]
+    picture[:, :, 1] = np.linspace(0, 255, height)[:, None]
+    return picture
+
+
+def encoded(format: str, image: Image.Image | None = None, **options: Any) -> bytes:
+    file = io.BytesIO()
+    (image or Image.fromarray(gradient())).save(file, format, **options)
+    return file.getvalue()
+
+
+def difference(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> float:
+    assert a.shape == b.shape
+    return float(np.abs(a.astype(int) - b.astype(int)).mean())
+
+
+# What can be read
+
+
+@pytest.mark.parametrize("format", ["PNG", "BMP", "TIFF", "PPM", "GIF", "JPEG", "WEBP", "AVIF"])
+def test_each_format_gives_its_pixels_in_rgb(format: str) -> None:
+    if format == "AVIF" and "AVIF" not in Image.SAVE:
+        pytest.skip("this Pillow is built without AVIF")
+    image = read_image(encoded(format))
+    assert image.dtype == np.uint8
+    assert difference(image, gradient()) < (0.01 if format in ("PNG", "BMP", "TIFF", "PPM") else 8)
+
+
+def test_gray_palette_cmyk_and_alpha_become_rgb() -> None:
+    whole = Image.fromarray(gradient())
+    gray = np.asarray(whole.convert("L"))
+    assert (read_image(encoded("PNG", whole.convert("L"))) == gray[:, :, None]).all()
+    assert (read_image(encoded("PNG", whole.convert("LA"))) == gray[:, :, None]).all()
+    assert (read_image(encoded("PNG", whole.convert("RGBA"))) == gradient()).all()
+    assert difference(read_image(encoded("PNG", whole.quantize(256))), gradient()) < 8
+    assert difference(read_image(encoded("JPEG", whole.convert("CMYK"))), gradient()) < 8
+    assert set(np.unique(read_image(encoded("PNG", whole.convert("1"))))) <= {0, 255}
+
+
+def test_16_bits_keep_their_high_byte() -> None:
+    deep = np.linspace(0, 65535, 60, dtype=np.uint16)[None, :].repeat(40, axis=0)
+    for format in ("PNG", "TIFF"):
+        image = read_image(encoded(format, Image.fromarray(deep)))
+        assert (image == (deep >> 8).astype(np.uint8)[:, :, None]).all()
+    dark = np.full((4, 4), 255, np.uint16)
+    assert read_image(encoded("PNG", Image.fromarray(dark))).max() == 0
+    assert (read_image(deep)[:, :, 0] == deep >> 8).all()
+
+
+def test_float_and_32_bit_tiffs_are_scaled_where_they_leave_8_bits() -> None:
+    values = np.array([[0, 100, 255]], np.float32)
+    assert (read_image(encoded("TIFF", Image.fromarray(values)))[0, :, 0] == values[0]).all()
+    wide = np.array([[0, 25600, 65535]], np.int32)
+    assert list(read_image(encoded("TIFF", Image.fromarray(wide)))[0, :, 0]) == [0, 100, 255]
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_exif_orientation_is_applied(orientation: int) -> None:
+    upright = gradient()
+    stored = {
+        1: upright, 2: upright[:, ::-1], 3: upright[::-1, ::-1], 4: upright[::-1],
+        5: upright.transpose(1, 0, 2), 6: np.rot90(upright), 7: np.rot90(upright[:, ::-1], -1),
+        8: np.rot90(upright, -1),
+    }[orientation]  # fmt: skip
+    exif = Image.Exif()
+    exif[274] = orientation
+    image = read_image(encoded("JPEG", Image.fromarray(np.ascontiguousarray(stored)), exif=exif))
+    assert difference(image, upright) < 8
+
+
+def test_an_animation_gives_its_first_frame() -> None:
+    frames = [Image.fromarray(np.full((8, 8, 3), shade, np.uint8)) for shade in (10, 200)]
+    for format in ("GIF", "WEBP", "PNG"):
+        options = {"save_all": True, "append_images": frames[1:]}
+        options |= {"lossless": True} if format == "WEBP" else {}
+        assert read_image(encoded(format, frames[0], **options)).max() == 10
+
+
+def test_one_pixel_is_an_image() -> None:
+    assert read_image(encoded("PNG", Image.new("RGB", (1, 1), (1, 2, 3)))).tolist() == [[[1, 2, 3]]]
+
+
+def test_the_extension_does_not_matter(tmp_path: Path) -> None:
+    (tmp_path / "really.jpg").write_bytes(encoded("PNG"))
+    assert (read_image(tmp_path / "really.jpg") == gradient()).all()
+
+
+def test_arrays_and_pil_images_are_taken() -> None:
+    assert (read_image(gradient()) == gradient()).all()
+    assert (read_image(Image.fromarray(gradient())) == gradient()).all()
+    assert (read_image(np.dstack([gradient(), gradient()[:, :, :1]])) == gradient()).all()
+    assert read_image(gradient()[:, :, 0]).shape == (40, 60, 3)
+
+
+@pytest.mark.parametrize(
+    ("array", "message"),
+    [
+        (np.zeros((4, 4, 3), np.float32), r"got float32 \[4, 4, 3\].*astype"),
+        (np.zeros((2, 4, 4, 3), np.uint8), "pass a batch as a list"),
+        (np.zeros((0, 4, 3), np.uint8), "the image is empty"),
+        (3, "not int"),
+    ],
+)
+def test_what_is_no_image_is_refused(array: Any, message: str) -> None:
+    with pytest.raises(ImageError, match=message):
+        read_image(array)
+
+
+# What can't
+
+
+@lru_cache(maxsize=1)
+def bad_files() -> dict[str, tuple[bytes, str]]:
+    png = encoded("PNG")
+    jpeg = encoded("JPEG", Image.fromarray(gradient(400, 600)))
+    return {
+        "empty": (b"", "the file is empty"),
+        "text": (b"hello", "not an image that can be read"),
+        "html": (b"<!DOCTYPE html><html>", "not an image that can be read"),
+        "truncated JPEG": (jpeg[: len(jpeg) // 2], "damaged image"),
+        "truncated PNG": (png[:-30], "damaged image"),
+        "header alone": (jpeg[:20], "damaged image|not an image"),
+        "truncated WebP": (encoded("WEBP")[:-50], "damaged image|not an image"),
+        "EPS, which would start Ghostscript": (encoded("EPS"), "not an image that can be read"),
+        "bomb": (
+            encoded("PNG", Image.new("1", (13_000, 13_000))),
+            "over the limit|far more pixels",
+        ),
+    }
+
+
+@pytest.mark.parametrize("kind", list(bad_files()))
+def test_a_bad_file_gives_its_reason(kind: str, tmp_path: Path) -> None:
+    content, message = bad_files()[kind]
+    (tmp_path / "bad.png").write_bytes(content)
+    with pytest.raises(ImageError, match=message) as raised:
+        read_image(tmp_path / "bad.png")
+    assert str(tmp_path / "bad.png") in str(raised.value)
+
+
+def test_a_larger_limit_lets_a_large_image_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)  # Pillow refuses twice as many.
+    large = encoded("PNG")
+    with pytest.raises(ImageError, match="far more pixels than the limit of 1500"):
+        read_image(large, max_pixels=1500)
+    with pytest.raises(ImageError, match="60x40 is 2400 pixels, over the limit of 2399"):
+        read_image(large, max_pixels=2399)
+    assert (read_image(large, max_pixels=2400) == gradient()).all()
+
+
+def test_what_is_no_regular_file_is_not_opened(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.png")
+    with pytest.raises(ImageError, match="a pipe or device"):
+        read_image(tmp_path / "pipe.png")
+    with pytest.raises(ImageError, match="a folder"):
+        read_image(tmp_path)
+    with pytest.raises(ImageError, match="No such file"):
+        read_image(tmp_path / "gone.png")
+    (tmp_path / "loop.png").symlink_to("loop.png")
+    with pytest.raises(ImageError, match="symbolic links"):
+        read_image(tmp_path / "loop.png")
+    with pytest.raises(ImageError, match="no file can be called so"):
+        read_image("a\0b.png")
+
+
+MUTANTS = [
+    encoded("JPEG", quality=90),
+    encoded("JPEG", progressive=True),
+    encoded("PNG"),
+    encoded("PNG", Image.fromarray(gradient()).quantize(16)),
+    encoded("WEBP"),
+    encoded("WEBP", lossless=True),
+]
+
+
+@st.composite
+def mutated(draw: st.DrawFn) -> bytes:
+    """A file with bytes changed, cut out, repeated or put in."""
+    data = bytearray(draw(st.sampled_from(MUTANTS)))
+    for _ in range(draw(st.integers(1, 8))):
+        at = draw(st.integers(0, max(len(data) - 1, 0)))
+        kind = draw(st.sampled_from(["flip", "set", "cut", "repeat", "insert", "end"]))
+        if kind == "end":
+            del data[at:]
+        elif kind == "cut":
+            del data[at : at + draw(st.integers(1, 64))]
+        elif kind == "repeat":
+            data[at:at] = data[at : at + draw(st.integers(1, 64))]
+        elif kind == "insert":
+            data[at:at] = draw(st.binary(min_size=1, max_size=8))
+        elif data:
+            at = min(at, len(data) - 1)
+            data[at] = draw(st.integers(0, 255)) if kind == "set" else data[at] ^ 1 << (at % 8)
+    return bytes(data)
+
+
+@contextmanager
+def no_longer_than(seconds: float) -> Iterator[None]:
+    def stop(*_: Any) -> None:
+        raise AssertionError(f"still busy after {seconds} s")
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def test_no_mutated_file_crashes_hangs_or_swells() -> None:
+    outcomes = {"read": 0, "refused": 0}
+
+    @settings(
+        max_examples=MUTATIONS, deadline=None, database=None,
+        suppress_health_check=list(HealthCheck),
+    )  # fmt: skip
+    @given(mutated())
+    def check(data: bytes) -> None:
+        with no_longer_than(5):
+            try:
+                image = read_image(data, max_pixels=10_000_000)
+            except ImageError:
+                outcomes["refused"] += 1
+            else:
+                assert image.dtype == np.uint8
+                assert image.ndim == 3
+                assert image.shape[0] * image.shape[1] <= 10_000_000
+                outcomes["read"] += 1
+
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    check()
+    swollen_mib = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+    assert swollen_mib < 300
+    assert outcomes["read"] > MUTATIONS / 20
+    assert outcomes["refused"] > MUTATIONS / 20
+
+
+# Finding them
+
+
+def touch(folder: Path, *names: str) -> Path:
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(encoded("PNG"))
+    return folder
+
+
+def names(*given: str | Path, recursive: bool = False) -> list[str]:
+    return [image.name for image in find_images(given, recursive)]
+
+
+def test_a_folder_gives_its_images_by_name(tmp_path: Path) -> None:
+    touch(tmp_path, "b.PNG", "a.jpg", "c.txt", "10.webp", "9.tif", "sub/d.png", "sub/a/z.gif")
+    assert names(tmp_path) == ["10.webp", "9.tif", "a.jpg", "b.PNG"]
+    found = names(tmp_path, recursive=True)
+    assert found == ["10.webp", "9.tif", "a.jpg", "b.PNG", "sub/a/z.gif", "sub/d.png"]
+
+
+def test_files_globs_and_several_sources(tmp_path: Path) -> None:
+    touch(tmp_path, "a/1.png", "a/2.png", "b/1.png", "odd.dat")
+    assert names(tmp_path / "odd.dat") == ["odd.dat"]
+    assert names(f"{tmp_path}/*/1.png") == [f"{tmp_path}/{part}/1.png" for part in "ab"]
+    assert names(tmp_path / "b", tmp_path / "a") == [
+        f"{tmp_path}/{name}.png" for name in ("b/1", "a/1", "a/2")
+    ]
+
+
+def test_links_to_folders_are_not_followed(tmp_path: Path) -> None:
+    touch(tmp_path, "photos/a.png")
+    (tmp_path / "photos" / "up").symlink_to(tmp_path / "photos")
+    (tmp_path / "photos" / "up.png").symlink_to(tmp_path / "photos")
+    assert names(tmp_path / "photos", recursive=True) == ["a.png", "up.png"]
+
+
+def test_a_subfolder_that_can_not_be_read_is_an_entry_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    touch(tmp_path, "a/1.png", "b/2.png")
+    scan = os.scandir
+
+    def denied(path: str) -> Any:
+        if str(path).endswith("a"):
+            raise PermissionError(13, "Permission denied", path)
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", denied)
+    found = list(find_images([tmp_path], recursive=True))
+    assert [image.name for image in found] == ["a", "b/2.png"]
+    with pytest.raises(ImageError, match="can't be read: Permission denied"):
+        read_image(found[0].path)
+
+
+@pytest.mark.parametrize("held", [1, 3, 7, 1000])
+def test_folders_are_sorted_with_few_names_in_memory(held: int) -> None:
+    entries = [(f"{i}\udce9é\n.png", bool(i % 2)) for i in range(50)]
+    shuffled = random.Random(1).sample(entries, len(entries))
+    ordered = [tuple(entry) for entry in sources._sorted(iter(shuffled), held)]
+    assert ordered == sorted(entries)
+
+
+def test_a_text_file_gives_the_paths_on_its_lines(tmp_path: Path) -> None:
+    touch(tmp_path / "data", "a.png", "sub/b.png")
+    listing = tmp_path / "data" / "list.txt"
+    listing.write_bytes(
+        b"\xef\xbb\xbf# photos\nsub/b.png\r\n\n  a.png  \nhttps://host/c.jpg\ncaf\xe9.png\n"
+    )
+    assert list(find_images([listing])) == [
+        ImageFile(f"{tmp_path}/data/sub/b.png", "sub/b.png"),
+        ImageFile(f"{tmp_path}/data/a.png", "a.png"),
+        ImageFile("https://host/c.jpg", "https://host/c.jpg"),
+        ImageFile(f"{tmp_path}/data/caf\udce9.png", "caf\udce9.png"),
+    ]
+
+
+def test_nothing_found_says_what_was_expected(tmp_path: Path) -> None:
+    touch(tmp_path, "sub/a.png")
+    with pytest.raises(UsageError, match=r"no image found.*\.jpeg.*--recursive"):
+        names(tmp_path)
+    with pytest.raises(UsageError, match="does not exist; expected a file, a folder, a glob"):
+        names(tmp_path / "nowhere")
+
+
+def test_a_folder_at_an_address_is_walked(tmp_path: Path) -> None:
+    touch(tmp_path / "my photos", "b.png", "a.png", "sub/c.png", "notes.md")
+    address = f"file://{tmp_path}/my%20photos"
+    found = list(find_images([address]))
+    assert [image.name for image in found] == ["a.png", "b.png"]
+    assert all((read_image(image.path) == gradient()).all() for image in found)
+    assert names(address, recursive=True) == ["a.png", "b.png", "sub/c.png"]
+    with pytest.raises(UsageError, match="nothing lies at"):
+        names(f"file://{tmp_path}/nowhere")
+    with pytest.raises(ImageError, match="can't be read"):
+        read_image(f"file://{tmp_path}/gone.png")
+
+
+@pytest.fixture
+def server() -> Iterator[str]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200 if self.path == "/photo.png?size=1" else 404)
+            self.end_headers()
+            self.wfile.write(encoded("PNG"))
+
+        log_message: Callable[..., None] = lambda *_: None
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as served:
+        threading.Thread(target=served.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{served.server_port}"
+        served.shutdown()
+
+
+def test_an_image_behind_an_address_is_fetched(
+    server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = f"{server}/photo.png?size=1"
+    assert names(address) == [address]
+    assert (read_image(address) == gradient()).all()
+    with pytest.raises(ImageError, match="the server answered 404"):
+        read_image(f"{server}/gone.png")
+    with pytest.raises(ImageError, match="can't be fetched"):
+        read_image("http://127.0.0.1:1/photo.png")
+    monkeypatch.setattr(sources, "MAX_FETCHED_BYTES", 10)
+    with pytest.raises(ImageError, match="larger than"):
+        read_image(address)
+
+
+def test_videos_count_where_they_are_named(tmp_path: Path) -> None:
+    touch(tmp_path, "a.png", "clip.MP4")
+    assert names(tmp_path) == ["a.png"]
+    assert [image.is_video for image in find_images([tmp_path / "clip.MP4"])] == [True]
+    assert ImageFile("https://host/clip.mp4?key=1", "clip").is_video

@@ -1,0 +1,78 @@
+"""accuracy.csv: rows added safely, files of other versions kept, damage told."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tfzoo.errors import MeasurementError
+from tfzoo.results import append_row, number, read_rows
+
+COLUMNS = ("model", "AP", "note")
+
+
+def test_rows_come_back_as_they_were_added(tmp_path: Path) -> None:
+    path = tmp_path / "results" / "accuracy.csv"
+    assert read_rows(path) == []
+    append_row(path, COLUMNS, {"model": "a", "AP": 0.1 + 0.2, "note": 'said "no", twice\nover'})
+    append_row(path, COLUMNS, {"model": "b", "AP": None})
+    first, second = read_rows(path)
+    assert number(first, "AP") == 0.1 + 0.2
+    assert first["note"] == 'said "no", twice\nover'
+    assert second == {"model": "b", "AP": "", "note": ""}
+    assert number(second, "AP") is None and number(second, "missing") is None
+
+
+def test_an_older_files_rows_are_kept_and_gain_columns(tmp_path: Path) -> None:
+    path = tmp_path / "accuracy.csv"
+    path.write_text("model,old\nbefore,1\n")
+    append_row(path, COLUMNS, {"model": "after", "AP": 0.5})
+    assert path.read_text().splitlines() == [
+        "model,AP,note,old",
+        "before,,,1",
+        "after,0.5,,",
+    ]
+
+
+def test_a_column_that_is_not_there_is_a_slip_in_the_code(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="has no column APX"):
+        append_row(tmp_path / "accuracy.csv", COLUMNS, {"model": "a", "APX": 1})
+
+
+def test_processes_that_add_at_once_lose_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "accuracy.csv"
+    code = (
+        "import sys; from pathlib import Path; from tfzoo.results import append_row\n"
+        "for i in range(25): append_row(Path(sys.argv[1]), ('model', 'AP'), "
+        "{'model': f'{sys.argv[2]}-{i}', 'AP': i})"
+    )
+    running = [
+        subprocess.Popen([sys.executable, "-c", code, str(path), name]) for name in ("a", "b", "c")
+    ]
+    assert [process.wait() for process in running] == [0, 0, 0]
+    rows = read_rows(path)
+    assert len(rows) == 75 == len({row["model"] for row in rows})
+
+
+def test_what_is_no_table_of_measurements_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "accuracy.csv"
+    path.write_text("name,value\na,1\n")
+    with pytest.raises(MeasurementError, match="no table of measurements"):
+        read_rows(path)
+    path.write_bytes(b"model,AP\n\xff\xfe,1\n")
+    with pytest.raises(MeasurementError, match="can't be read"):
+        read_rows(path)
+
+
+def test_text_where_a_number_belongs_is_told_with_its_place() -> None:
+    with pytest.raises(MeasurementError, match="row of model a: AP is 'high', expected a number"):
+        number({"model": "a", "AP": "high"}, "AP")
+
+
+def test_a_folder_that_can_not_be_written_is_told(tmp_path: Path) -> None:
+    (tmp_path / "results").write_text("a file")
+    with pytest.raises(MeasurementError, match="choose another folder with --results"):
+        append_row(tmp_path / "results" / "accuracy.csv", COLUMNS, {"model": "a"})

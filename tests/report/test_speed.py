@@ -1,0 +1,221 @@
+"""The table's speeds: reported beside measured, one factor a machine, ranks, what went wrong."""
+
+import csv
+import io
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.helpers.measurements import add, rate
+from tfzoo.errors import MeasurementError
+from tfzoo.report.chart import Point, draw_chart, measured_points, pareto_front, points_from
+from tfzoo.report.points import Origin
+from tfzoo.report.speed import machine_factor, rank_correlation, read_times
+from tfzoo.report.table import Line, build_table, render
+from tfzoo.zoo.manifest import load_manifest
+
+D0, D1, D2 = (f"efficientdet_d{i}_coco17_tpu-32" for i in range(3))
+#: Reported 39, 54 and 67 ms: D0 and D1 take ten times that here, D2 twenty times.
+TEN_TIMES = {D0: 390.0, D1: 540.0, D2: 1340.0}
+
+
+def lines(results: Path) -> dict[str, Line]:
+    table = build_table(load_manifest(), results)
+    return {line["id"]: line for line in (*table.zoo, *table.others)}
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> Path:
+    for model, mean_ms in TEN_TIMES.items():
+        add(tmp_path, model, mean_ms)
+    return tmp_path
+
+
+def test_reported_speeds_stand_there_without_any_measurement(tmp_path: Path) -> None:
+    found = lines(tmp_path)
+    assert found[D0]["speed_reported_ms"] == 39
+    assert found[D0]["fps_reported"] == 25.64
+    assert found["faster_rcnn_resnet152_v1_640x640_coco17_tpu-8"]["fps_reported"] == 15.63
+    assert found["yolov5s"]["speed_reported_ms"] is None
+    measured = [name for name in found[D0] if "measured" in name or name.startswith("speed_d")]
+    assert measured
+    assert all(line[name] is None for line in found.values() for name in measured)
+
+
+def test_one_factor_for_the_machine_and_each_models_departure_from_it(results: Path) -> None:
+    found = lines(results)
+    assert {name: found[name]["speed_ratio"] for name in TEN_TIMES} == {D0: 10, D1: 10, D2: 20}
+    assert {name: found[name]["speed_departure"] for name in TEN_TIMES} == {D0: 1, D1: 1, D2: 2}
+    assert found[D1]["fps_measured"] == 1.85
+    notes = " ".join(build_table(load_manifest(), results).notes)
+    assert "takes 10 times the reported time (median of 3 models)" in notes
+    assert "Rank correlation of reported and measured times: 1.00 (3 models)" in notes
+
+
+def test_two_models_are_too_few_for_a_factor(tmp_path: Path) -> None:
+    add(tmp_path, D0, 390)
+    add(tmp_path, D1, 540)
+    assert lines(tmp_path)[D0]["speed_departure"] is None
+    assert machine_factor([1.0, 2.0]) is None
+
+
+def test_rank_correlation_is_spearmans_with_shared_ranks() -> None:
+    assert rank_correlation([(1, 10), (2, 20), (3, 15)]) == pytest.approx(0.5)
+    assert rank_correlation([(1, 3), (2, 2), (3, 1)]) == pytest.approx(-1)
+    # scipy.stats.spearmanr([1, 2, 2, 4], [1, 3, 2, 4]) = 0.9486832980505138
+    assert rank_correlation([(1, 1), (2, 3), (2, 2), (4, 4)]) == pytest.approx(0.9486832980505138)
+    assert rank_correlation([(1, 1), (1, 2), (1, 3)]) is None
+    assert rank_correlation([(1, 1), (2, 2)]) is None
+
+
+def test_the_newest_time_counts_and_machines_are_never_mixed(results: Path) -> None:
+    add(results, D0, 400)
+    add(results, D1, 5, device="gpu:0", gpu="Some GPU")
+    times = read_times(results)
+    assert times.machine is not None
+    assert times.machine.hardware == "Some CPU, 2 cores"
+    found = lines(results)
+    assert found[D0]["speed_measured_ms"] == 400
+    assert found[D1]["speed_measured_ms"] == 540
+    notes = " ".join(build_table(load_manifest(), results).notes)
+    assert "left out: gpu:0 (Some GPU)" in notes
+
+
+def test_a_failure_is_named_until_the_model_is_timed(results: Path) -> None:
+    other = "ssd_mobilenet_v2_320x320_coco17_tpu-8"
+    add(results, other, None, error="no room on the disk")
+    table = build_table(load_manifest(), results)
+    assert "SSD MobileNet v2 320x320: no room on the disk" in " ".join(table.notes)
+    assert lines(results)[other]["speed_measured_ms"] is None
+    add(results, other, 190)
+    assert lines(results)[other]["speed_error"] is None
+    # A later failure does not take the figure away.
+    add(results, other, None, error="no room on the disk")
+    assert lines(results)[other]["speed_measured_ms"] == 190
+
+
+def test_what_disturbed_a_time_is_noted(results: Path) -> None:
+    add(results, D2, 1340, notes="other processes used 1.9 cores (of 2)")
+    notes = " ".join(build_table(load_manifest(), results).notes)
+    assert "EfficientDet D2 768x768: other processes used 1.9 cores (of 2)" in notes
+
+
+def test_known_slips_stand_below_the_table_with_their_models(tmp_path: Path) -> None:
+    text = render(build_table(load_manifest(), tmp_path), "md")
+    assert "- EfficientDet D6 1280x1280: The zoo page prints 1280x1280" in text
+    assert text.count("The two look swapped.") == 1
+
+
+@pytest.mark.parametrize("form", ["md", "csv", "json", "html"])
+def test_every_format_shows_the_measured_times(results: Path, form: str) -> None:
+    add(results, "stand-in|<b>", 77.0)
+    text = render(build_table(load_manifest(), results), form)  # type: ignore[arg-type]
+    if form == "json":
+        assert {row["id"]: row["speed_measured_ms"] for row in json.loads(text)["others"]} == {
+            "stand-in|<b>": 77
+        }
+    elif form == "csv":
+        rows = {row["id"]: row for row in csv.DictReader(io.StringIO(text))}
+        assert rows["stand-in|<b>"]["speed_measured_ms"] == "77.0"
+        assert rows["efficientdet_d6_coco17_tpu-32"]["notes"].startswith("The zoo page prints")
+    elif form == "html":
+        assert "stand-in|&lt;b&gt;" in text
+        assert text.count("<tr>") == 2 + len(load_manifest().models) + 1
+        assert not re.search(r"src=|href=|\{\{", text)
+    else:
+        row = next(line for line in text.splitlines() if line.startswith("| stand-in"))
+        assert "stand-in\\|<b>" in row
+        assert "77.0" in row
+
+
+def test_measured_points_feed_the_chart_beside_the_reported(results: Path) -> None:
+    manifest = load_manifest()
+    add(results, "/models/mine", 12.5)
+    measured = {point.id: point for point in measured_points(manifest, results)}
+    assert measured[D0].latency_ms == 390
+    assert measured[D0].box_map is None
+    assert measured["/models/mine"].name == "mine"
+    assert measured["/models/mine"].family == "other"
+    mixed = points_from(manifest, results, accuracy_from="reported", speed_from="measured")
+    found = next(point for point in mixed if point.id == D0)
+    assert (found.box_map, found.latency_ms) == (33.6, 390)
+    assert {point.id for point in mixed} == set(TEN_TIMES)
+
+
+def test_measured_figures_say_what_they_are_of(results: Path) -> None:
+    rate(results, D0, 0.4, images=79, image_set="other", interval=(0.38, 0.42))
+    manifest = load_manifest()
+
+    def found(accuracy_from: Origin, speed_from: Origin) -> Point:
+        points = points_from(manifest, results, accuracy_from=accuracy_from, speed_from=speed_from)
+        return next(point for point in points if point.id == D0)
+
+    rated = "box mAP measured on 79 images (other), 95 % interval 38.0 to 42.0."
+    timed = "Timed on cpu (Some CPU, 2 cores), tensorflow 2.20.0, generated 600x600."
+    measured = found("measured", "measured")
+    assert (measured.box_map, measured.latency_ms) == (40, 390)
+    assert measured.remarks("box") == (rated, timed)
+    assert measured.remarks("keypoint") == (timed,)
+    # Of the axis that is reported nothing was measured, whatever the folder holds.
+    assert found("reported", "measured").remarks("box") == (timed,)
+    assert found("measured", "reported").remarks("box") == (rated,)
+
+
+def test_what_disturbed_a_time_stands_by_its_point(results: Path) -> None:
+    add(results, D2, 1340, notes="other processes used 1.9 cores (of 2)")
+    point = next(p for p in measured_points(load_manifest(), results) if p.id == D2)
+    assert point.speed_notes[1] == "Disturbed while timed: other processes used 1.9 cores (of 2)."
+
+
+def test_a_map_of_other_images_than_most_decides_nothing(results: Path) -> None:
+    manifest = load_manifest()
+    (demo,) = manifest.demo
+    add(results, demo.id, 8.0)
+    rate(results, demo.id, 0.66, images=60, image_set="held-out")
+
+    def front() -> set[str]:
+        return {point.id for point in pareto_front(measured_points(manifest, results))}
+
+    # Alone it has nothing to be compared with.
+    assert front() == {demo.id}
+    rate(results, D0, 0.33)
+    assert front() == {D0}
+    rate(results, D1, 0.38)
+    assert front() == {D0, D1}
+    point = next(p for p in measured_points(manifest, results) if p.id == demo.id)
+    assert point.family == "other"
+    assert "not comparable: most have 5000 images (val2017)" in point.remarks("box")[1]
+    assert "of little use on photographs" in point.remarks("box")[0]
+
+
+def test_a_chart_offers_measured_figures_where_there_are_any(results: Path, tmp_path: Path) -> None:
+    def menus(**options: object) -> set[str]:
+        parameters = draw_chart(**options).to_dict()["params"]  # type: ignore[arg-type]
+        return {p["name"] for p in parameters if "bind" in p and p["bind"] != "legend"}
+
+    choices = {"accuracy_from", "speed_from"}
+    assert not menus() & choices
+    assert menus(results=results, speed_from="measured") & choices == {"speed_from"}
+    rate(results, D0, 0.33)
+    assert menus(results=results) >= choices
+
+
+@pytest.mark.parametrize("draw", [True, False], ids=["chart", "recommend"])
+def test_measured_figures_that_are_not_there_are_refused_with_how_to_make_them(
+    results: Path, draw: bool
+) -> None:
+    def ask(folder: Path, accuracy_from: Origin, speed_from: Origin) -> None:
+        origins: dict[str, Origin] = {"accuracy_from": accuracy_from, "speed_from": speed_from}
+        if draw:
+            draw_chart(results=folder, **origins)  # type: ignore[arg-type]
+        else:
+            points_from(load_manifest(), folder, **origins)
+
+    with pytest.raises(MeasurementError, match=r"no measured time.*tfzoo benchmark NAME"):
+        ask(results / "none", "reported", "measured")
+    # Times alone are no accuracy.
+    with pytest.raises(MeasurementError, match=r"no measured mAP.*tfzoo evaluate NAME"):
+        ask(results, "measured", "measured")
+    ask(results, "reported", "measured")

@@ -1,0 +1,129 @@
+"""The table's accuracy: reported beside measured, subsets marked, nothing made up."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from tfzoo.cli.main import app
+from tfzoo.report.table import build_table, render
+from tfzoo.results import ACCURACY_COLUMNS, append_row
+from tfzoo.zoo.manifest import load_manifest
+
+D0 = "efficientdet_d0_coco17_tpu-32"
+KEYPOINTS = "centernet_hg104_512x512_kpts_coco17_tpu-32"
+FULL = {"image_set": "val2017", "images": 5000, "AP_low": 0.325, "AP_high": 0.341}
+
+
+def measured(results: Path, model: str, ap: float, kind: str = "box", **values: Any) -> None:
+    row = {"model": model, "kind": kind, "AP": ap, **FULL, **values}
+    append_row(results / "accuracy.csv", ACCURACY_COLUMNS, row)
+
+
+def lines(results: Path) -> dict[str, dict[str, Any]]:
+    table = build_table(load_manifest(()), results)
+    return {line["id"]: line for line in (*table.zoo, *table.others)}
+
+
+def shown(results: Path, form: str = "md") -> Any:
+    result = CliRunner().invoke(app, ["table", "--results", str(results), "--format", form])
+    assert result.exit_code == 0, result.output
+    return result
+
+
+def row_of(text: str, name: str) -> list[str]:
+    (row,) = (line for line in text.splitlines() if line.startswith(f"| {name} "))
+    return [cell.strip() for cell in row.strip("|").split("|")]
+
+
+def test_without_measurements_every_model_has_its_reported_figures_and_blanks(
+    tmp_path: Path,
+) -> None:
+    table = build_table(load_manifest(()), tmp_path)
+    assert [line["id"] for line in table.zoo] == [spec.id for spec in load_manifest(()).models]
+    assert table.others == ()
+    assert not any(line[f"{m}_map_measured"] for line in table.zoo for m in ("box", "mask"))
+    text = shown(tmp_path).stdout
+    assert row_of(text, "EfficientDet D0 512x512")[1:4] == ["33.6", "", ""]
+    # A CenterNet without keypoints has no keypoint mAP, whatever the blog's chart prints.
+    assert row_of(text, "CenterNet HourGlass104 512x512")[1:7] == ["41.9", *[""] * 5]
+
+
+def test_measured_stands_beside_reported_with_difference_and_interval(tmp_path: Path) -> None:
+    measured(tmp_path, D0, 0.3334)
+    measured(tmp_path, KEYPOINTS, 0.6102, "keypoints")
+    line = lines(tmp_path)[D0]
+    assert (line["box_map_reported"], line["box_map_measured"]) == (33.6, 33.34)
+    assert line["box_map_difference"] == pytest.approx(-0.26)
+    assert (line["box_map_low"], line["box_map_high"]) == (32.5, 34.1)
+    text = shown(tmp_path).stdout
+    cells = row_of(text, "EfficientDet D0 512x512")
+    assert cells[1:4] == ["33.6", "33.3 [32.5, 34.1]", "-0.3"]
+    cells = row_of(text, "CenterNet HourGlass104 Keypoints 512x512")
+    assert cells[1:7] == ["40.0", "", "", "61.4", "61.0 [32.5, 34.1]", "-0.4"]
+    assert "95 % bootstrap interval" in text and "†" not in text and "‡" not in text
+
+
+def test_what_is_not_the_full_val2017_is_marked(tmp_path: Path) -> None:
+    measured(tmp_path, D0, 0.35, image_set="val2017 subset", images=500)
+    text = shown(tmp_path).stdout
+    assert row_of(text, "EfficientDet D0 512x512")[2] == "35.0 [32.5, 34.1] (500 images)†"
+    assert "† Not the full val2017" in text
+
+
+def test_a_minival_like_list_is_warned_of(tmp_path: Path) -> None:
+    measured(tmp_path, D0, 0.40, image_set="minival-like", images=8059)
+    result = shown(tmp_path)
+    assert "(8059 images)‡" in result.stdout
+    assert "‡ The image list looks like COCO 2014's minival" in result.stdout
+    assert "minival" in result.stderr
+    assert "warning" not in shown(tmp_path / "none").stderr
+
+
+def test_the_full_set_is_shown_before_more_recent_subsets_and_the_newest_of_equals(
+    tmp_path: Path,
+) -> None:
+    measured(tmp_path, D0, 0.30, image_set="val2017 subset", images=100)
+    measured(tmp_path, D0, 0.31, image_set="val2017 subset", images=50)
+    assert lines(tmp_path)[D0]["box_map_measured"] == 30.0
+    measured(tmp_path, D0, 0.40, image_set="minival-like", images=8059)
+    assert lines(tmp_path)[D0]["box_map_measured"] == 30.0
+    measured(tmp_path, D0, 0.32)
+    measured(tmp_path, D0, 0.33)
+    measured(tmp_path, D0, 0.34, image_set="other", images=9000)
+    assert lines(tmp_path)[D0]["box_map_measured"] == 33.0
+
+
+def test_what_is_no_model_of_the_zoo_stands_apart(tmp_path: Path) -> None:
+    measured(tmp_path, "/models/my_own|model", 0.25, image_set="other", images=79)
+    table = build_table(load_manifest(()), tmp_path)
+    assert [line["id"] for line in table.others] == ["/models/my_own|model"]
+    assert table.others[0]["box_map_reported"] is None
+    zoo, _, others = render(table, "md").partition("## Measured, but none of the zoo's models")
+    assert "my_own" not in zoo and "/models/my_own\\|model" in others
+
+
+def test_the_embedded_model_on_its_own_held_out_images_is_whole(tmp_path: Path) -> None:
+    (spec,) = load_manifest(()).demo
+    measured(tmp_path, spec.id, 0.3, image_set="held-out", images=60)
+    text = shown(tmp_path).stdout
+    assert row_of(text, spec.name)[2] == "30.0 [32.5, 34.1]" and "†" not in text
+
+
+def test_csv_and_json_hold_every_column(tmp_path: Path) -> None:
+    measured(tmp_path, D0, 0.3334)
+    measured(tmp_path, "mine", 0.25)
+    rows = list(csv.DictReader(io.StringIO(shown(tmp_path, "csv").stdout)))
+    found = {row["id"]: row for row in rows}
+    assert found[D0]["section"] == "zoo" and found["mine"]["section"] == "other"
+    assert found[D0]["box_map_measured"] == "33.34" and found[D0]["mask_map_reported"] == ""
+    value = json.loads(shown(tmp_path, "json").stdout)
+    assert len(value["zoo"]) == len(rows) - 1
+    (line,) = (line for line in value["zoo"] if line["id"] == D0)
+    assert line["box_map_difference"] == -0.26 and line["keypoint_map_reported"] is None

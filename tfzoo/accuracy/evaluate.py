@@ -1,0 +1,360 @@
+"""Accuracy of a model on annotated images: its detections saved as they come, then scored."""
+
+from __future__ import annotations
+
+import warnings as python_warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from os import PathLike, fspath
+from pathlib import Path
+from typing import Any
+
+from tfzoo.accuracy.coco import (
+    FIELDS,
+    KINDS,
+    CocoSet,
+    GroundTruth,
+    Kind,
+    describe_images,
+    find_coco,
+    list_digest,
+    name_of,
+    read_ground_truth,
+    read_results,
+    sample,
+)
+from tfzoo.accuracy.guard import minival_warning, size_warning, warnings_for
+from tfzoo.accuracy.metrics import Evaluator, Metrics, evaluator_version, require, score
+from tfzoo.accuracy.predictions import Prediction, journal_path, open_journal, prediction_of
+from tfzoo.detector import Detector, load
+from tfzoo.errors import AnnotationError, UsageError
+from tfzoo.images.pipeline import in_order
+from tfzoo.images.sources import read_image
+from tfzoo.results import ACCURACY_COLUMNS, append_row
+from tfzoo.settings import PACKAGE
+from tfzoo.zoo.manifest import HeldOut, ModelSpec, load_manifest
+
+#: Told how many images are detected and how many there are.
+OnProgress = Callable[[int, int], None]
+
+
+class AccuracyWarning(UserWarning):
+    """Something about an evaluation looks like a mistake; the message names the likely cause."""
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """What a model was measured to do on a set of images.
+
+    Attributes:
+        model: Id of the model, or the path of a model or results file that no manifest lists.
+        images: Number of images.
+        metrics: COCO's numbers by kind, for what both the model gives and the annotations hold.
+        warnings: What looks like a mistake; each names the likely cause.
+        image_set: What the images are (see `tfzoo.accuracy.coco.name_of`).
+        image_list_digest: Digest of the list of their names.
+        evaluator: Evaluator and its version.
+        date: When, UTC, ISO 8601.
+        model_digest: What vouches for the model.
+        runtime: Runtime and its version.
+        device: Device the detections were made on.
+    """
+
+    model: str
+    images: int
+    metrics: Mapping[Kind, Metrics]
+    warnings: tuple[str, ...]
+    image_set: str
+    image_list_digest: str
+    evaluator: str
+    date: str
+    model_digest: str = ""
+    runtime: str = ""
+    device: str = ""
+
+    @property
+    def box(self) -> Metrics | None:
+        """COCO's numbers for boxes, or None."""
+        return self.metrics.get("box")
+
+    @property
+    def keypoints(self) -> Metrics | None:
+        """COCO's numbers for keypoints, or None."""
+        return self.metrics.get("keypoints")
+
+    @property
+    def masks(self) -> Metrics | None:
+        """COCO's numbers for masks, or None."""
+        return self.metrics.get("masks")
+
+    def _origin(self) -> dict[str, Any]:
+        names = ("model", "model_digest", "images", "image_set", "image_list_digest")
+        return {
+            name: getattr(self, name) for name in (*names, "runtime", "device", "evaluator", "date")
+        }
+
+    def to_json(self) -> dict[str, Any]:
+        """The measurement as `tfzoo evaluate --json` prints it; metrics are 0 to 1."""
+        shown: dict[str, Any] = {"model": self.model, "images": self.images}
+        for kind in KINDS:
+            metrics = self.metrics.get(kind)
+            shown[kind] = None if metrics is None else metrics.to_json()
+        return shown | self._origin() | {"warnings": list(self.warnings)}
+
+    def to_rows(self) -> list[dict[str, Any]]:
+        """The measurement as rows of accuracy.csv, one for each kind."""
+        return [
+            {
+                **self._origin(),
+                "kind": kind,
+                **metrics.values,
+                "AP_low": metrics.interval and metrics.interval.low,
+                "AP_high": metrics.interval and metrics.interval.high,
+            }
+            for kind, metrics in self.metrics.items()
+        ]
+
+
+def evaluate(
+    model: str | PathLike[str] | ModelSpec | Detector,
+    *,
+    coco: str | PathLike[str] | CocoSet | None = None,
+    images: str | PathLike[str] | None = None,
+    annotations: str | PathLike[str] | Sequence[str | PathLike[str]] | None = None,
+    limit: int | None = None,
+    seed: int = 0,
+    runtime: str = "tensorflow",
+    device: str = "auto",
+    evaluator: Evaluator = "faster-coco-eval",
+    resamples: int = 200,
+    results: str | PathLike[str] = "results",
+    on_progress: OnProgress | None = None,
+) -> Accuracy:
+    """Measures a model's accuracy by the zoo's protocol, and adds it to `accuracy.csv`.
+
+    All detections count, whatever their score, as COCO's evaluation takes them. They are saved
+    under `results` as they come: the same call goes on where a killed one was, and one with a
+    larger `limit` detects the further images alone.
+
+    Args:
+        model: A name, id, alias, short form, SavedModel folder, archive, or an opened model.
+        coco: A COCO folder in one of the usual layouts (see `tfzoo.accuracy.coco.find_coco`); left
+            out, the images packaged with the model, or what `tfzoo coco fetch val2017` fetched.
+        images: Folder of images, with `annotations`, in place of `coco`.
+        annotations: COCO annotation file, or several of the same images.
+        limit: Take this many images, drawn by `seed`.
+        seed: Of the drawing, and of the interval's resampling.
+        runtime: What runs the model (see `tfzoo.load`).
+        device: Where it runs.
+        evaluator: `faster-coco-eval`, `pycocotools`, or `official` (boxes and masks).
+        resamples: Bootstrap resamples of the 95 % interval; 0 for none.
+        results: Folder of accuracy.csv and of the saved detections.
+        on_progress: Called after each image.
+
+    Returns:
+        COCO's numbers for each kind that the model gives and the annotations hold. What looks
+        like a mistake is in its `warnings`, and raised as `AccuracyWarning`.
+
+    Raises:
+        UsageError: The images or annotations are not as expected.
+        TfzooError: The model can't be had or run, or an image can't be read.
+    """
+    require(evaluator)
+    coco_set = _coco_set(model, coco, images, annotations)
+    chosen = sample(list(coco_set.files), limit, seed)
+    files = {image_id: coco_set.images / coco_set.files[image_id] for image_id in chosen}
+    _check_present(files)
+    detector = model if isinstance(model, Detector) else load(model, runtime=runtime, device=device)
+    predictions = _predict(detector, coco_set, files, Path(results), on_progress)
+    given = {kind for prediction in predictions for kind in prediction.kinds}
+    truths = {
+        kind: truth.subset(chosen)
+        for kind in KINDS
+        if kind in given and (truth := coco_set.truth(kind)) is not None
+    }
+    measured = _measure(
+        detector.model.id,
+        truths,
+        [row for prediction in predictions for row in prediction.rows],
+        evaluator,
+        resamples,
+        seed,
+        name_of(coco_set, chosen),
+        {prediction.image_id: prediction.size for prediction in predictions},
+        model_digest=detector.model.digest,
+        runtime=detector.run_info.runtime,
+        device=detector.run_info.device,
+    )
+    for row in measured.to_rows():
+        append_row(Path(results) / "accuracy.csv", ACCURACY_COLUMNS, row)
+    return measured
+
+
+def evaluate_predictions(
+    predictions: str | PathLike[str],
+    annotations: str | PathLike[str],
+    kind: Kind = "box",
+    *,
+    limit: int | None = None,
+    seed: int = 0,
+    evaluator: Evaluator = "faster-coco-eval",
+    resamples: int = 200,
+) -> Accuracy:
+    """Scores a COCO results file, whatever made it; nothing is added to `accuracy.csv`.
+
+    Args:
+        predictions: COCO results file.
+        annotations: COCO annotation file.
+        kind: `box`, `keypoints` or `masks`.
+        limit: Take this many images of the annotations, drawn by `seed`.
+        seed: Of the drawing, and of the interval's resampling.
+        evaluator: `faster-coco-eval`, `pycocotools`, or `official` (boxes and masks).
+        resamples: Bootstrap resamples of the 95 % interval; 0 for none.
+
+    Raises:
+        AnnotationError: A file is not in COCO's format, or they are of different images.
+        UsageError: The annotations hold nothing of this kind.
+    """
+    require(evaluator)
+    truth = read_ground_truth(annotations)
+    rows = read_results(predictions)
+    if rows and not any(row.get(FIELDS[kind]) for row in rows):
+        raise AnnotationError(
+            f"{fspath(predictions)} holds no {kind}: expected `{FIELDS[kind]}` in its rows; say "
+            "what it holds with --type"
+        )
+    if limit is not None:
+        chosen = set(sample(list(truth.images), limit, seed))
+        known = truth.images.keys()
+        rows = [row for row in rows if row["image_id"] in chosen or row["image_id"] not in known]
+        truth = truth.subset(chosen)
+    image_set = describe_images(truth.images.values())
+    return _measure(
+        fspath(predictions), {kind: truth}, rows, evaluator, resamples, seed, image_set, {}
+    )
+
+
+def _coco_set(
+    model: str | PathLike[str] | ModelSpec | Detector,
+    coco: str | PathLike[str] | CocoSet | None,
+    images: str | PathLike[str] | None,
+    annotations: str | PathLike[str] | Sequence[str | PathLike[str]] | None,
+) -> CocoSet:
+    if coco is not None and images is None and annotations is None:
+        return coco if isinstance(coco, CocoSet) else find_coco(coco)
+    if coco is None and images is not None and annotations is not None:
+        listed = [annotations] if isinstance(annotations, str | PathLike) else annotations
+        folder = Path(images).expanduser()
+        if not folder.is_dir():
+            raise UsageError(f"{folder} is no folder; --images takes a folder of images")
+        return CocoSet(folder, tuple(Path(path).expanduser() for path in listed))
+    if coco is None and images is None and annotations is None:
+        from tfzoo.accuracy.coco_fetch import fetched_folder
+
+        if (held_out := _held_out(model)) is not None:
+            truth = PACKAGE / held_out.annotations
+            return CocoSet(PACKAGE / held_out.images, (truth,), True)
+        if (fetched := fetched_folder()) is not None:
+            return find_coco(fetched)
+    raise UsageError(
+        "say what to evaluate on: --coco FOLDER (fetch COCO's with: tfzoo coco fetch val2017), or "
+        "--images FOLDER with --annotations FILE; not both"
+    )
+
+
+def _held_out(model: str | PathLike[str] | ModelSpec | Detector) -> HeldOut | None:
+    """The packaged images that a model's reported figures were taken on, if it has any."""
+    if isinstance(model, Detector):
+        spec = model.model.spec
+    elif isinstance(model, ModelSpec):
+        spec = model
+    else:
+        spec = load_manifest().exact(fspath(model))
+    return spec.held_out if spec else None
+
+
+def _check_present(files: Mapping[int, Path]) -> None:
+    missing = [path for path in files.values() if not path.is_file()]
+    if missing:
+        raise UsageError(
+            f"{len(missing)} of {len(files)} annotated images are missing, such as {missing[0]}. "
+            "Expected all of them, by the file_name of the annotations: leaving some out would "
+            "change the score without a word"
+        )
+
+
+def _predict(
+    detector: Detector,
+    coco_set: CocoSet,
+    files: Mapping[int, Path],
+    results: Path,
+    on_progress: OnProgress | None,
+) -> list[Prediction]:
+    """The saved predictions of these images, those still missing made first."""
+    path = journal_path(
+        results / "predictions",
+        detector.model.id,
+        {
+            "digest": detector.model.digest,
+            "runtime": detector.run_info.runtime,
+            "device": detector.run_info.device,
+            # All images, not those chosen: a larger sample goes on with a smaller one's.
+            "images": f"{coco_set.images.resolve()} {list_digest(coco_set.files.values())}",
+        },
+    )
+    with open_journal(path) as journal:
+        todo = [image_id for image_id in files if image_id not in journal.saved]
+        done = len(files) - len(todo)
+        if on_progress is not None:
+            on_progress(done, len(files))
+
+        def detect(image_id: int) -> None:
+            found = detector.detect(read_image(files[image_id]))
+            # Saved from its own thread: no finished image waits for a slower one before it.
+            journal.add(prediction_of(image_id, found))
+
+        for _ in in_order(detect, todo, detector.workers):
+            done += 1
+            if on_progress is not None:
+                on_progress(done, len(files))
+        return [journal.saved[image_id] for image_id in files]
+
+
+def _measure(
+    model: str,
+    truths: Mapping[Kind, GroundTruth],
+    rows: list[dict[str, Any]],
+    evaluator: Evaluator,
+    resamples: int,
+    seed: int,
+    image_set: str,
+    sizes: Mapping[int, tuple[int, int]],
+    **origin: str,
+) -> Accuracy:
+    """Scores detections, kind by kind, and looks for mistakes."""
+    if not truths:
+        raise UsageError("the annotations hold nothing of what this model gives")
+    metrics = {
+        kind: score(truth, rows, kind, evaluator=evaluator, resamples=resamples, seed=seed)
+        for kind, truth in truths.items()
+    }
+    truth = truths.get("box") or next(iter(truths.values()))
+    images = list(truth.images.values())
+    warnings = [
+        *(warnings_for(truth, rows)),
+        *filter(None, [size_warning(truth, sizes), minival_warning(image_set)]),
+    ]
+    for warning in warnings:
+        python_warnings.warn(warning, AccuracyWarning, stacklevel=3)
+    return Accuracy(
+        model=model,
+        images=len(images),
+        metrics=metrics,
+        warnings=tuple(warnings),
+        image_set=image_set,
+        image_list_digest=list_digest(image["file_name"] for image in images),
+        evaluator=evaluator_version(evaluator),
+        date=datetime.now(UTC).isoformat(timespec="seconds"),
+        **origin,
+    )

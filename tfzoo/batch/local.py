@@ -1,0 +1,230 @@
+"""One machine: decode in threads, a detector on each device, pictures drawn on the side."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
+from itertools import chain
+from queue import SimpleQueue
+from typing import TYPE_CHECKING
+
+from tfzoo.batch.parts import (
+    ImageResult,
+    Parts,
+    Position,
+    detection_rows,
+    image_rows,
+    read_inputs,
+)
+from tfzoo.batch.work import Item, Job, detect, draw, read
+from tfzoo.detector import Detector
+from tfzoo.errors import ImageError
+from tfzoo.images.pipeline import READERS, batched, in_order
+from tfzoo.images.sources import ImageFile
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+#: A part that is not full is sealed after this time all the same; a crash costs no more.
+CHECKPOINT_S = 5.0
+
+#: Pictures waiting to be drawn hold their images in memory.
+_WAITING_PICTURES = 4
+
+#: Results that are made into rows together: cheaper than one by one, and few enough in memory.
+_ROWS_AT_ONCE = 32
+
+
+def run(
+    job: Job,
+    detectors: Sequence[Detector],
+    on_images: Callable[[int], None] = lambda count: None,
+) -> list[str]:
+    """Detects what is not sealed yet and seals it, in the order of the inputs.
+
+    Memory holds a few images for each thread and one part's rows, whatever the number of inputs.
+
+    Args:
+        job: The run.
+        detectors: One for each device.
+        on_images: Told how many images were finished since it was last told.
+
+    Returns:
+        The devices used.
+
+    Raises:
+        OutputError: Results can't be written; what was sealed stays.
+        KeyboardInterrupt: After everything that was finished has been sealed.
+    """
+    part = OpenPart(job.parts)
+    sealed_at = time.monotonic()
+    with Pipeline(job, detectors) as pipeline:
+        try:
+            for item in pipeline.finished(_todo(job)):
+                part.add(item)
+                if part.full or time.monotonic() - sealed_at > CHECKPOINT_S:
+                    pipeline.finish_pictures()
+                    part.seal()
+                    sealed_at = time.monotonic()
+                on_images(1)
+        finally:
+            # Also when interrupted: what was detected is not detected again.
+            pipeline.finish_pictures()
+            part.seal()
+    return [detector.run_info.device for detector in detectors]
+
+
+class Pipeline:
+    """Threads that read, detect and draw: a bounded number of images, in order."""
+
+    def __init__(self, job: Job, detectors: Sequence[Detector]) -> None:
+        self._job = job
+        self._detectors = detectors
+        # A slot for each call that a detector can take at once.
+        self._free: SimpleQueue[Detector] = SimpleQueue()
+        for detector in detectors:
+            for _ in range(detector.workers):
+                self._free.put(detector)
+        self._slots = self._free.qsize()
+        self._batch = job.batch if detectors[0].takes_batches else 1
+        self._painters = ThreadPoolExecutor(1 + len(detectors) // 4)
+        self._pictures: deque[Future[None]] = deque()
+
+    def __enter__(self) -> Pipeline:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._painters.shutdown(wait=True, cancel_futures=True)
+
+    def finished(self, items: Iterable[Item]) -> Iterator[Item]:
+        """The items with their results, in order; pictures of them may still be drawn."""
+        job = self._job
+        with (
+            closing(in_order(self._read, items, READERS)) as images,
+            closing(
+                in_order(self._detect, batched((i for _, i in images), self._batch), self._slots)
+            ) as found,
+        ):
+            for item in chain.from_iterable(several for _, several in found):
+                if job.pictures and item.image is not None:
+                    while len(self._pictures) >= _WAITING_PICTURES:
+                        self._pictures.popleft().result()
+                    self._pictures.append(self._painters.submit(draw, item, job.out))
+                yield item
+
+    def finish_pictures(self) -> None:
+        """Waits until the pictures of all items given out are written."""
+        while self._pictures:
+            self._pictures.popleft().result()
+
+    def _read(self, item: Item) -> Item:
+        # All detectors are of one model, and take images prepared alike.
+        return read(self._detectors[0], item, self._job)
+
+    def _detect(self, items: Sequence[Item]) -> list[Item]:
+        detector = self._free.get()
+        try:
+            return detect(detector, items, self._job)
+        finally:
+            self._free.put(detector)
+
+
+def _todo(job: Job) -> Iterator[Item]:
+    """The images that no sealed part holds, in order."""
+    sealed = job.parts.sealed()
+    row, position = 0, Position(0)
+    while True:
+        while row % job.part_images == 0 and (part := sealed.get(row // job.part_images)):
+            row, position = row + part.images, part.following
+        for item in items_from(job, row, position):
+            yield item
+            row, position = item.row + 1, item.following
+            if row % job.part_images == 0 and row // job.part_images in sealed:
+                break
+        else:
+            return
+
+
+def items_from(job: Job, row: int, position: Position, stop: int | None = None) -> Iterator[Item]:
+    """The items from a position on, numbered from `row`; those of a video with their frames.
+
+    Args:
+        job: The run.
+        row: Number of the first item within the run.
+        position: Where to begin in the inputs.
+        stop: The input to end before, or None.
+    """
+    for index, path, name, image_id in read_inputs(job.inputs, position.file, stop):
+        number = row + 1 if image_id is None else image_id
+        following = Position(index + 1)
+        if not ImageFile(path, name).is_video:
+            yield Item(row, ImageResult(number, name, path), following)
+            row += 1
+            continue
+        from tfzoo.images.video import read_frames
+
+        try:
+            first = position.frame if index == position.file else 0
+            for frame in read_frames(path, first, job.max_pixels):
+                result = ImageResult(
+                    row + 1, name, path, frame=frame.index, timestamp_s=frame.timestamp_s
+                )
+                yield Item(row, result, Position(index, frame.index + 1), frame.image)
+                row += 1
+        except ImageError as error:
+            yield Item(row, ImageResult(row + 1, name, path, error=str(error)), following)
+            row += 1
+
+
+class OpenPart:
+    """The part being filled; an interruption at any moment leaves it sound."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._number = -1
+        self._images = 0
+        self._sealed_images = 0
+        self._tables: list[tuple[pa.Table, pa.Table]] = []
+        self._fresh: list[ImageResult] = []
+        self._following = Position(0)
+
+    @property
+    def full(self) -> bool:
+        """Whether it holds as many images as a part does."""
+        return self._images == self._parts.size
+
+    def add(self, item: Item) -> None:
+        """Takes the next item; one that begins a new part follows a sealed one."""
+        number, offset = divmod(item.row, self._parts.size)
+        if number != self._number:
+            # An interrupted run sealed the beginning.
+            self._tables = [self._parts.read(number)] if offset else []
+            self._number, self._images, self._sealed_images = number, offset, offset
+        self._fresh.append(item.result)
+        self._images += 1
+        self._following = item.following
+        if len(self._fresh) == _ROWS_AT_ONCE:
+            self._make_rows()
+
+    def _make_rows(self) -> None:
+        columns = self._parts.columns
+        self._tables.append(
+            (detection_rows(self._fresh, columns), image_rows(self._fresh, columns))
+        )
+        self._fresh = []
+
+    def seal(self) -> None:
+        """Seals what is there; the part stays open for more."""
+        import pyarrow as pa
+
+        if self._images == self._sealed_images:
+            return
+        self._make_rows()
+        detections, images = zip(*self._tables, strict=True)
+        self._parts.write(
+            self._number, pa.concat_tables(detections), pa.concat_tables(images), self._following
+        )
+        self._sealed_images = self._images

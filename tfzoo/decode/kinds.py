@@ -1,0 +1,125 @@
+"""From a model's raw outputs to `Detections`, in numpy alone.
+
+The one place that knows box order, class offsets, box-relative masks and padding. A model is
+recognised by its signature, never by its name, so that anybody's own export works. Each kind has
+a module: what it expects, how an image goes in (`prepare`) and how its outputs are read
+(`decode`); the two share the geometry in a `Frame`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from numpy.typing import NDArray
+
+from tfzoo.decode import exported, tflite, yolov5
+from tfzoo.decode.frame import Frame, Raw
+from tfzoo.detections.types import Detections, Image
+from tfzoo.errors import ModelFormatError
+from tfzoo.runtimes.runtime import Signature, TensorInfo
+from tfzoo.zoo.manifest import SignatureKind
+
+__all__ = ["KINDS", "Frame", "Kind", "Raw", "decode", "prepare", "recognise"]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """How models of one signature kind are recognised, fed and read.
+
+    Attributes:
+        expects: What such a model takes and returns, for the message that refuses others.
+        fits: Whether a signature is of this kind.
+        prepare: As `tfzoo.decode.prepare`, the kind left out.
+        decode: As `tfzoo.decode.decode`, the kind left out.
+    """
+
+    expects: str
+    fits: Callable[[Signature], bool]
+    prepare: Callable[[Image, TensorInfo], tuple[NDArray[Any], Frame]]
+    decode: Callable[[Raw, Frame, Mapping[int, str], float], Detections]
+
+
+#: Every kind there is. The first that fits wins, so the special ones come first.
+KINDS: Mapping[SignatureKind, Kind] = {
+    "mask_rcnn": Kind(
+        f"{exported.EXPECTS}, and detection_masks [1,N,h,w]",
+        exported.has_masks,
+        exported.prepare,
+        exported.decode,
+    ),
+    "centernet": Kind(
+        f"{exported.EXPECTS}, and detection_boxes_strided or detection_keypoints",
+        exported.is_centernet,
+        exported.prepare,
+        exported.decode,
+    ),
+    "standard": Kind(exported.EXPECTS, exported.fits, exported.prepare, exported.decode),
+    "centernet_tflite": Kind(tflite.EXPECTS, tflite.fits, tflite.prepare, tflite.decode),
+    "yolov5": Kind(yolov5.EXPECTS, yolov5.fits, yolov5.prepare, yolov5.decode),
+}
+
+
+def recognise(signature: Signature) -> SignatureKind:
+    """The kind of a model by what it takes and returns.
+
+    Raises:
+        ModelFormatError: It fits none; says what was found and what was expected.
+    """
+    for name, kind in KINDS.items():
+        if kind.fits(signature):
+            return name
+    found = [f"  takes   {info}" for info in signature.inputs]
+    found += [f"  returns {info}" for info in signature.outputs]
+    expected = [f"  {name}: {kind.expects}" for name, kind in KINDS.items()]
+    raise ModelFormatError(
+        "\n".join(
+            [
+                "this model is no detector that tfzoo knows. It",
+                *found,
+                "Expected one of",
+                *expected,
+                "Export it with the Object Detection API's exporter_main_v2 (image_tensor).",
+            ]
+        )
+    )
+
+
+def prepare(kind: SignatureKind, image: Image, entry: TensorInfo) -> tuple[NDArray[Any], Frame]:
+    """The batch of one that a model takes for an image.
+
+    Args:
+        kind: As `recognise` gives it.
+        image: uint8 [H, W, 3] RGB.
+        entry: The model's input.
+
+    Returns:
+        The batch, [1, ...] of the input's dtype, and where the image lies in it.
+    """
+    return KINDS[kind].prepare(image, entry)
+
+
+def decode(
+    kind: SignatureKind,
+    raw: Raw,
+    frame: Frame,
+    labels: Mapping[int, str],
+    min_score: float = 0.0,
+) -> Detections:
+    """Reads one image's raw outputs.
+
+    Args:
+        kind: As `recognise` gives it.
+        raw: Outputs by name, with a batch dimension of 1.
+        frame: Where the image lay in the input, as `prepare` gave it.
+        labels: Category names by id.
+        min_score: Rows below it are left out (0 to 1).
+
+    Returns:
+        Detections in pixels of the original image; see `tfzoo.decode.frame.assemble`.
+
+    Raises:
+        ModelFormatError: The outputs are not of the shapes that the kind expects.
+    """
+    return KINDS[kind].decode(raw, frame, labels, min_score)

@@ -1,0 +1,256 @@
+"""`Detections`: what one image holds, as parallel arrays in pixels of the original image."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tfzoo.detections.labels import COCO, category_name
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Image = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class RunInfo:
+    """What produced a result.
+
+    Attributes:
+        model: Id of the model (or the path it was opened from).
+        runtime: Runtime and its version, such as `tensorflow 2.20.0`.
+        device: The device really used, such as `cpu` or `gpu:0`.
+    """
+
+    model: str
+    runtime: str
+    device: str
+
+
+@dataclass(frozen=True)
+class Detection:
+    """One detection, as iterating over `Detections` gives it.
+
+    Attributes:
+        box: float32 [4], x0, y0, x1, y1 in pixels of the original image.
+        score: 0 to 1.
+        class_id: The category's id (COCO's own, 1 to 90, unless the model has its own labels).
+        category: The category's name.
+        keypoints: float32 [K, 2], x, y in pixels, or None where the object has none.
+        keypoint_scores: float32 [K], or None.
+    """
+
+    box: NDArray[np.float32]
+    score: float
+    class_id: int
+    category: str
+    keypoints: NDArray[np.float32] | None = None
+    keypoint_scores: NDArray[np.float32] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Detections:
+    """The detections of one image, best score first.
+
+    Attributes:
+        boxes: float32 [N, 4], x0, y0, x1, y1 in pixels of the original image.
+        scores: float32 [N], 0 to 1, descending.
+        class_ids: int32 [N], COCO category ids 1 to 90 (gaps stay gaps), or a model's own ids.
+        image_size: Height and width of the original image in pixels.
+        keypoints: float32 [N, K, 2], x, y in pixels. None for models without.
+        keypoint_scores: float32 [N, K]; NaN in the rows of objects that have no keypoints (all
+            but persons). None for models without.
+        masks: float32 [N, h, w], 0 to 1, relative to each box, as the model gives them; `mask`
+            pastes one into the image. None without.
+        labels: Category names by id.
+        run: What produced the result.
+        image: uint8 [H, W, 3] RGB, kept for pictures where a single image was asked for.
+
+    Raises:
+        ValueError: An array's shape or dtype does not fit, or the scores are not descending.
+    """
+
+    boxes: NDArray[np.float32]
+    scores: NDArray[np.float32]
+    class_ids: NDArray[np.int32]
+    image_size: tuple[int, int]
+    keypoints: NDArray[np.float32] | None = None
+    keypoint_scores: NDArray[np.float32] | None = None
+    masks: NDArray[np.float32] | None = None
+    labels: Mapping[int, str] = field(default_factory=lambda: COCO, repr=False)
+    run: RunInfo | None = None
+    image: Image | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        count = len(self.scores)
+        _check("boxes", self.boxes, np.float32, (count, 4))
+        _check("scores", self.scores, np.float32, (count,))
+        _check("class_ids", self.class_ids, np.int32, (count,))
+        if (self.keypoints is None) != (self.keypoint_scores is None):
+            raise ValueError("keypoints and keypoint_scores come together or not at all")
+        if self.keypoints is not None and self.keypoint_scores is not None:
+            points = self.keypoints.shape[1] if self.keypoints.ndim == 3 else -1
+            _check("keypoints", self.keypoints, np.float32, (count, points, 2))
+            _check("keypoint_scores", self.keypoint_scores, np.float32, (count, points))
+        if self.masks is not None:
+            _check("masks", self.masks, np.float32, (count, *self.masks.shape[1:3]))
+        if np.any(self.scores[1:] > self.scores[:-1]):
+            raise ValueError("scores must be descending")
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+    def __iter__(self) -> Iterator[Detection]:
+        for i in range(len(self)):
+            keypoints = None if self.keypoints is None else self.keypoints[i]
+            keypoint_scores = None if self.keypoint_scores is None else self.keypoint_scores[i]
+            if keypoint_scores is not None and np.isnan(keypoint_scores).all():
+                keypoints = keypoint_scores = None
+            yield Detection(
+                self.boxes[i],
+                float(self.scores[i]),
+                int(self.class_ids[i]),
+                category_name(self.labels, int(self.class_ids[i])),
+                keypoints,
+                keypoint_scores,
+            )
+
+    def __getitem__(self, rows: NDArray[np.bool_] | NDArray[np.intp] | slice) -> Detections:
+        """The rows of a boolean mask [N], an index array or a slice, in descending score."""
+        return replace(
+            self,
+            boxes=self.boxes[rows],
+            scores=self.scores[rows],
+            class_ids=self.class_ids[rows],
+            keypoints=None if self.keypoints is None else self.keypoints[rows],
+            keypoint_scores=None if self.keypoint_scores is None else self.keypoint_scores[rows],
+            masks=None if self.masks is None else self.masks[rows],
+        )
+
+    @property
+    def names(self) -> list[str]:
+        """The category name of each detection."""
+        return [category_name(self.labels, int(class_id)) for class_id in self.class_ids]
+
+    def above(self, score: float) -> Detections:
+        """The detections with at least this score (0 to 1)."""
+        return self[self.scores >= score]
+
+    def of(self, classes: Collection[int | str]) -> Detections:
+        """The detections of these categories, by id or name."""
+        wanted = {c for c in classes if isinstance(c, int)}
+        names = {c.casefold() for c in classes if isinstance(c, str)}
+        wanted |= {i for i, name in self.labels.items() if name.casefold() in names}
+        return self[np.isin(self.class_ids, list(wanted))]
+
+    def mask(self, index: int) -> NDArray[np.bool_]:
+        """One detection's mask, bool [H, W] at the size of the original image.
+
+        Raises:
+            ValueError: The model gives no masks.
+        """
+        if self.masks is None:
+            raise ValueError("these detections have no masks; the model gives none")
+        from tfzoo.detections.masks import paste
+
+        return paste(self.masks[index], self.boxes[index], self.image_size)
+
+    def to_pandas(self) -> pd.DataFrame:
+        """A row a detection: category_id, category, score, x0, y0, x1, y1 (pixels)."""
+        import pandas as pd
+
+        return pd.DataFrame(
+            {
+                "category_id": self.class_ids,
+                "category": self.names,
+                "score": self.scores,
+                **{name: self.boxes[:, i] for i, name in enumerate(("x0", "y0", "x1", "y1"))},
+            }
+        )
+
+    def to_coco(self, image_id: int) -> list[dict[str, Any]]:
+        """COCO result rows: image_id, category_id, bbox [x, y, width, height] in pixels, score.
+
+        Objects with keypoints add `keypoints` [x, y, score, ...]; mask models add `segmentation`
+        (RLE).
+        See https://cocodataset.org/#format-results.
+        """
+        rows = []
+        for i, found in enumerate(self):
+            x0, y0, x1, y1 = (float(value) for value in found.box)
+            row: dict[str, Any] = {
+                "image_id": image_id,
+                "category_id": found.class_id,
+                "bbox": [x0, y0, x1 - x0, y1 - y0],
+                "score": found.score,
+            }
+            if found.keypoints is not None and found.keypoint_scores is not None:
+                triples = np.column_stack([found.keypoints, found.keypoint_scores])
+                row["keypoints"] = [float(value) for value in triples.ravel()]
+            if self.masks is not None:
+                from tfzoo.detections.masks import encode
+
+                row["segmentation"] = encode(self.mask(i))
+            rows.append(row)
+        return rows
+
+    def to_supervision(self) -> Any:
+        """As `supervision.Detections` (masks pasted: bool [N, H, W])."""
+        import supervision as sv
+
+        masks = None
+        if self.masks is not None:
+            masks = np.zeros((len(self), *self.image_size), dtype=bool)
+            for i in range(len(self)):
+                masks[i] = self.mask(i)
+        return sv.Detections(
+            xyxy=self.boxes,
+            mask=masks,
+            confidence=self.scores,
+            class_id=self.class_ids.astype(int),
+            data={"class_name": np.array(self.names, dtype=object)},
+        )
+
+    def draw(self, image: Image | None = None) -> Image:
+        """The image with its detections drawn: uint8 [H, W, 3] RGB, a copy.
+
+        Args:
+            image: uint8 [H, W, 3] RGB of `image_size`; the kept image if left out.
+
+        Raises:
+            ValueError: No image was given and none was kept.
+        """
+        if image is None:
+            image = self.image
+        if image is None:
+            raise ValueError("no image was kept with these detections; pass one: draw(image)")
+        from tfzoo.detections.drawing import draw
+
+        return draw(image, self)
+
+    def _repr_png_(self) -> bytes | None:
+        """The picture that Jupyter shows."""
+        if self.image is None:
+            return None
+        from tfzoo.detections.drawing import encode_png
+
+        return encode_png(self.above(0.3).draw())
+
+    def __repr__(self) -> str:
+        height, width = self.image_size
+        shown = ", ".join(f"{d.category} {d.score:.2f}" for d in self[:5])
+        more = f", ... {len(self) - 5} more" if len(self) > 5 else ""
+        return f"<{len(self)} detections in {width}x{height}: {shown}{more}>"
+
+
+def _check(name: str, array: NDArray[Any], dtype: type, shape: tuple[int, ...]) -> None:
+    if array.dtype != dtype or array.shape != shape:
+        raise ValueError(
+            f"{name}: expected {np.dtype(dtype).name} {list(shape)}, "
+            f"got {array.dtype.name} {list(array.shape)}"
+        )

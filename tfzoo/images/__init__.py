@@ -1,0 +1,1 @@
+"""Pixels in: one image, many of them from files and addresses, frames of a video, in order."""

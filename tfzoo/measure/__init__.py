@@ -1,1 +1,0 @@
-"""Measurements: accuracy against annotations, time, and both beside the reported figures."""

@@ -1,0 +1,52 @@
+"""What a prepared graph leaves to do outside: before its input and after its outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from tfzoo.prepare.postprocess import PostProcessing
+from tfzoo.prepare.preprocess import Preprocessing, Resizer
+
+
+@dataclass(frozen=True)
+class Cut:
+    """What is left to do outside of a graph.
+
+    Attributes:
+        before: From an image to the graph's input; None where the graph takes the image.
+        after: From raw outputs to detections; None where the graph gives those.
+        true_shapes: Whether the graph also takes the shape of what each image fills of its input.
+    """
+
+    before: Preprocessing | None = None
+    after: PostProcessing | None = None
+    true_shapes: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        """As JSON values."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Cut:
+        """The same as `to_json` was given."""
+        before, after = values["before"], values["after"]
+        return cls(
+            before and Preprocessing(**_typed(before)),
+            after and PostProcessing(**_typed(after)),
+            values["true_shapes"],
+        )
+
+
+#: Of a graph that takes images and gives detections.
+WHOLE = Cut()
+
+
+def _typed(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Tuples are lists in JSON, and the resizer is a dictionary."""
+    typed = {key: tuple(v) if isinstance(v, list) else v for key, v in values.items()}
+    resizer = values["resizer"]
+    if resizer is not None:
+        typed["resizer"] = Resizer(tuple(resizer["size"]), resizer["min_dimension"])
+    return typed

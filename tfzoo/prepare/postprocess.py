@@ -1,0 +1,274 @@
+"""What the exporter does after the network, in numpy: class-wise NMS, clipping, change of frame.
+
+The exported graph runs one NMS a class over every anchor at a threshold near zero and sorts all
+of it, which costs more than some networks do. Cut before that, a graph returns `raw_*` only, and
+`postprocess` does the rest: exactly, and only as far as the answer needs it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tfzoo.prepare.preprocess import Resizer
+
+Floats = NDArray[np.float32]
+
+#: The exporter's names of what its post-processing works on.
+RAW_BOXES, RAW_SCORES = "raw_detection_boxes", "raw_detection_scores"
+
+_ONE = np.float32(1)
+
+# Candidates whose overlaps are looked at together.
+_BLOCK = 128
+
+# A first look at this many candidates a detection wanted is nearly always enough.
+_CANDIDATES_PER_DETECTION = 10
+
+
+@dataclass(frozen=True)
+class PostProcessing:
+    """The parameters of a model's post-processing.
+
+    Attributes:
+        num_classes: Categories, the background not counted.
+        score_threshold: Scores must be above this.
+        iou_threshold: A box that overlaps a better one of its class by more is suppressed.
+        max_per_class: Most detections of one class.
+        max_total: Most detections of all classes.
+        resizer: How images come to the network's size, where that is always the same.
+        change_frame: Whether boxes are told relative to the image, not to the padded input.
+    """
+
+    num_classes: int
+    score_threshold: float = 1e-8
+    iou_threshold: float = 0.6
+    max_per_class: int = 100
+    max_total: int = 100
+    resizer: Resizer | None = None
+    change_frame: bool = True
+
+    def window(self, image_size: tuple[int, int]) -> Floats:
+        """The part of the network's input that an image fills: y0, x0, y1, x1 in 0..1.
+
+        Args:
+            image_size: Height and width of the image in pixels.
+        """
+        window = np.array([0, 0, 1, 1], dtype=np.float32)
+        if self.resizer is not None:
+            content = np.array(self.resizer.content_size(image_size), dtype=np.float32)
+            window[2:] = content / np.array(self.resizer.size, dtype=np.float32)
+        return window
+
+
+def postprocess(
+    raw_boxes: Floats,
+    raw_scores: Floats,
+    image_size: tuple[int, int],
+    parameters: PostProcessing,
+    min_score: float = 0.0,
+) -> dict[str, Floats]:
+    """Turns one image's raw outputs into the detections that the whole graph returns.
+
+    As `multiclass_non_max_suppression` of the Object Detection API (core/post_processing.py) does:
+    class-wise NMS, clip to the image's window, drop boxes of no area, change frame, total maximum.
+    Two shortcuts leave the result as it is. Greedy NMS goes by descending score, so that no
+    candidate decides on a better one: those below `min_score` are dropped before, and the walk
+    over the others ends at the last detection that is wanted. Equal scores keep the graph's
+    order: by class, then by anchor.
+
+    Args:
+        raw_boxes: float32 [A, 4], y0, x0, y1, x1 relative to the network's input.
+        raw_scores: float32 [A, C] with or without a first column for the background.
+        image_size: Height and width of the image in pixels.
+        parameters: The model's own.
+        min_score: Leave out detections below this score.
+
+    Returns:
+        The exporter's `detection_boxes` [1, N, 4], `detection_scores` [1, N],
+        `detection_classes` [1, N] (ids from 1) and `num_detections` [1].
+
+    Raises:
+        ValueError: The columns of the scores do not fit the number of classes.
+    """
+    background = raw_scores.shape[1] - parameters.num_classes
+    if background not in (0, 1):
+        raise ValueError(
+            f"{raw_scores.shape[1]} columns of scores for {parameters.num_classes} classes"
+        )
+    window = parameters.window(image_size)
+    scores = raw_scores[:, background:]
+    # The least score a candidate may have: above the threshold, and at least `min_score`.
+    floor = max(np.float32(min_score), np.nextafter(np.float32(parameters.score_threshold), _ONE))
+    candidates = np.flatnonzero(scores >= floor)
+    looked_at = parameters.max_total * _CANDIDATES_PER_DETECTION
+    while True:
+        chosen = candidates
+        if looked_at < len(candidates):
+            # Equal scores stay together, so that their order is that of all candidates.
+            found = scores.reshape(-1)[candidates]
+            limit = np.partition(found, -looked_at)[-looked_at]
+            chosen = candidates[found >= limit]
+        anchors, classes = np.divmod(chosen, scores.shape[1])
+        # Best score first; equal ones by class, then by anchor.
+        order = np.lexsort((anchors, classes, -scores[anchors, classes]))
+        anchors, classes = anchors[order], classes[order]
+        boxes = raw_boxes[anchors]
+        clipped = np.clip(boxes, window[[0, 1, 0, 1]], window[[2, 3, 2, 3]])
+        # NaN has no area either.
+        kept = _walk(boxes, classes, _areas(clipped) > 0, parameters)
+        if len(kept) == parameters.max_total or len(chosen) == len(candidates):
+            break
+        looked_at *= 4
+
+    anchors, classes, boxes = anchors[kept], classes[kept], clipped[kept]
+    if parameters.change_frame:
+        y0, x0, y1, x1 = window
+        boxes = boxes - np.array([y0, x0, y0, x0], dtype=np.float32)
+        boxes *= np.tile(np.float32(1) / np.array([y1 - y0, x1 - x0], dtype=np.float32), 2)
+    return {
+        "detection_boxes": boxes[None],
+        "detection_scores": scores[anchors, classes][None],
+        "detection_classes": (classes + 1).astype(np.float32)[None],
+        "num_detections": np.array([len(kept)], dtype=np.float32),
+    }
+
+
+def _walk(
+    boxes: Floats, classes: NDArray[np.intp], has_area: NDArray[np.bool_], limits: PostProcessing
+) -> list[int]:
+    """Greedy NMS within each class, over candidates in order: indices of the detections.
+
+    Boxes outside the window suppress others and count for their class, as they do in the graph,
+    but are no detections.
+    """
+    ends = boxes.T
+    y0, x0 = np.minimum(ends[:2], ends[2:])
+    y1, x1 = np.maximum(ends[:2], ends[2:])
+    areas = (y1 - y0) * (x1 - x0)
+    # In single precision, as NonMaxSuppressionV5 compares.
+    threshold = np.float32(limits.iou_threshold)
+
+    def suppressed(by: Any, these: slice) -> NDArray[np.bool_]:
+        """Whether each box of one choice would suppress each of another: a row for each of `by`."""
+        height = np.minimum(y1[by, None], y1[these]) - np.maximum(y0[by, None], y0[these])
+        width = np.minimum(x1[by, None], x1[these]) - np.maximum(x0[by, None], x0[these])
+        shared = np.maximum(height, 0) * np.maximum(width, 0)
+        # Two boxes of no area, 0 / 0, do not overlap.
+        with np.errstate(invalid="ignore"):
+            overlaps = shared / (areas[by, None] + areas[these] - shared)
+        found: NDArray[np.bool_] = (overlaps > threshold) & (classes[by, None] == classes[these])
+        return found
+
+    found_of_class: dict[int, int] = {}
+    survivors: list[int] = []
+    kept: list[int] = []
+    for start in range(0, len(boxes), _BLOCK):
+        block = slice(start, start + _BLOCK)
+        # A bit for each box of the block: Python's integers walk them fast.
+        gone = 0
+        if survivors:
+            gone = _bits(np.any(suppressed(survivors, block), axis=0)[None])[0]
+        suppresses = _bits(suppressed(block, block))
+        for i, class_id in enumerate(classes[block].tolist()):
+            if gone >> i & 1:
+                continue
+            count = found_of_class.get(class_id, 0)
+            if count == limits.max_per_class:
+                continue
+            found_of_class[class_id] = count + 1
+            survivors.append(start + i)
+            gone |= suppresses[i]
+            if has_area[start + i]:
+                kept.append(start + i)
+                if len(kept) == limits.max_total:
+                    return kept
+    return kept
+
+
+def _bits(rows: NDArray[np.bool_]) -> list[int]:
+    """Each row [N, M] as one integer, its first column the lowest bit."""
+    packed = np.packbits(rows, axis=1, bitorder="little")
+    return [int.from_bytes(row, "little") for row in packed]
+
+
+def _areas(boxes: Floats) -> Floats:
+    areas: Floats = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
+    return areas
+
+
+@dataclass(frozen=True)
+class RawOutput:
+    """A raw output of a graph.
+
+    Attributes:
+        root: Name of the tensor that it is a rearrangement of.
+        sizes: Its shape, None where it is not fixed.
+        root_sizes: That tensor's shape, likewise.
+    """
+
+    root: str
+    sizes: tuple[int, ...] | None
+    root_sizes: tuple[int, ...] | None
+
+
+@dataclass(frozen=True)
+class NmsNode:
+    """One class's NMS in a graph.
+
+    Attributes:
+        boxes: Name of the tensor that its boxes are a rearrangement of.
+        scores: The same of its scores.
+        iou_threshold: Its limit as float32, None where it is no constant.
+        score_threshold: Likewise.
+    """
+
+    boxes: str
+    scores: str
+    iou_threshold: Any
+    score_threshold: Any
+
+
+def why_whole(
+    outputs: Mapping[str, RawOutput],
+    nodes: Sequence[NmsNode],
+    parameters: PostProcessing | None,
+) -> str:
+    """Why a graph can't be cut before its NMS; empty where it can.
+
+    A graph is cut only where its NMS nodes, one a class, are seen to work on just what it returns
+    as `raw_detection_boxes` and `raw_detection_scores`, with the limits that the parameters say.
+    Two-stage models fail here: their NMS works on boxes of each class, which they do not return.
+
+    Args:
+        outputs: Of the graph, by name.
+        nodes: All NMS nodes of the graph.
+        parameters: The model's post-processing, where it is known.
+    """
+    if not {RAW_BOXES, RAW_SCORES} <= set(outputs):
+        return f"it has no {RAW_BOXES}"
+    if parameters is None:
+        return "the parameters of its post-processing are not known"
+    boxes, scores = outputs[RAW_BOXES], outputs[RAW_SCORES]
+    if any(not raw.sizes or len(raw.sizes) != 3 or raw.sizes[0] != 1 for raw in (boxes, scores)):
+        return f"its {RAW_BOXES} have no fixed shape"
+    assert scores.sizes is not None
+    background = scores.sizes[2] - parameters.num_classes
+    if background not in (0, 1) or len(nodes) != parameters.num_classes:
+        return f"it has {len(nodes)} NMS nodes for {parameters.num_classes} classes"
+    for raw in (boxes, scores):
+        if raw.root_sizes is None or np.prod(raw.root_sizes) != np.prod(raw.sizes or ()):
+            return "its raw outputs are a choice out of more"
+    for node in nodes:
+        if (node.boxes, node.scores) != (boxes.root, scores.root):
+            return "its NMS works on other tensors than its raw outputs"
+        if (node.iou_threshold, node.score_threshold) != (
+            np.float32(parameters.iou_threshold),
+            np.float32(parameters.score_threshold),
+        ):
+            return "its NMS has other limits than its pipeline.config"
+    return ""

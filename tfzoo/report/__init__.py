@@ -1,0 +1,1 @@
+"""What is made of measurements: the table, the chart, recommendations."""

@@ -1,0 +1,174 @@
+"""The chart: accuracy against speed, as one self-contained page or as a picture."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from tfzoo.errors import OutputError, RuntimeUnavailableError, UsageError
+from tfzoo.report.points import (
+    METRICS,
+    NOT_COMPARABLE,
+    Metric,
+    Origin,
+    Point,
+    as_printed_points,
+    measured_points,
+    pareto_front,
+    points_from,
+    reported_points,
+    require_measured,
+)
+from tfzoo.zoo.manifest import Manifest, load_manifest
+
+if TYPE_CHECKING:
+    import altair as alt
+
+__all__ = [
+    "METRICS",
+    "Metric",
+    "Point",
+    "as_printed_points",
+    "draw_chart",
+    "measured_points",
+    "pareto_front",
+    "points_from",
+    "reported_points",
+    "save_chart",
+]
+
+#: File name endings that a chart can be written to.
+FORMATS = (".html", ".svg", ".png")
+
+
+def draw_chart(
+    *,
+    metric: Metric = "box",
+    speed: Literal["fps", "latency"] = "fps",
+    as_printed: bool = False,
+    accuracy_from: Origin = "reported",
+    speed_from: Origin = "reported",
+    results: str | Path | None = None,
+    manifest: Manifest | None = None,
+) -> alt.LayerChart:
+    """The chart of accuracy against speed; the arguments say in which state it opens.
+
+    Args:
+        metric: mAP of `box`, `keypoint` or `mask`.
+        speed: `fps` (images a second) or `latency` (milliseconds an image).
+        as_printed: Whether to begin with the blog's figures as printed, slips included.
+        accuracy_from: Which accuracy to begin with, `reported` or `measured`.
+        speed_from: Which speed to begin with, likewise.
+        results: Folder of measurements to choose from beside the reported figures.
+        manifest: Models to show; the packaged manifest's if left out.
+
+    Raises:
+        RuntimeUnavailableError: Altair is not installed.
+        MeasurementError: The measurements can't be read, or lack what to begin with.
+    """
+    if find_spec("altair") is None or find_spec("vl_convert") is None:
+        raise RuntimeUnavailableError(
+            "the chart needs Altair and vl-convert: pip install 'tfzoo[chart]'"
+        )
+    from tfzoo.report.chart_spec import build_chart, chart_rows
+
+    manifest = manifest or load_manifest()
+    folder = None if results is None else Path(results)
+    measured = measured_points(manifest, folder) if folder is not None else []
+    require_measured(measured, folder, accuracy_from=accuracy_from, speed_from=speed_from)
+    rows = chart_rows(reported_points(manifest), as_printed_points(manifest), measured)
+    return build_chart(
+        rows,
+        metric=metric,
+        speed=speed,
+        as_printed=as_printed,
+        accuracy_from=accuracy_from,
+        speed_from=speed_from,
+    )
+
+
+def save_chart(drawn: alt.LayerChart, path: str | Path) -> Path:
+    """Writes a chart as a page (.html) or as a picture (.svg, .png), by the file's ending.
+
+    A page holds all it needs: it loads nothing from anywhere.
+
+    Raises:
+        UsageError: The ending is none of these.
+        OutputError: The file can't be written.
+    """
+    path = Path(path)
+    suffix = path.suffix.lower()
+    if suffix not in FORMATS:
+        raise UsageError(f"{path}: a chart is written as {', '.join(FORMATS)}; name such a file")
+    specification = drawn.to_dict()
+    content = _page(specification) if suffix == ".html" else _picture(drawn, suffix)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    except OSError as error:
+        raise OutputError(f"{path} can't be written: {error.strerror}") from None
+    return path
+
+
+def _vega_lite_version() -> str:
+    """Vega-Lite's version that Altair writes for, as vl-convert names it: `6.4`."""
+    import altair as alt
+
+    return ".".join(alt.SCHEMA_VERSION.removeprefix("v").split(".")[:2])
+
+
+def _picture(drawn: alt.LayerChart, suffix: str) -> bytes:
+    import vl_convert
+
+    # A picture can't be hovered or clicked: the inputs' state is drawn, the inputs are not.
+    specification = drawn.to_dict()
+    if suffix == ".svg":
+        text: str = vl_convert.vegalite_to_svg(specification, vl_version=_vega_lite_version())
+        return text.encode()
+    png: bytes = vl_convert.vegalite_to_png(specification, vl_version=_vega_lite_version(), scale=2)
+    return png
+
+
+def _page(specification: dict[str, Any]) -> bytes:
+    import vl_convert
+
+    from tfzoo.report.chart_spec import FAMILIES, OTHER
+
+    about = [
+        "FPS is 1000 / ms. The zoo's speeds are milliseconds an image at batch 1 on hardware it "
+        "does not state; compare them with each other, not with a stopwatch.",
+        f"YOLOv5: {NOT_COMPARABLE}.",
+    ]
+    menus = {parameter["name"] for parameter in specification["params"] if "bind" in parameter}
+    if not menus & {"accuracy_from", "speed_from"}:
+        about.append(
+            "All figures here are reported ones. To choose your own machine's beside them, measure "
+            "with: tfzoo benchmark NAME, tfzoo evaluate NAME; then draw again with: tfzoo chart "
+            "--results DIR (where those wrote; results, if nothing was said)."
+        )
+    else:
+        about.append(
+            "A measured point says on hover which images its mAP and which machine its time is of. "
+            "A diamond is none of the zoo's models: one of your own, a stand-in or the embedded "
+            "one. Hollow is also a mAP that was measured on other images than most models'."
+        )
+    template = Path(__file__).with_name("page.html").read_text()
+    filled = {
+        "about": "".join(f"<li>{html.escape(line)}</li>" for line in about),
+        "libraries": vl_convert.javascript_bundle(
+            "window.vegaEmbed = vegaEmbed;", vl_version=_vega_lite_version()
+        ),
+        "specification": _script(specification),
+        "colours": _script(dict((*FAMILIES.values(), OTHER))),
+        "other": _script(OTHER[0]),
+    }
+    return re.sub(r"\{\{(\w+)\}\}", lambda match: filled[match[1]], template).encode()
+
+
+def _script(value: Any) -> str:
+    """A value as JavaScript, with nothing in it that could end its script element."""
+    return json.dumps(value, allow_nan=False).replace("<", "\\u003c")
