@@ -21,16 +21,17 @@ if TYPE_CHECKING:
     from tfzoo.detections.types import Detection, Detections
     from tfzoo.detector import Detector, load
     from tfzoo.errors import TfzooError
-    from tfzoo.images.sources import read_image
+    from tfzoo.images.reading import read_image
     from tfzoo.timing.benchmark import Timing, benchmark
-    from tfzoo.zoo.manifest import ModelSpec, find_model, list_models
+    from tfzoo.zoo.manifest import find_model, list_models
+    from tfzoo.zoo.schema import ModelSpec
 
 _HOMES = {
     "Accuracy": "accuracy.evaluate",
     "Detection": "detections.types",
     "Detections": "detections.types",
     "Detector": "detector",
-    "ModelSpec": "zoo.manifest",
+    "ModelSpec": "zoo.schema",
     "Summary": "batch.folder",
     "TfzooError": "errors",
     "Timing": "timing.benchmark",
@@ -40,7 +41,7 @@ _HOMES = {
     "find_model": "zoo.manifest",
     "list_models": "zoo.manifest",
     "load": "detector",
-    "read_image": "images.sources",
+    "read_image": "images.reading",
 }
 
 __all__ = [

@@ -16,16 +16,17 @@ from numpy.typing import NDArray
 
 from tfzoo.decode.kinds import Frame, Raw, decode, prepare, recognise
 from tfzoo.detections.labels import COCO
-from tfzoo.detections.types import Detections, Image, RunInfo
+from tfzoo.detections.types import Detections, RunInfo
 from tfzoo.errors import ModelFormatError
+from tfzoo.images.image import Image, ImageLike
 from tfzoo.images.pipeline import READERS, batched, in_order
-from tfzoo.images.sources import ImageLike, read_image
+from tfzoo.images.reading import read_image
 from tfzoo.prepare.cut import WHOLE, Cut
 from tfzoo.prepare.opening import open_model
 from tfzoo.prepare.postprocess import RAW_BOXES, RAW_SCORES, postprocess
 from tfzoo.runtimes.runtime import Runtime, Signature, image_failures, takes_batches
 from tfzoo.store.models import StoredModel, get_model
-from tfzoo.zoo.manifest import ModelSpec, SignatureKind
+from tfzoo.zoo.schema import ModelSpec, SignatureKind
 
 _log = logging.getLogger("tfzoo.detector")
 

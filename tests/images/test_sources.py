@@ -24,7 +24,8 @@ from PIL import Image
 
 from tfzoo.errors import ImageError, UsageError
 from tfzoo.images import sources
-from tfzoo.images.sources import ImageFile, find_images, read_image
+from tfzoo.images.reading import read_image
+from tfzoo.images.sources import ImageFile, find_images
 
 #: Mutated files tried for each format; .ci/run tries 10,000.
 MUTATIONS = int(os.environ.get("MUTATIONS", "300"))

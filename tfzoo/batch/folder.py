@@ -27,9 +27,11 @@ from tfzoo.batch.parts import Columns, export, write_inputs, write_json
 from tfzoo.batch.work import Job
 from tfzoo.detector import Detector, load
 from tfzoo.errors import ImageError, ModelFormatError, OutputError, UsageError
-from tfzoo.images.sources import MAX_PIXELS, ImageFile, find_images, is_address
+from tfzoo.images.addresses import is_address
+from tfzoo.images.reading import MAX_PIXELS
+from tfzoo.images.sources import ImageFile, find_images
 from tfzoo.version import __version__
-from tfzoo.zoo.manifest import ModelSpec
+from tfzoo.zoo.schema import ModelSpec
 
 #: Scores below it are dropped unless asked for otherwise.
 MIN_SCORE = 0.3

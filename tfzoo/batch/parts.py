@@ -18,8 +18,9 @@ from uuid import uuid4
 import numpy as np
 from numpy.typing import NDArray
 
-from tfzoo.detections.types import Detections, Image
+from tfzoo.detections.types import Detections
 from tfzoo.errors import OutputError
+from tfzoo.images.image import Image
 
 if TYPE_CHECKING:
     import pyarrow as pa

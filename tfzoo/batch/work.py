@@ -14,10 +14,11 @@ from tfzoo.batch.parts import (
     picture_path,
     write_picture,
 )
-from tfzoo.detections.types import Detections, Image
+from tfzoo.detections.types import Detections
 from tfzoo.detector import Detector, Prepared, load
 from tfzoo.errors import ImageError
-from tfzoo.images.sources import read_image
+from tfzoo.images.image import Image
+from tfzoo.images.reading import read_image
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,8 @@ from tfzoo.cli.console import (
 from tfzoo.errors import TfzooError, UsageError
 from tfzoo.store import cache
 from tfzoo.store.models import Entry, describe
-from tfzoo.zoo.manifest import Manifest, ModelSpec, load_manifest
+from tfzoo.zoo.manifest import Manifest, load_manifest
+from tfzoo.zoo.schema import ModelSpec
 
 if TYPE_CHECKING:
     from tfzoo.store.progress import Step

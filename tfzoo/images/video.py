@@ -13,9 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfzoo.batch.parts import Parts, picture_path
-from tfzoo.detections.types import Detections, Image
+from tfzoo.detections.types import Detections
 from tfzoo.errors import ImageError, OutputError
-from tfzoo.images.sources import MAX_PIXELS
+from tfzoo.images.image import Image
+from tfzoo.images.reading import MAX_PIXELS
 
 
 @dataclass(frozen=True, eq=False)

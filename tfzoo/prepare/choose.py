@@ -20,9 +20,10 @@ from typing import Any
 
 import numpy as np
 
-from tfzoo.detections.types import Detections, Image
+from tfzoo.detections.types import Detections
 from tfzoo.errors import TfzooError
-from tfzoo.images.sources import read_image
+from tfzoo.images.image import Image
+from tfzoo.images.reading import read_image
 from tfzoo.prepare.export import find_export
 from tfzoo.prepare.prepared import keep, kept, library_version, machine, write_record
 from tfzoo.runtimes.runtime import NEEDS, installed

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tfzoo.detections.types import Image
 from tfzoo.errors import ModelFormatError
+from tfzoo.images.image import Image
 from tfzoo.prepare.cut import Cut
 from tfzoo.prepare.pipeline_config import PipelineConfig
 from tfzoo.prepare.postprocess import RAW_BOXES, RAW_SCORES, NmsNode, RawOutput, why_whole

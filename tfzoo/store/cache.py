@@ -34,7 +34,7 @@ from tfzoo import settings
 from tfzoo.errors import StoreError
 from tfzoo.store import provenance, verify
 from tfzoo.store.provenance import FileRecord, Provenance
-from tfzoo.zoo.manifest import ModelSpec
+from tfzoo.zoo.schema import ModelSpec
 
 _log = logging.getLogger("tfzoo.store")
 _SHORT = 12

@@ -27,7 +27,7 @@ from tfzoo.store.download import Downloaded, Policy, download, open_client
 from tfzoo.store.progress import Progress, Step, ignore
 from tfzoo.store.provenance import FileRecord, Provenance
 from tfzoo.version import __version__
-from tfzoo.zoo.manifest import ModelSpec, Source
+from tfzoo.zoo.schema import ModelSpec, Source
 
 _log = logging.getLogger("tfzoo.store")
 _CONTENT = "model"

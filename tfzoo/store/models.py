@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 from tfzoo.errors import UnknownModelError
 from tfzoo.store import cache, local
 from tfzoo.store.cache import Entry, derived
-from tfzoo.zoo.manifest import ModelSpec, load_manifest
+from tfzoo.zoo.manifest import load_manifest
+from tfzoo.zoo.schema import ModelSpec
 
 if TYPE_CHECKING:
     from tfzoo.store.progress import Progress

@@ -16,7 +16,7 @@ from pathlib import Path
 from tfzoo import settings
 from tfzoo.errors import VerificationError
 from tfzoo.store.provenance import FileRecord
-from tfzoo.zoo.manifest import KnownFile, ModelSpec
+from tfzoo.zoo.schema import KnownFile, ModelSpec
 
 
 @dataclass(frozen=True)

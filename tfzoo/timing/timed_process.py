@@ -16,10 +16,11 @@ from typing import Any
 
 import numpy as np
 
-from tfzoo.detections.types import Image
 from tfzoo.detector import Detector, load
 from tfzoo.errors import ImageError, TfzooError, UsageError
-from tfzoo.images.sources import find_images, read_image
+from tfzoo.images.image import Image
+from tfzoo.images.reading import read_image
+from tfzoo.images.sources import find_images
 from tfzoo.runtimes.runtime import NEEDS
 from tfzoo.store.models import get_model
 from tfzoo.timing.benchmark import Timing
