@@ -23,8 +23,8 @@ from numpy.typing import NDArray
 import tfzoo
 from tests.helpers import one_stage, standins
 from tests.helpers.paths import ROOT
-from tfzoo.batch import folder, local
-from tfzoo.batch import parts as writers
+from tfzoo.batch import folder, local, parts
+from tfzoo.batch.exports import WRITTEN
 from tfzoo.batch.folder import detect_folder
 from tfzoo.detections.labels import COCO
 from tfzoo.detector import Detector
@@ -103,7 +103,7 @@ def rows(out: Path) -> list[dict[str, Any]]:
 def everything(out: Path) -> list[Any]:
     """All that a run says, as values: what two runs are compared by."""
     tables = [pd.read_parquet(out / "parts" / name) for name in ("detections", "images")]
-    texts = [(out / name).read_text() for name in folder._WRITTEN]
+    texts = [(out / name).read_text() for name in WRITTEN]
     return [*(table.to_dict("records") for table in tables), *texts]
 
 
@@ -202,7 +202,7 @@ def test_mask_models_write_run_lengths(tmp_path: Path) -> None:
 
 def test_every_column_and_file_is_documented(standard: Detector, tmp_path: Path) -> None:
     documented = (ROOT / "docs" / "file_formats.md").read_text()
-    columns = writers.Columns(keypoints=True, masks=True, video=True)
+    columns = parts.Columns(keypoints=True, masks=True, video=True)
     for schema in (columns.detections(), columns.images()):
         for column in schema:
             assert f"| `{column.name}` | {column.type} |" in documented
@@ -494,8 +494,8 @@ def test_a_stopped_run_goes_on_and_detects_nothing_twice(
     assert watched.runtime.runs - before == 1 + 11 - stops[-1]  # The blank image is one.
 
 
-def parts_of(out: Path) -> writers.Parts:
-    return writers.Parts(out / "parts", 4, writers.Columns())
+def parts_of(out: Path) -> parts.Parts:
+    return parts.Parts(out / "parts", 4, parts.Columns())
 
 
 def test_resuming_a_finished_run_changes_nothing(watched: Detector, tmp_path: Path) -> None:
@@ -586,6 +586,7 @@ KILLED = """
 import sys
 from pathlib import Path
 from tfzoo.batch import folder
+from tfzoo.batch.exports import WRITTEN
 from tfzoo.detector import Detector
 from tfzoo.batch import local
 from tfzoo.detections.labels import COCO
@@ -628,8 +629,8 @@ def test_a_run_killed_at_any_moment_ends_with_the_same_rows(
         time.sleep(draw.random() * taken)
         run.kill()
         if run.wait() != 0:
-            parts = writers.Parts(out / "parts", 16, writers.Columns())
-            killed_at.append(sum(part.images for part in parts.sealed().values()))
+            written = parts.Parts(out / "parts", 16, parts.Columns())
+            killed_at.append(sum(part.images for part in written.sealed().values()))
         assert start(out).wait() == 0
         assert everything(out) == everything(whole)
         assert not list(out.rglob("*.tmp"))
@@ -643,6 +644,7 @@ DENIED = """
 import sys
 from pathlib import Path
 from tfzoo.errors import OutputError
+from tfzoo.batch.exports import WRITTEN
 from tfzoo.batch.folder import detect_folder
 try:
     Path(sys.argv[1], "probe").touch()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,11 @@ _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)
 def is_address(source: str) -> bool:
     """Whether a source is an address (`https://...`, `s3://...`) and no path."""
     return _ADDRESS.match(source) is not None
+
+
+def absolute(source: str) -> str:
+    """A source that means the same from any folder: an address, or a path from the root."""
+    return source if is_address(source) else os.path.abspath(source)  # noqa: PTH100 - links stay
 
 
 def fetch(address: str) -> bytes:

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from tfzoo.errors import ImageError
 from tfzoo.images.addresses import fetch, is_address
 from tfzoo.images.image import Image, ImageLike
+from tfzoo.options import MAX_PIXELS
 
 if TYPE_CHECKING:
     from PIL.Image import Image as PillowImage
@@ -30,9 +31,6 @@ if TYPE_CHECKING:
 FORMATS = (
     "JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM", "AVIF", "JPEG2000",
 )  # fmt: skip
-
-#: Larger images are refused unless asked for: a small file can unpack to any size.
-MAX_PIXELS = 150_000_000
 
 #: EXIF's number of the tag that says how a camera was held.
 _ORIENTATION = 0x0112
