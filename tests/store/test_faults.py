@@ -36,8 +36,8 @@ from tests.helpers.store_faults import (
 from tfzoo.errors import DownloadError, StoreError, VerificationError
 from tfzoo.store import upkeep
 from tfzoo.store.derived import derived
-from tfzoo.store.download import Policy
 from tfzoo.store.fetch import fetch
+from tfzoo.store.retry import Policy
 
 ARCHIVE = make_archive(seed=1)
 OTHER = make_archive(seed=2)

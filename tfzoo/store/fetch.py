@@ -24,9 +24,10 @@ from tfzoo.errors import (
 from tfzoo.store import archive, cache, folders, hub, provenance, verify
 from tfzoo.store.cache import Entry
 from tfzoo.store.digests import file_digest, short, tree_digest
-from tfzoo.store.download import Downloaded, Policy, download, open_client
+from tfzoo.store.download import Downloaded, download, open_client
 from tfzoo.store.progress import Progress, Step, ignore
 from tfzoo.store.provenance import FileRecord, Provenance
+from tfzoo.store.retry import Policy
 from tfzoo.version import __version__
 from tfzoo.zoo.manifest import ModelSpec, Source
 
