@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from tfzoo.errors import OutputError, RuntimeUnavailableError, UsageError
+from tfzoo.report.chart_rows import FAMILIES, OTHER, chart_rows
+from tfzoo.report.chart_spec import build_chart
 from tfzoo.report.points import (
     METRICS,
     NOT_COMPARABLE,
@@ -74,7 +76,6 @@ def draw_chart(
         raise RuntimeUnavailableError(
             "the chart needs Altair and vl-convert: pip install 'tfzoo[chart]'"
         )
-    from tfzoo.report.chart_spec import build_chart, chart_rows
 
     manifest = manifest or load_manifest()
     folder = None if results is None else Path(results)
@@ -135,8 +136,6 @@ def _picture(drawn: alt.LayerChart, suffix: str) -> bytes:
 
 def _page(specification: dict[str, Any]) -> bytes:
     import vl_convert
-
-    from tfzoo.report.chart_spec import FAMILIES, OTHER
 
     about = [
         "FPS is 1000 / ms. The zoo's speeds are milliseconds an image at batch 1 on hardware it "
