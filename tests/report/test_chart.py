@@ -13,15 +13,8 @@ from hypothesis import strategies as st
 
 from tests.helpers.paths import DATA
 from tfzoo.errors import OutputError, UsageError
-from tfzoo.report.chart import (
-    METRICS,
-    Point,
-    as_printed_points,
-    draw_chart,
-    pareto_front,
-    reported_points,
-    save_chart,
-)
+from tfzoo.report.chart import draw_chart, save_chart
+from tfzoo.report.points import METRICS, Point, as_printed_points, pareto_front, reported_points
 from tfzoo.zoo.manifest import load_manifest
 
 BLOG = DATA / "blog_figures.csv"

@@ -13,15 +13,12 @@ from tfzoo.errors import OutputError, RuntimeUnavailableError, UsageError
 from tfzoo.report.chart_rows import FAMILIES, OTHER, chart_rows
 from tfzoo.report.chart_spec import build_chart
 from tfzoo.report.points import (
-    METRICS,
     NOT_COMPARABLE,
     Metric,
     Origin,
-    Point,
     as_printed_points,
     measured_points,
     pareto_front,
-    points_from,
     reported_points,
     require_measured,
 )
@@ -30,18 +27,8 @@ from tfzoo.zoo.manifest import Manifest, load_manifest
 if TYPE_CHECKING:
     import altair as alt
 
-__all__ = [
-    "METRICS",
-    "Metric",
-    "Point",
-    "as_printed_points",
-    "draw_chart",
-    "measured_points",
-    "pareto_front",
-    "points_from",
-    "reported_points",
-    "save_chart",
-]
+# pareto_front is here for the notebooks; all else takes it from points.py.
+__all__ = ["draw_chart", "pareto_front", "save_chart"]
 
 #: File name endings that a chart can be written to.
 FORMATS = (".html", ".svg", ".png")
