@@ -29,9 +29,9 @@ from typing import Any
 
 from tfzoo.store import cache
 from tfzoo.store.cache import Entry
-from tfzoo.store.download import Policy
 from tfzoo.store.fetch import fetch
 from tfzoo.store.progress import Step
+from tfzoo.store.retry import Policy
 from tfzoo.zoo.schema import InputSize, KnownFile, ModelSpec, Source
 
 TRIALS = int(os.environ.get("TRIALS", "5"))

@@ -27,7 +27,7 @@ from tfzoo.images.reading import read_image
 from tfzoo.prepare.export import find_export
 from tfzoo.prepare.prepared import keep, kept, library_version, machine, write_record
 from tfzoo.runtimes.runtime import NEEDS, installed
-from tfzoo.store.cache import discard
+from tfzoo.store.folders import discard
 from tfzoo.store.models import StoredModel
 from tfzoo.zoo.manifest import packaged_scenes
 

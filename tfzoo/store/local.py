@@ -12,7 +12,7 @@ from typing import Any
 
 from tfzoo import settings
 from tfzoo.errors import ArchiveError
-from tfzoo.store import cache
+from tfzoo.store.digests import file_digest, tree_digest
 
 _ARCHIVES = (".tar.gz", ".tgz", ".tar", ".zip")
 
@@ -59,10 +59,10 @@ def digest_of(path: Path) -> str:
 
 def _digest(path: Path) -> str:
     if path.is_file():
-        return f"sha256:{cache.file_digest(path)}"
+        return f"sha256:{file_digest(path)}"
     from tfzoo.store.archive import records
 
-    return f"sha256:{cache.tree_digest(records(path))}"
+    return f"sha256:{tree_digest(records(path))}"
 
 
 def _remembered(path: Path, stamp: list[Any], compute: Callable[[], str]) -> str:
