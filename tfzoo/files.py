@@ -2,56 +2,59 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 from uuid import uuid4
-
-from tfzoo.errors import OutputError
 
 
 @contextmanager
-def atomic_file(path: Path) -> Iterator[IO[bytes]]:
-    """A file that appears under its name only when it is whole and on the disk.
+def whole_file(path: Path, *, sync: bool = True) -> Iterator[IO[bytes]]:
+    """A file that is written under another name first; if that fails, nothing is left behind.
+
+    Args:
+        path: Its name in the end. What lies there is replaced.
+        sync: Whether it is on the disk, not only in the system's memory, before it gets its name.
 
     Raises:
-        OutputError: It can't be written; nothing is left behind.
+        OSError: It can't be written.
     """
-    # A name of its own: on a shared disk two machines may write the same part.
+    # A name of its own: on a shared disk two machines may write the same file.
     temporary = path.with_name(f".{path.name}.{uuid4().hex[:12]}.tmp")
     try:
-        try:
-            with temporary.open("wb") as file:
-                yield file
+        with temporary.open("wb") as file:
+            yield file
+            if sync:
                 file.flush()
                 os.fsync(file.fileno())
-            temporary.replace(path)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
-        if os.name == "posix":  # The name itself is on the disk once its folder is.
-            folder = os.open(path.parent, os.O_RDONLY)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
-    except OSError as error:
-        raise OutputError(
-            f"{path} can't be written: {error.strerror or error}. What was written before is "
-            "whole; make room or mend the cause, then go on with --resume"
-        ) from None
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    if sync:
+        flush_folder(path.parent)
 
 
-def write_json(path: Path, value: Any) -> None:
-    """Writes one JSON value as `atomic_file` does."""
-    with atomic_file(path) as file:
-        file.write(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False).encode())
+def write_whole(path: Path, content: bytes | str, *, sync: bool = False) -> None:
+    """Writes bytes, or a text as UTF-8, as `whole_file` does."""
+    with whole_file(path, sync=sync) as file:
+        file.write(content.encode() if isinstance(content, str) else content)
+
+
+def flush_folder(folder: Path) -> None:
+    """Writes the names in a folder through to the disk."""
+    if os.name == "nt":  # Windows can't open folders, and needs no such flush.
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Removes what processes that were killed left half-written; no other may write there now."""
+    """Removes what killed processes left half-written in a folder; no other may write there now."""
     for left in folder.glob(".*.tmp"):
         left.unlink(missing_ok=True)

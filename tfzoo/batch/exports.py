@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from tfzoo.batch.output import output_file
 from tfzoo.batch.parts import Parts
-from tfzoo.files import atomic_file
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -68,10 +68,10 @@ def export(parts: Parts, out: Path) -> dict[str, int]:
     flat = pa.schema([f for f in parts.columns.detections() if not pa.types.is_nested(f.type)])
     counts: dict[str, int] = {}
     with (
-        atomic_file(out / "detections.json") as detections_file,
-        atomic_file(out / "images.json") as images_file,
-        atomic_file(out / "detections.csv") as csv_file,
-        atomic_file(out / "errors.jsonl") as errors_file,
+        output_file(out / "detections.json") as detections_file,
+        output_file(out / "images.json") as images_file,
+        output_file(out / "detections.csv") as csv_file,
+        output_file(out / "errors.jsonl") as errors_file,
         csv.CSVWriter(csv_file, flat) as table,
         _json_list(detections_file) as write_detection,
         _json_list(images_file) as write_image,

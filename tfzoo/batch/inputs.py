@@ -8,9 +8,9 @@ from collections.abc import Iterable, Iterator
 from itertools import chain
 from pathlib import Path
 
+from tfzoo.batch.output import output_file
 from tfzoo.batch.settings import RunSettings
 from tfzoo.errors import ImageError, OutputError, UsageError
-from tfzoo.files import atomic_file
 from tfzoo.images.addresses import absolute
 from tfzoo.images.sources import ImageFile, find_images
 
@@ -103,7 +103,7 @@ def write_inputs(path: Path, files: Iterable[tuple[str, str, int | None]], group
     schema = pa.schema([("path", pa.binary()), ("name", pa.binary()), ("image_id", pa.int64())])
     count = 0
     rows: list[tuple[bytes, bytes, int | None]] = []
-    with atomic_file(path) as file, pq.ParquetWriter(file, schema, compression="zstd") as writer:
+    with output_file(path) as file, pq.ParquetWriter(file, schema, compression="zstd") as writer:
 
         def flush() -> None:
             columns = list(zip(*rows, strict=True))

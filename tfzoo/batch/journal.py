@@ -14,10 +14,10 @@ from typing import Any
 
 from tfzoo.batch.exports import WRITTEN
 from tfzoo.batch.job import INPUTS, PARTS, PICTURES, Job
+from tfzoo.batch.output import write_json
 from tfzoo.batch.settings import RunSettings
 from tfzoo.detector import Detector
 from tfzoo.errors import OutputError, UsageError
-from tfzoo.files import write_json
 from tfzoo.images.addresses import absolute
 from tfzoo.options import options_of
 from tfzoo.version import __version__

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tfzoo.batch.output import output_file
 from tfzoo.errors import OutputError
-from tfzoo.files import atomic_file, remove_leftovers
+from tfzoo.files import remove_leftovers
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -142,7 +143,7 @@ class Parts:
         }
         images = images.replace_schema_metadata({_METADATA: json.dumps(seal)})
         for table, rows in (("detections", detections), ("images", images)):
-            with atomic_file(self.path(table, number)) as file:
+            with output_file(self.path(table, number)) as file:
                 pq.write_table(rows, file, compression="zstd")
         return sealed
 

@@ -15,6 +15,7 @@ from tfzoo.batch.parts import Parts
 from tfzoo.batch.rows import printable
 from tfzoo.detections.types import Detections
 from tfzoo.errors import ImageError, OutputError
+from tfzoo.files import write_whole
 from tfzoo.images.image import Image
 from tfzoo.images.video import open_cv, read_frames, video_info
 
@@ -51,9 +52,7 @@ def write_picture(path: Path, image: Image) -> None:
     encoded = cv2.imencode(path.suffix.lower(), np.ascontiguousarray(image[:, :, ::-1]))[1]
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{path.name}.tmp")
-        temporary.write_bytes(cast(Any, encoded).tobytes())
-        temporary.replace(path)
+        write_whole(path, cast(Any, encoded).tobytes())
     except OSError as error:
         raise OutputError(f"picture {path} can't be written: {error.strerror}") from None
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from tfzoo.errors import OutputError, RuntimeUnavailableError, UsageError
+from tfzoo.files import write_whole
 from tfzoo.report.chart_rows import FAMILIES, OTHER, chart_rows
 from tfzoo.report.chart_spec import build_chart
 from tfzoo.report.points import (
@@ -96,7 +97,7 @@ def save_chart(drawn: alt.LayerChart, path: str | Path) -> Path:
     content = _page(specification) if suffix == ".html" else _picture(drawn, suffix)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
+        write_whole(path, content)
     except OSError as error:
         raise OutputError(f"{path} can't be written: {error.strerror}") from None
     return path

@@ -21,6 +21,7 @@ from pathlib import Path
 import httpx
 
 from tfzoo.errors import DownloadError, StoreError, VerificationError
+from tfzoo.files import write_whole
 from tfzoo.store.body import Body, Hashes, digests_of
 from tfzoo.store.part_state import State, describe, joined
 from tfzoo.store.retry import Policy, Retry, retry_after_s
@@ -298,9 +299,7 @@ class _Transfer:
         return state if state.url == self.url and known and fitting else None
 
     def _write_state(self, state: State) -> None:
-        temporary = self.state_file.with_name(self.state_file.name + ".tmp")
-        temporary.write_text(json.dumps(asdict(state)), encoding="utf-8")
-        temporary.replace(self.state_file)
+        write_whole(self.state_file, json.dumps(asdict(state)))
 
     def _forget(self) -> None:
         # The state goes first: bytes without a state are never continued.

@@ -14,6 +14,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+from tfzoo.files import flush_folder
+
 
 def publish(folder: Path, build: Callable[[Path], None]) -> Path:
     """Fills a folder under a temporary name beside its own and renames it, whole.
@@ -33,7 +35,7 @@ def publish(folder: Path, build: Callable[[Path], None]) -> Path:
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
-    _flush_folder(folder.parent)
+    flush_folder(folder.parent)
     return folder
 
 
@@ -99,14 +101,4 @@ def _flush(folder: Path) -> None:
         with path.open("rb") as file:
             os.fsync(file.fileno())
     for parent, _, _ in os.walk(folder):
-        _flush_folder(Path(parent))
-
-
-def _flush_folder(folder: Path) -> None:
-    if os.name == "nt":  # Windows can't open folders, and needs no such flush.
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        flush_folder(Path(parent))

@@ -12,6 +12,7 @@ from typing import Any
 
 from tfzoo import settings
 from tfzoo.errors import ArchiveError
+from tfzoo.files import write_whole
 from tfzoo.store.digests import file_digest, tree_digest
 
 _ARCHIVES = (".tar.gz", ".tgz", ".tar", ".zip")
@@ -77,8 +78,5 @@ def _remembered(path: Path, stamp: list[Any], compute: Callable[[], str]) -> str
     # A cache that can't be written forgets; that costs time only.
     with suppress(OSError):
         memory.parent.mkdir(parents=True, exist_ok=True)
-        temporary = memory.with_name(f"{name}.{os.getpid()}.tmp")
-        text = json.dumps({"path": str(path), "stamp": stamp, "digest": digest})
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(memory)
+        write_whole(memory, json.dumps({"path": str(path), "stamp": stamp, "digest": digest}))
     return digest
