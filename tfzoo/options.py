@@ -3,6 +3,9 @@
 A field made by `option` says what it does, how it is written on a command line and whether a run
 is pinned to it. The command line (`tfzoo.cli.options`), the journal of a run, the engines and what
 `help` shows of a function (`called_with`) read it there: a new option is added in one place.
+
+Modules of such dataclasses do without `from __future__ import annotations`: the command line needs
+their types, not the names of them.
 """
 
 import inspect
