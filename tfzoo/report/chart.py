@@ -19,7 +19,6 @@ from tfzoo.report.points import (
     Origin,
     as_printed_points,
     measured_points,
-    pareto_front,
     reported_points,
     require_measured,
 )
@@ -28,8 +27,6 @@ from tfzoo.zoo.manifest import Manifest, load_manifest
 if TYPE_CHECKING:
     import altair as alt
 
-# pareto_front is here for the notebooks; all else takes it from points.py.
-__all__ = ["draw_chart", "pareto_front", "save_chart"]
 
 #: File name endings that a chart can be written to.
 FORMATS = (".html", ".svg", ".png")
