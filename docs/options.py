@@ -1,8 +1,8 @@
-"""For the site's API page: functions of settings, shown with the parameters they are called with.
+"""For the site's API page: settings with their options, and functions that are called with them.
 
-`tfzoo.options.called_with` makes a function's parameters and part of its docstring from a
-dataclass, which reading the source alone does not show: of such a function, and of no other, the
-module is imported and asked.
+`tfzoo.options` keeps what an option does beside it, and makes a function's parameters and part of
+its docstring from there, which reading the source alone does not show: of such a dataclass or
+function, and of nothing else, the module is imported and asked.
 """
 
 from __future__ import annotations
@@ -13,9 +13,21 @@ from typing import Any
 
 import griffe
 
+from tfzoo.options import options_of
+
 
 class CalledWith(griffe.Extension):
-    """Asks functions under `called_with` what they take."""
+    """Asks functions under `called_with` what they take, and dataclasses of options which."""
+
+    def on_class(self, *, cls: griffe.Class, **_: Any) -> None:
+        """Called by griffe for each class it has read."""
+        values = [str(one.value) for one in cls.attributes.values()]
+        if cls.docstring is None or not any(value.startswith("option(") for value in values):
+            return
+        settings = getattr(import_module(cls.module.path), cls.name)
+        told = "".join(f"    {one.name}: {about.help}\n" for one, about in options_of(settings))
+        before, raises, after = inspect.cleandoc(cls.docstring.value).partition("Raises:\n")
+        cls.docstring.value = f"{before}Attributes:\n{told}\n{raises}{after}"
 
     def on_function(self, *, func: griffe.Function, **_: Any) -> None:
         """Called by griffe for each function it has read."""
