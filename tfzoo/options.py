@@ -12,6 +12,7 @@ import inspect
 from collections.abc import Callable, Collection
 from dataclasses import Field, dataclass, field, fields
 from functools import wraps
+from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 from tfzoo.errors import UsageError
@@ -36,7 +37,8 @@ class Option:
         flags: How it is written there, where that is not just its name.
         text: Its type there, where that is not the field's own.
         parse: From its value there to the field's, where they differ.
-        least: The smallest value it may have, or None.
+        shown: How its default is written there, where that is not the field's own.
+        least: The smallest value that is taken there, or None.
         pinned: Whether what a run writes depends on it: resumed, it must be the same.
     """
 
@@ -45,6 +47,7 @@ class Option:
     flags: tuple[str, ...] = ()
     text: Any = None
     parse: Callable[[Any], Any] | None = None
+    shown: str | None = None
     least: int | None = None
     pinned: bool = True
 
@@ -57,6 +60,7 @@ RUNTIME = Option(
     "to agree with TensorFlow).",
     metavar="RUNTIME",
 )
+RESULTS = Option("Folder of the measurements, such as accuracy.csv.", metavar="DIR", text=Path)
 
 
 def option(default: Any, about: str | Option, **more: Any) -> Any:
@@ -67,8 +71,19 @@ def option(default: Any, about: str | Option, **more: Any) -> Any:
         about: Its help, or all of it.
         more: What else `Option` has.
     """
-    about = Option(about, **more) if isinstance(about, str) else about
-    return field(default=default, metadata={_KEY: about})
+    return field(default=default, metadata=told(about, **more))
+
+
+def told(about: str | Option, **more: Any) -> dict[str, Any]:
+    """What is told of an option that must be given: `name: str = field(metadata=told("..."))`.
+
+    Written so, a type checker knows that it has no default.
+
+    Args:
+        about: Its help, or all of it.
+        more: What else `Option` has.
+    """
+    return {_KEY: Option(about, **more) if isinstance(about, str) else about}
 
 
 def options_of(settings: Any) -> list[tuple[Field[Any], Option]]:
@@ -124,15 +139,19 @@ def called_with(
         settings: A dataclass. Its fields become the function's parameters, and its options are
             told of under `Args:` in the function's docstring.
     """
+    signature = inspect.signature(settings)
 
     def decorate(function: Callable[[Settings], Result]) -> Callable[Given, Result]:
         @wraps(function)
         def call(*args: Given.args, **kwargs: Given.kwargs) -> Result:
+            try:
+                signature.bind(*args, **kwargs)
+            except TypeError as error:  # Of the function that was called, not of the dataclass.
+                raise TypeError(f"{function.__name__}() {error}") from None
             return function(settings(*args, **kwargs))
 
-        told = "".join(f"        {one.name}: {about.help}\n" for one, about in options_of(settings))
-        call.__doc__ = (function.__doc__ or "").replace("Args:\n", f"Args:\n{told}", 1)
-        signature = inspect.signature(settings)
+        lines = [f"        {one.name}: {about.help}\n" for one, about in options_of(settings)]
+        call.__doc__ = (function.__doc__ or "").replace("Args:\n", "Args:\n" + "".join(lines), 1)
         call.__dict__["__signature__"] = signature.replace(
             return_annotation=function.__annotations__["return"]
         )

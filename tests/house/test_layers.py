@@ -41,6 +41,8 @@ ORDER = [
 
 #: A file is read in one sitting.
 MOST_LINES = 400
+#: A function is seen whole, its docstring too.
+MOST_LINES_OF_A_FUNCTION = 80
 
 MODULES = {
     ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts): path
@@ -130,6 +132,17 @@ def test_the_plan_tells_of_every_room_and_every_module_beside_them() -> None:
 def test_every_file_is_read_in_one_sitting() -> None:
     lines = {name: len(path.read_text().splitlines()) for name, path in MODULES.items()}
     assert {name: count for name, count in lines.items() if count > MOST_LINES} == {}
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_every_function_is_seen_whole(module: str) -> None:
+    lines = {
+        f"{node.name}, line {node.lineno}": (node.end_lineno or 0) - node.lineno + 1
+        for node in ast.walk(ast.parse(MODULES[module].read_text()))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    }
+    long = {name: count for name, count in lines.items() if count > MOST_LINES_OF_A_FUNCTION}
+    assert long == {}
 
 
 HEAVY = ["tensorflow", "cv2", "pandas", "openvino", "onnxruntime", "supervision", "altair", "ray"]

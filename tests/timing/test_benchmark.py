@@ -14,7 +14,8 @@ import tfzoo
 from tests.helpers import standins
 from tfzoo.errors import UnknownModelError, UsageError
 from tfzoo.timing import timed_process
-from tfzoo.timing.benchmark import TIMING_COLUMNS, Timing, benchmark, parse_image_size
+from tfzoo.timing.benchmark import TIMING_COLUMNS, Timing, benchmark
+from tfzoo.timing.settings import parse_image_size
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings as python_warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from os import PathLike, fspath
@@ -25,19 +25,18 @@ from tfzoo.accuracy.coco import (
     sample,
 )
 from tfzoo.accuracy.guard import minival_warning, size_warning, warnings_for
-from tfzoo.accuracy.metrics import Evaluator, Metrics, evaluator_version, require, score
+from tfzoo.accuracy.metrics import Metrics, evaluator_version, require, score
 from tfzoo.accuracy.predictions import Prediction, journal_path, open_journal, prediction_of
+from tfzoo.accuracy.settings import EvaluateSettings, PredictionSettings, ScoreOptions
 from tfzoo.detector import Detector, load
 from tfzoo.errors import AnnotationError, UsageError
 from tfzoo.images.pipeline import in_order
 from tfzoo.images.reading import read_image
+from tfzoo.options import called_with
 from tfzoo.results import ACCURACY_COLUMNS, append_row
 from tfzoo.settings import PACKAGE
 from tfzoo.zoo.manifest import load_manifest
 from tfzoo.zoo.schema import HeldOut, ModelSpec
-
-#: Told how many images are detected and how many there are.
-OnProgress = Callable[[int, int], None]
 
 
 class AccuracyWarning(UserWarning):
@@ -117,21 +116,8 @@ class Accuracy:
         ]
 
 
-def evaluate(
-    model: str | PathLike[str] | ModelSpec | Detector,
-    *,
-    coco: str | PathLike[str] | CocoSet | None = None,
-    images: str | PathLike[str] | None = None,
-    annotations: str | PathLike[str] | Sequence[str | PathLike[str]] | None = None,
-    limit: int | None = None,
-    seed: int = 0,
-    runtime: str = "tensorflow",
-    device: str = "auto",
-    evaluator: Evaluator = "faster-coco-eval",
-    resamples: int = 200,
-    results: str | PathLike[str] = "results",
-    on_progress: OnProgress | None = None,
-) -> Accuracy:
+@called_with(EvaluateSettings)
+def evaluate(settings: EvaluateSettings) -> Accuracy:  # noqa: D417 - `called_with` tells of them
     """Measures a model's accuracy by the zoo's protocol, and adds it to `accuracy.csv`.
 
     All detections count, whatever their score, as COCO's evaluation takes them. They are saved
@@ -139,18 +125,6 @@ def evaluate(
     larger `limit` detects the further images alone.
 
     Args:
-        model: A name, id, alias, short form, SavedModel folder, archive, or an opened model.
-        coco: A COCO folder in one of the usual layouts (see `tfzoo.accuracy.coco.find_coco`); left
-            out, the images packaged with the model, or what `tfzoo coco fetch val2017` fetched.
-        images: Folder of images, with `annotations`, in place of `coco`.
-        annotations: COCO annotation file, or several of the same images.
-        limit: Take this many images, drawn by `seed`.
-        seed: Of the drawing, and of the interval's resampling.
-        runtime: What runs the model (see `tfzoo.load`).
-        device: Where it runs.
-        evaluator: `faster-coco-eval`, `pycocotools`, or `official` (boxes and masks).
-        resamples: Bootstrap resamples of the 95 % interval; 0 for none.
-        results: Folder of accuracy.csv and of the saved detections.
         on_progress: Called after each image.
 
     Returns:
@@ -161,13 +135,13 @@ def evaluate(
         UsageError: The images or annotations are not as expected.
         TfzooError: The model can't be had or run, or an image can't be read.
     """
-    require(evaluator)
-    coco_set = _coco_set(model, coco, images, annotations)
-    chosen = sample(list(coco_set.files), limit, seed)
+    require(settings.evaluator)
+    coco_set = _coco_set(settings)
+    chosen = sample(list(coco_set.files), settings.limit, settings.seed)
     files = {image_id: coco_set.images / coco_set.files[image_id] for image_id in chosen}
     _check_present(files)
-    detector = model if isinstance(model, Detector) else load(model, runtime=runtime, device=device)
-    predictions = _predict(detector, coco_set, files, Path(results), on_progress)
+    detector = _opened(settings)
+    predictions = _predict(detector, coco_set, files, settings)
     given = {kind for prediction in predictions for kind in prediction.kinds}
     truths = {
         kind: truth.subset(chosen)
@@ -178,9 +152,7 @@ def evaluate(
         detector.model.id,
         truths,
         [row for prediction in predictions for row in prediction.rows],
-        evaluator,
-        resamples,
-        seed,
+        settings,
         name_of(coco_set, chosen),
         {prediction.image_id: prediction.size for prediction in predictions},
         model_digest=detector.model.digest,
@@ -188,60 +160,40 @@ def evaluate(
         device=detector.run_info.device,
     )
     for row in measured.to_rows():
-        append_row(Path(results) / "accuracy.csv", ACCURACY_COLUMNS, row)
+        append_row(Path(settings.results) / "accuracy.csv", ACCURACY_COLUMNS, row)
     return measured
 
 
-def evaluate_predictions(
-    predictions: str | PathLike[str],
-    annotations: str | PathLike[str],
-    kind: Kind = "box",
-    *,
-    limit: int | None = None,
-    seed: int = 0,
-    evaluator: Evaluator = "faster-coco-eval",
-    resamples: int = 200,
-) -> Accuracy:
-    """Scores a COCO results file, whatever made it; nothing is added to `accuracy.csv`.
+@called_with(PredictionSettings)
+def evaluate_predictions(settings: PredictionSettings) -> Accuracy:  # noqa: D417 - as above
+    """Scores a COCO results file; nothing is added to `accuracy.csv`.
 
     Args:
-        predictions: COCO results file.
-        annotations: COCO annotation file.
-        kind: `box`, `keypoints` or `masks`.
-        limit: Take this many images of the annotations, drawn by `seed`.
-        seed: Of the drawing, and of the interval's resampling.
-        evaluator: `faster-coco-eval`, `pycocotools`, or `official` (boxes and masks).
-        resamples: Bootstrap resamples of the 95 % interval; 0 for none.
 
     Raises:
         AnnotationError: A file is not in COCO's format, or they are of different images.
         UsageError: The annotations hold nothing of this kind.
-    """
-    require(evaluator)
-    truth = read_ground_truth(annotations)
-    rows = read_results(predictions)
+    """  # noqa: D414 - `called_with` fills in the arguments
+    require(settings.evaluator)
+    kind = settings.kind
+    truth = read_ground_truth(settings.annotations)
+    rows = read_results(settings.predictions)
     if rows and not any(row.get(FIELDS[kind]) for row in rows):
         raise AnnotationError(
-            f"{fspath(predictions)} holds no {kind}: expected `{FIELDS[kind]}` in its rows; say "
-            "what it holds with --type"
+            f"{fspath(settings.predictions)} holds no {kind}: expected `{FIELDS[kind]}` in its "
+            "rows; say what it holds with --type"
         )
-    if limit is not None:
-        chosen = set(sample(list(truth.images), limit, seed))
+    if settings.limit is not None:
+        chosen = set(sample(list(truth.images), settings.limit, settings.seed))
         known = truth.images.keys()
         rows = [row for row in rows if row["image_id"] in chosen or row["image_id"] not in known]
         truth = truth.subset(chosen)
     image_set = describe_images(truth.images.values())
-    return _measure(
-        fspath(predictions), {kind: truth}, rows, evaluator, resamples, seed, image_set, {}
-    )
+    return _measure(fspath(settings.predictions), {kind: truth}, rows, settings, image_set, {})
 
 
-def _coco_set(
-    model: str | PathLike[str] | ModelSpec | Detector,
-    coco: str | PathLike[str] | CocoSet | None,
-    images: str | PathLike[str] | None,
-    annotations: str | PathLike[str] | Sequence[str | PathLike[str]] | None,
-) -> CocoSet:
+def _coco_set(settings: EvaluateSettings) -> CocoSet:
+    coco, images, annotations = settings.coco, settings.images, settings.annotations
     if coco is not None and images is None and annotations is None:
         return coco if isinstance(coco, CocoSet) else find_coco(coco)
     if coco is None and images is not None and annotations is not None:
@@ -253,7 +205,7 @@ def _coco_set(
     if coco is None and images is None and annotations is None:
         from tfzoo.accuracy.coco_fetch import fetched_folder
 
-        if (held_out := _held_out(model)) is not None:
+        if (held_out := _held_out(settings.model)) is not None:
             truth = PACKAGE / held_out.annotations
             return CocoSet(PACKAGE / held_out.images, (truth,), True)
         if (fetched := fetched_folder()) is not None:
@@ -285,16 +237,22 @@ def _check_present(files: Mapping[int, Path]) -> None:
         )
 
 
+def _opened(settings: EvaluateSettings) -> Detector:
+    if isinstance(settings.model, Detector):
+        return settings.model
+    return load(settings.model, runtime=settings.runtime, device=settings.device)
+
+
 def _predict(
     detector: Detector,
     coco_set: CocoSet,
     files: Mapping[int, Path],
-    results: Path,
-    on_progress: OnProgress | None,
+    settings: EvaluateSettings,
 ) -> list[Prediction]:
     """The saved predictions of these images, those still missing made first."""
+    on_progress = settings.on_progress
     path = journal_path(
-        results / "predictions",
+        Path(settings.results) / "predictions",
         detector.model.id,
         {
             "digest": detector.model.digest,
@@ -326,9 +284,7 @@ def _measure(
     model: str,
     truths: Mapping[Kind, GroundTruth],
     rows: list[dict[str, Any]],
-    evaluator: Evaluator,
-    resamples: int,
-    seed: int,
+    options: ScoreOptions,
     image_set: str,
     sizes: Mapping[int, tuple[int, int]],
     **origin: str,
@@ -337,7 +293,14 @@ def _measure(
     if not truths:
         raise UsageError("the annotations hold nothing of what this model gives")
     metrics = {
-        kind: score(truth, rows, kind, evaluator=evaluator, resamples=resamples, seed=seed)
+        kind: score(
+            truth,
+            rows,
+            kind,
+            evaluator=options.evaluator,
+            resamples=options.resamples,
+            seed=options.seed,
+        )
         for kind, truth in truths.items()
     }
     truth = truths.get("box") or next(iter(truths.values()))
@@ -347,7 +310,8 @@ def _measure(
         *filter(None, [size_warning(truth, sizes), minival_warning(image_set)]),
     ]
     for warning in warnings:
-        python_warnings.warn(warning, AccuracyWarning, stacklevel=3)
+        # Of the line that called: above are the measuring function and what `called_with` makes.
+        python_warnings.warn(warning, AccuracyWarning, stacklevel=4)
     return Accuracy(
         model=model,
         images=len(images),
@@ -355,7 +319,7 @@ def _measure(
         warnings=tuple(warnings),
         image_set=image_set,
         image_list_digest=list_digest(image["file_name"] for image in images),
-        evaluator=evaluator_version(evaluator),
+        evaluator=evaluator_version(options.evaluator),
         date=datetime.now(UTC).isoformat(timespec="seconds"),
         **origin,
     )

@@ -20,9 +20,9 @@ import numpy as np
 
 from tfzoo.accuracy.bootstrap import Interval, interval_of
 from tfzoo.accuracy.coco import FIELDS, GroundTruth, Kind
+from tfzoo.accuracy.settings import Evaluator
 from tfzoo.errors import AnnotationError, MeasurementError, UsageError
 
-Evaluator = Literal["faster-coco-eval", "pycocotools", "official"]
 EVALUATORS: tuple[Evaluator, ...] = ("faster-coco-eval", "pycocotools", "official")
 
 Row = Mapping[str, Any]

@@ -2,14 +2,14 @@
 
 import os
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import KW_ONLY, MISSING, dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast
 
 from tfzoo.detections.labels import read_labels
 from tfzoo.errors import UsageError
-from tfzoo.options import RUNTIME, DetectOptions, option
+from tfzoo.options import RUNTIME, DetectOptions, option, told
 from tfzoo.zoo.manifest import DEFAULT_MODEL
 
 if TYPE_CHECKING:
@@ -32,12 +32,13 @@ class RunSettings(DetectOptions):
         UsageError: A value makes no sense.
     """
 
-    sources: str | PathLike[str] | Iterable[str | PathLike[str]] = option(
-        MISSING,
-        "Images, folders, globs, videos, a .txt file of paths, or addresses (https://, s3://, "
-        "gs://).",
-        metavar="SOURCE...",
-        text=list[str],
+    sources: str | PathLike[str] | Iterable[str | PathLike[str]] = field(
+        metadata=told(
+            "Images, folders, globs, videos, a .txt file of paths, or addresses (https://, s3://, "
+            "gs://).",
+            metavar="SOURCE...",
+            text=list[str],
+        )
     )
     model: "str | PathLike[str] | ModelSpec | Detector" = option(
         DEFAULT_MODEL,

@@ -3,47 +3,30 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from tfzoo.cli.console import (
-    DeviceOption,
     JsonOption,
     ManifestOption,
     OfflineOption,
-    ResultsOption,
-    RuntimeOption,
     err,
     out,
     plain_table,
     print_json,
 )
+from tfzoo.cli.options import takes
+from tfzoo.timing.settings import BenchmarkSettings
 
 if TYPE_CHECKING:
     from tfzoo.timing.benchmark import Timing
 
 
+@takes(BenchmarkSettings, without=("model",))
 def benchmark_command(
+    values: dict[str, Any],
     names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Models, by name or path.")],
-    image_size: Annotated[
-        str,
-        typer.Option(metavar="HxW", help="Height and width in pixels of the generated image."),
-    ] = "600x600",
-    images: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="Detect the images of this folder instead, in turn."),
-    ] = None,
-    min_images: Annotated[int, typer.Option(min=1, help="Time at least this many images,")] = 50,
-    min_seconds: Annotated[
-        float, typer.Option(min=0, help="and for at least this many seconds.")
-    ] = 10.0,
-    timeout: Annotated[
-        float, typer.Option(min=1, metavar="SECONDS", help="Give a model up after this long.")
-    ] = 3600.0,
-    results: ResultsOption = Path("results"),
-    runtime: RuntimeOption = "tensorflow",
-    device: DeviceOption = "auto",
     offline: OfflineOption = False,
     as_json: JsonOption = False,
     manifest: ManifestOption = None,
@@ -55,26 +38,15 @@ def benchmark_command(
 
     Example: tfzoo benchmark "efficientdet d0" "ssd mobilenet v2 320x320" --device cpu
     """
-    from tfzoo.timing.benchmark import benchmark, check_name, parse_image_size
+    from tfzoo.timing.benchmark import benchmark, check_name
 
-    size = parse_image_size(image_size)
     for name in names:
         # A slip of the pen is told before hours of measuring, not amid them.
         check_name(name)
     measured: list[Timing] = []
     for name in names:
         with err.status(f"timing {name} ..."):
-            timing = benchmark(
-                name,
-                device=device,
-                runtime=runtime,
-                image_size=size,
-                images=images,
-                min_images=min_images,
-                min_seconds=min_seconds,
-                timeout_s=timeout,
-                results=results,
-            )
+            timing = benchmark(name, **values)
         measured.append(timing)
         if timing.error is not None:
             err.print(f"error: {name}: {timing.error}", style="red", markup=False, soft_wrap=True)

@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 
 from tfzoo.cli.options import written
-from tfzoo.options import DEVICE, RUNTIME
+from tfzoo.options import RESULTS
 from tfzoo.settings import OFFLINE_VARIABLE
 from tfzoo.zoo.manifest import MANIFEST_VARIABLE
 
@@ -73,8 +73,4 @@ OfflineOption = Annotated[
 JsonOption = Annotated[
     bool, typer.Option("--json", help="Print JSON for programs instead of a table.")
 ]
-DeviceOption = Annotated[str, written(DEVICE)]
-RuntimeOption = Annotated[str, written(RUNTIME)]
-ResultsOption = Annotated[
-    Path, typer.Option(metavar="DIR", help="Folder of the measurements, such as accuracy.csv.")
-]
+ResultsOption = Annotated[Path, written(RESULTS)]

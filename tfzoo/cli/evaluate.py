@@ -12,42 +12,21 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from tfzoo.cli.console import (
-    DeviceOption,
-    JsonOption,
-    ManifestOption,
-    OfflineOption,
-    ResultsOption,
-    RuntimeOption,
-    err,
-    out,
-    plain_table,
-)
+from tfzoo.accuracy.settings import EvaluateSettings, OnProgress, ScoreOptions
+from tfzoo.cli.console import JsonOption, ManifestOption, OfflineOption, err, out, plain_table
+from tfzoo.cli.options import takes
 from tfzoo.errors import TfzooError, UsageError
+from tfzoo.options import options_of
 
 if TYPE_CHECKING:
-    from tfzoo.accuracy.evaluate import Accuracy, OnProgress
+    from tfzoo.accuracy.evaluate import Accuracy
 
 
+@takes(EvaluateSettings, without=("model",))
 def evaluate_command(
+    values: dict[str, Any],
     names: Annotated[
         list[str] | None, typer.Argument(metavar="NAME...", help="Models, by name or path.")
-    ] = None,
-    coco: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="DIR",
-            help="COCO folder in one of the usual layouts; left out, what coco fetch fetched.",
-        ),
-    ] = None,
-    images: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Folder of images, with --annotations.")
-    ] = None,
-    annotations: Annotated[
-        list[Path] | None,
-        typer.Option(
-            metavar="FILE", help="COCO annotations; once more for keypoints in another file."
-        ),
     ] = None,
     predictions: Annotated[
         Path | None,
@@ -57,20 +36,6 @@ def evaluate_command(
         Literal["box", "keypoints", "mask"],
         typer.Option("--type", help="What --predictions holds."),
     ] = "box",
-    limit: Annotated[
-        int | None, typer.Option(metavar="N", help="Evaluate on N images, drawn by --seed.")
-    ] = None,
-    seed: Annotated[int, typer.Option(help="Seed of --limit and of the interval.")] = 0,
-    evaluator: Annotated[
-        Literal["faster-coco-eval", "pycocotools", "official"],
-        typer.Option(help="Who scores; official is tf-models-official's, for boxes and masks."),
-    ] = "faster-coco-eval",
-    resamples: Annotated[
-        int, typer.Option(min=0, help="Bootstrap resamples of the 95 % interval; 0 for none.")
-    ] = 200,
-    results: ResultsOption = Path("results"),
-    runtime: RuntimeOption = "tensorflow",
-    device: DeviceOption = "auto",
     as_json: JsonOption = False,
     offline: OfflineOption = False,
     manifest: ManifestOption = None,
@@ -82,58 +47,36 @@ def evaluate_command(
 
     Example: tfzoo evaluate "efficientdet d0" --coco coco --limit 500
     """
-    from tfzoo.accuracy import evaluate as accuracy
-
-    def show(measured: Accuracy) -> None:
-        for warning in measured.warnings:
-            err.print(f"warning: {warning}", style="yellow", markup=False, soft_wrap=True)
-        if as_json:
-            _print_line(measured.to_json())
-        else:
-            _print_table(measured)
+    from tfzoo.accuracy.evaluate import AccuracyWarning, evaluate_predictions
 
     # What looks like a mistake is printed from the measurement itself.
-    warnings.simplefilter("ignore", accuracy.AccuracyWarning)
+    warnings.simplefilter("ignore", AccuracyWarning)
     if predictions is not None:
-        if names or images or coco or annotations is None or len(annotations) != 1:
+        if names or values["images"] or values["coco"] or len(values["annotations"] or []) != 1:
             raise UsageError(
                 "--predictions takes no model and no images; expected: tfzoo evaluate "
                 "--predictions RESULTS.json --annotations GT.json --type box"
             )
-        show(
-            accuracy.evaluate_predictions(
-                predictions,
-                annotations[0],
-                "masks" if kind == "mask" else kind,
-                limit=limit,
-                seed=seed,
-                evaluator=evaluator,
-                resamples=resamples,
-            )
-        )
-        return
-    if not names:
+        (annotations,) = values["annotations"]
+        scored = "masks" if kind == "mask" else kind
+        options = {one.name: values[one.name] for one, _ in options_of(ScoreOptions)}
+        _show(evaluate_predictions(predictions, annotations, scored, **options), as_json)
+    elif names:
+        _evaluate(names, values, as_json)
+    else:
         raise UsageError(
             "name a model (tfzoo list shows them), or a results file with --predictions FILE"
         )
+
+
+def _evaluate(names: list[str], values: dict[str, Any], as_json: bool) -> None:
+    from tfzoo.accuracy.evaluate import evaluate
+
     failed: list[TfzooError] = []
     for name in names:
         try:
             with _progress(name) as on_progress:
-                measured = accuracy.evaluate(
-                    name,
-                    coco=coco,
-                    images=images,
-                    annotations=annotations,
-                    limit=limit,
-                    seed=seed,
-                    runtime=runtime,
-                    device=device,
-                    evaluator=evaluator,
-                    resamples=resamples,
-                    results=results,
-                    on_progress=on_progress,
-                )
+                measured = evaluate(name, **values, on_progress=on_progress)
         except TfzooError as error:
             # One model that can't be had must not keep the others from being measured.
             if len(names) == 1:
@@ -143,9 +86,18 @@ def evaluate_command(
             if as_json:
                 _print_line({"model": name, "error": str(error)})
             continue
-        show(measured)
+        _show(measured, as_json)
     if failed:
         raise typer.Exit(1 if len(failed) < len(names) else failed[0].exit_code)
+
+
+def _show(measured: Accuracy, as_json: bool) -> None:
+    for warning in measured.warnings:
+        err.print(f"warning: {warning}", style="yellow", markup=False, soft_wrap=True)
+    if as_json:
+        _print_line(measured.to_json())
+    else:
+        _print_table(measured)
 
 
 def _print_line(value: dict[str, Any]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import MISSING, Field
 from functools import wraps
 from typing import Annotated, Any
@@ -19,17 +19,21 @@ def written(about: Option, *, by_position: bool = False) -> Any:
     """How typer is told of an option: what goes into `Annotated` beside its type."""
     if by_position:
         return typer.Argument(metavar=about.metavar, help=about.help)
-    return typer.Option(*about.flags, metavar=about.metavar, help=about.help)
+    return typer.Option(*about.flags, metavar=about.metavar, help=about.help, min=about.least)
 
 
-def takes(settings: type) -> Callable[[Callable[..., None]], Callable[..., None]]:
+def takes(
+    settings: type, *, without: Collection[str] = ()
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Gives a command the options of a dataclass.
 
     Args:
         settings: Its options become the command's. The command is handed their values, in a
             dictionary by name, before what else it takes.
+        without: Options that it is not given, since it says for itself how they are written.
     """
-    about = {one.name: (one, told) for one, told in options_of(settings)}
+    options = options_of(settings)
+    about = {one.name: (one, told) for one, told in options if one.name not in without}
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
         _, *others = inspect.signature(command, eval_str=True).parameters.values()
@@ -54,10 +58,11 @@ def takes(settings: type) -> Callable[[Callable[..., None]], Callable[..., None]
 
 
 def _parameter(one: Field[Any], about: Option) -> inspect.Parameter:
-    required = one.default is MISSING
+    default = one.default if about.shown is None else about.shown
+    required = default is MISSING
     return inspect.Parameter(
         one.name,
         inspect.Parameter.KEYWORD_ONLY,
-        default=_EMPTY if required else one.default,
+        default=_EMPTY if required else default,
         annotation=Annotated[about.text or one.type, written(about, by_position=required)],
     )

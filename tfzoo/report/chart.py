@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, Literal
 from tfzoo.errors import OutputError, RuntimeUnavailableError, UsageError
 from tfzoo.files import write_whole
 from tfzoo.report.chart_rows import FAMILIES, OTHER, chart_rows
-from tfzoo.report.chart_spec import build_chart
 from tfzoo.report.points import (
     NOT_COMPARABLE,
     Metric,
@@ -61,6 +60,7 @@ def draw_chart(
         raise RuntimeUnavailableError(
             "the chart needs Altair and vl-convert: pip install 'tfzoo[chart]'"
         )
+    from tfzoo.report.chart_spec import build_chart
 
     manifest = manifest or load_manifest()
     folder = None if results is None else Path(results)

@@ -16,19 +16,18 @@ import sys
 import tempfile
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime
-from os import PathLike, fspath
+from os import fspath
 from pathlib import Path
 from typing import Any
 
 from tfzoo.errors import TfzooError, UsageError
+from tfzoo.options import called_with
 from tfzoo.results import append_row
 from tfzoo.settings import PACKAGE
 from tfzoo.store.models import get_model
+from tfzoo.timing.settings import BenchmarkSettings
 from tfzoo.zoo.manifest import find_model
 from tfzoo.zoo.schema import ModelSpec
-
-#: The image size the zoo's TF1 page states for its own times.
-IMAGE_SIZE = (600, 600)
 
 
 @dataclass(frozen=True)
@@ -102,73 +101,42 @@ class Timing:
 TIMING_COLUMNS = tuple(field.name for field in fields(Timing))
 
 
-def benchmark(
-    model: str | PathLike[str] | ModelSpec,
-    *,
-    device: str = "auto",
-    runtime: str = "tensorflow",
-    image_size: tuple[int, int] = IMAGE_SIZE,
-    images: str | PathLike[str] | None = None,
-    min_images: int = 50,
-    min_seconds: float = 10.0,
-    timeout_s: float = 3600.0,
-    results: str | PathLike[str] | None = "results",
-) -> Timing:
+@called_with(BenchmarkSettings)
+def benchmark(settings: BenchmarkSettings) -> Timing:  # noqa: D417 - `called_with` tells of them
     """Measures the time a model takes an image, and adds it to `timing.csv`.
 
+    With None for `results`, no file is written.
+
     Args:
-        model: A name, id, alias, short form, SavedModel folder or archive; fetched beforehand.
-        device: `auto`, `cpu`, `gpu` or `gpu:N`.
-        runtime: What runs the model (see `tfzoo.load`).
-        image_size: Height and width of the generated image, in pixels.
-        images: Folder of images to detect instead, in turn; read into memory beforehand.
-        min_images: Time at least this many calls,
-        min_seconds: and at least for this long.
-        timeout_s: Give a model up after this long.
-        results: Folder of timing.csv; None writes none.
 
     Returns:
         The measurement. A model that can't be had, run or finished is one too, with its `error`.
 
     Raises:
         UsageError: The request itself makes no sense, such as a name that fits no model.
-    """
-    _check_request(image_size, images, min_images, min_seconds)
+    """  # noqa: D414 - `called_with` fills in the arguments
+    model, images = settings.model, settings.images
     name = fspath(model) if not isinstance(model, ModelSpec) else model.id
     try:
         stored = get_model(model)
         request = {
             "model": name,
-            "device": device,
-            "runtime": runtime,
-            "image_size": list(image_size),
+            "device": settings.device,
+            "runtime": settings.runtime,
+            "image_size": list(settings.image_size),
             "images": None if images is None else fspath(images),
-            "min_images": min_images,
-            "min_seconds": min_seconds,
+            "min_images": settings.min_images,
+            "min_seconds": settings.min_seconds,
         }
-        measured = _in_a_fresh_process(stored.id, request, timeout_s)
+        measured = _in_a_fresh_process(stored.id, request, settings.timeout_s)
     except UsageError:
         raise
     except TfzooError as error:
-        measured = Timing(name, device, error=str(error))
+        measured = Timing(name, settings.device, error=str(error))
     measured = replace(measured, date=datetime.now(UTC).isoformat(timespec="seconds"))
-    if results is not None:
-        append_row(Path(results) / "timing.csv", TIMING_COLUMNS, measured.to_json())
+    if settings.results is not None:
+        append_row(Path(settings.results) / "timing.csv", TIMING_COLUMNS, measured.to_json())
     return measured
-
-
-def _check_request(
-    image_size: tuple[int, int],
-    images: str | PathLike[str] | None,
-    min_images: int,
-    min_seconds: float,
-) -> None:
-    if min(image_size) < 1:
-        raise UsageError(f"image size {image_size}: expected height and width from 1 pixel")
-    if images is not None and not Path(images).expanduser().is_dir():
-        raise UsageError(f"{fspath(images)} is no folder; --images takes a folder of images")
-    if min_images < 1 or min_seconds < 0:
-        raise UsageError("a measurement takes at least 1 image and no negative time")
 
 
 def _in_a_fresh_process(model_id: str, request: dict[str, Any], timeout_s: float) -> Timing:
@@ -218,15 +186,3 @@ def check_name(name: str) -> None:
     """
     if not Path(name).expanduser().exists():
         find_model(name)
-
-
-def parse_image_size(text: str) -> tuple[int, int]:
-    """Height and width of `600x600`, written as the zoo writes them: height first.
-
-    Raises:
-        UsageError: It is no such text.
-    """
-    height, _, width = text.partition("x")
-    if not (height.isdecimal() and width.isdecimal() and int(height) and int(width)):
-        raise UsageError(f"image size '{text}': expected height and width, such as 600x600")
-    return int(height), int(width)

@@ -1,0 +1,79 @@
+"""The settings of an evaluation: all that `tfzoo.evaluate` and `tfzoo evaluate` can be told."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import KW_ONLY, dataclass, field
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from tfzoo.accuracy.coco import CocoSet, Kind
+from tfzoo.options import DEVICE, RESULTS, RUNTIME, option, told
+
+if TYPE_CHECKING:
+    from tfzoo.detector import Detector
+    from tfzoo.zoo.schema import ModelSpec
+
+Evaluator = Literal["faster-coco-eval", "pycocotools", "official"]
+
+#: Told how many images are detected and how many there are.
+OnProgress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoreOptions:
+    """On how many images detections are scored, and by whom."""
+
+    limit: int | None = option(None, "Evaluate on N images, drawn by the seed.", metavar="N")
+    seed: int = option(0, "Seed of the drawing, and of the interval.", metavar="N")
+    evaluator: Evaluator = option(
+        "faster-coco-eval",
+        "Who scores: faster-coco-eval, pycocotools, or official (tf-models-official's, for boxes "
+        "and masks).",
+    )
+    resamples: int = option(
+        200, "Bootstrap resamples of the 95 % interval; 0 for none.", metavar="N", least=0
+    )
+
+
+@dataclass(frozen=True)
+class EvaluateSettings(ScoreOptions):
+    """What to evaluate, on what, and where the results go."""
+
+    model: "str | PathLike[str] | ModelSpec | Detector" = field(
+        metadata=told(
+            "A name, id, alias, short form, SavedModel folder, archive, or an opened model."
+        )
+    )
+    _: KW_ONLY
+    coco: str | PathLike[str] | CocoSet | None = option(
+        None,
+        "COCO folder in one of the usual layouts; left out, the images packaged with the model, or "
+        "what tfzoo coco fetch val2017 fetched.",
+        metavar="DIR",
+        text=Path | None,
+    )
+    images: str | PathLike[str] | None = option(
+        None,
+        "Folder of images, with annotations, in place of a COCO folder.",
+        metavar="DIR",
+        text=Path | None,
+    )
+    annotations: str | PathLike[str] | Sequence[str | PathLike[str]] | None = option(
+        None,
+        "COCO annotation file; if keypoints are in another, that one too.",
+        metavar="FILE",
+        text=list[Path] | None,
+    )
+    runtime: str = option("tensorflow", RUNTIME)
+    device: str = option("auto", DEVICE)
+    results: str | PathLike[str] = option("results", RESULTS)
+    on_progress: OnProgress | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True)
+class PredictionSettings(ScoreOptions):
+    """Which results file to score, against what."""
+
+    predictions: str | PathLike[str] = field(metadata=told("COCO results file, whatever made it."))
+    annotations: str | PathLike[str] = field(metadata=told("COCO annotation file."))
+    kind: Kind = option("box", "What the results file holds: box, keypoints or masks.")
