@@ -35,3 +35,8 @@ test: lint types  ## Style, types and every test; TFZOO_TEST_DATA adds those on 
 
 clean:  ## Remove the environment and what tools left behind
 	rm -rf $(VENV) .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist *.egg-info
+
+SAMPLE ?= 300
+.PHONY: mutants
+mutants: environment  ## Small slips in the code against the tests: which go unseen? (SAMPLE=300)
+	$(BIN)/python -m tests.mutants --sample $(SAMPLE)

@@ -142,6 +142,46 @@ def test_a_bomb_of_many_files_is_refused(tmp_path: Path) -> None:
         assert len(list((tmp_path / "out").iterdir())) <= 100
 
 
+def test_the_limits_are_those_of_a_generous_model() -> None:
+    """1 GiB whatever the archive, above it a hundred times its size; a header of 16 MiB."""
+    expected = Limits(files=10_000, always_bytes=1_073_741_824, ratio=100, header_bytes=16_777_216)
+    assert Limits() == expected
+
+
+def test_an_archive_right_at_a_limit_is_unpacked(tmp_path: Path) -> None:
+    path = tmp_path / "m.zip"
+    # Two entries: saved_model.pb of two bytes, and zeros.
+    path.write_bytes(zipped("m/zeros", bytes(100_000)))
+
+    def tried(**limits: int) -> int:
+        folder = tmp_path / f"out {limits}"
+        return len(unpack(path, folder, Limits(**limits)))
+
+    assert tried(files=2, always_bytes=100_002, ratio=0) == 2
+    with pytest.raises(ArchiveError, match="more than 1 entries"):
+        tried(files=1)
+    with pytest.raises(ArchiveError, match="implausible size"):
+        tried(always_bytes=100_001, ratio=0)
+    ratio = -(-100_002 // path.stat().st_size)
+    assert tried(always_bytes=0, ratio=ratio) == 2
+    with pytest.raises(ArchiveError, match=f"more than {ratio - 1} times its own"):
+        tried(always_bytes=0, ratio=ratio - 1)
+
+
+def test_a_header_right_at_its_limit_is_read(tmp_path: Path) -> None:
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as tar_file:
+        info = tarfile.TarInfo("m/saved_model.pb")
+        info.pax_headers = {"comment": "x" * (2 << 20)}
+        tar_file.addfile(info)
+    (tmp_path / "m.tar").write_bytes(packed.getvalue())
+    # In whole blocks of 512 bytes, and each field with its name and length.
+    claimed = (2 << 20) + 512
+    unpack(tmp_path / "m.tar", tmp_path / "out", Limits(header_bytes=claimed))
+    with pytest.raises(ArchiveError, match="claims an implausible size"):
+        unpack(tmp_path / "m.tar", tmp_path / "out2", Limits(header_bytes=claimed - 1))
+
+
 def test_zeros_after_the_last_entry_are_a_bomb_too(tmp_path: Path) -> None:
     padded = make_archive(size=1000, mode="w").content + bytes(64 << 20)
     (tmp_path / "bomb.tar.gz").write_bytes(gzip.compress(padded))

@@ -1,0 +1,77 @@
+"""The tool behind `make mutants` makes slips that run, and only such as a test could see."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from tests.helpers import mutations
+from tests.helpers.mutations import mutants
+from tests.mutants import draw, files_testing
+
+SOURCE = """
+from __future__ import annotations
+from typing import TYPE_CHECKING
+if TYPE_CHECKING:
+    LEVEL = 1 + 1
+
+@dataclass(frozen=True)
+class Pair:
+    size: tuple[int | None, 2]
+
+def first(values: dict[int | str, 3], *, least: int = 10) -> 4 | 5:
+    total = 0
+    for value in zip(values, values, strict=True):
+        if value not in values or not least <= value:
+            continue
+        total += value
+    return total
+"""
+
+DEFINITION = "def first(values: dict[int | str, 3], *, least: int = 10) -> 4 | 5:"
+
+
+def all_mutants(folder: Path, monkeypatch: pytest.MonkeyPatch, seed: int) -> list[tuple[str, str]]:
+    (folder / "module.py").write_text(SOURCE)
+    monkeypatch.setattr(mutations, "ROOT", folder)
+    found = list(mutants("module.py", seed))
+    for mutant in found:
+        ast.parse(mutant.mutated)
+        assert mutant.original == SOURCE
+        assert SOURCE.splitlines()[mutant.line - 1].strip() == mutant.before
+        assert mutant.mutated.splitlines()[mutant.line - 1].strip() == mutant.after
+    return [(mutant.before, mutant.after) for mutant in found]
+
+
+def test_slips_are_of_every_kind_and_only_where_something_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    condition = "if value not in values or not least <= value:"
+    found = all_mutants(tmp_path, monkeypatch, 0)
+    assert all_mutants(tmp_path, monkeypatch, 0) == found
+    assert sorted(all_mutants(tmp_path, monkeypatch, 1)) == sorted(found)
+    found.remove((condition, condition.replace("not least", " least")))
+    assert sorted(found) == sorted(
+        [
+            (condition, condition.replace("if", "if not")),
+            (condition, condition.replace("value not in", "value in")),
+            (condition, condition.replace("or", "and")),
+            (condition, condition.replace("<=", "<")),
+            (condition, condition.replace("<=", ">")),
+            ("continue", "break"),
+            ("total = 0", "total = 1"),
+            ("total = 0", "total = -1"),
+            ("total += value", "total -= value"),
+            (DEFINITION, DEFINITION.replace("10", "11")),
+            (DEFINITION, DEFINITION.replace("10", "9")),
+        ]
+    )
+
+
+def test_modules_give_as_many_to_a_sample_and_each_its_tests() -> None:
+    modules = ["tfzoo/detections/labels.py", "tfzoo/report/recommend.py", "tfzoo/__init__.py"]
+    drawn, _ = draw(modules, 12, 3)
+    assert sorted(m.module for m in drawn) == sorted(modules * 4)
+    assert draw(modules, 12, 3) == (drawn, _)
+    assert files_testing("tfzoo/report/recommend.py") == ("tests/report/test_recommend.py",)
+    assert files_testing("tfzoo/accuracy/coco_fetch.py") == ("tests/accuracy/test_coco.py",)
