@@ -20,6 +20,7 @@ from tfzoo.accuracy.coco import (
     describe_images,
     find_coco,
     list_digest,
+    name_of,
     read_ground_truth,
     read_results,
     sample,
@@ -136,6 +137,8 @@ def test_an_object_of_id_zero_counts_as_any_other(tmp_path: Path) -> None:
 def test_what_is_no_results_file_is_refused(tmp_path: Path) -> None:
     row = {"image_id": 1, "category_id": 1, "score": 0.5, "bbox": [1, 2, 3, 4]}
     assert read_results(write(tmp_path / "r.json", [row])) == [row]
+    for bare in ({**row, "bbox": None}, {k: row[k] for k in row if k != "bbox"}):
+        assert read_results(write(tmp_path / "r.json", [bare])) == [bare]
     slips = ({"score": "high"}, {"score": float("nan")}, {"bbox": [1, 2, 3]})
     wrong = [[{**row, **slip}] for slip in slips]
     for value in ({"images": []}, [{"image_id": 1}], [1], *wrong):
@@ -173,6 +176,15 @@ def test_image_sets_are_told_apart() -> None:
     assert describe_images(images(10, "val2017") + images(1, "train2017")) == "minival-like"
     assert describe_images(images(10, "", "COCO_val2014_{:012}.jpg")) == "minival-like"
     assert describe_images(images(10, "mine")) == "other"
+
+
+def test_images_packaged_with_a_model_are_held_out(tmp_path: Path) -> None:
+    data, _ = random_data(1, images=4, drawn=False)
+    path = write(tmp_path / "instances.json", data)
+    held_out = CocoSet(tmp_path, (path,), held_out=True)
+    assert name_of(held_out, [1, 2, 3, 4]) == "held-out"
+    assert name_of(held_out, [1, 2, 3]) == "held-out subset"
+    assert name_of(CocoSet(tmp_path, (path,)), [1, 2, 3, 4]) == "other"
 
 
 def test_a_list_digest_knows_no_order() -> None:
