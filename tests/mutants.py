@@ -29,6 +29,9 @@ T = TypeVar("T")
 
 EQUIVALENT = ROOT / "tests" / "equivalent_mutants.txt"
 
+#: In that file, whatever a line is changed to.
+ANY = "..."
+
 #: The share that is to be caught.
 AIM = 0.95
 
@@ -91,7 +94,8 @@ def draw(modules: list[str], sample: int, seed: int) -> tuple[list[Mutant], int]
     while sources and len(drawn) < sample:
         for source in list(sources):
             for mutant in source:
-                if (mutant.module, mutant.before, mutant.after) not in known:
+                line = mutant.module, mutant.before
+                if (*line, mutant.after) not in known and (*line, ANY) not in known:
                     drawn.append(mutant)
                     break
                 left_out += 1
@@ -125,6 +129,7 @@ def trial(
     drawn: list[Mutant], workshops: queue.Queue[Workshop], jobs: int
 ) -> Iterator[tuple[Mutant, int | None]]:
     """Each mutant and its tests' exit code, those with quick tests first."""
+    tests = {mutant.module: files_testing(mutant.module) for mutant in drawn}
 
     def borrowed(work: Callable[[Workshop], T]) -> T:
         workshop = workshops.get()
@@ -133,22 +138,22 @@ def trial(
         finally:
             workshops.put(workshop)
 
-    def time_of(tests: tuple[str, ...]) -> float:
-        code, took_s, said = borrowed(lambda workshop: workshop.run(tests, 1800))
+    def time_of(files: tuple[str, ...]) -> float:
+        code, took_s, said = borrowed(lambda workshop: workshop.run(files, 1800))
         if code != 0:
-            raise RedTestsError(f"{' '.join(tests)} fail without any mutation:\n{said}")
+            raise RedTestsError(f"{' '.join(files)} fail without any mutation:\n{said}")
         return took_s
 
     def outcome(mutant: Mutant) -> tuple[Mutant, int | None]:
-        tests = files_testing(mutant.module)
-        limit_s = 3 * took_s[tests] + 10
-        return mutant, borrowed(lambda workshop: workshop.try_out(mutant, tests, limit_s))
+        files = tests[mutant.module]
+        limit_s = 3 * took_s[files] + 10
+        return mutant, borrowed(lambda workshop: workshop.try_out(mutant, files, limit_s))
 
     with ThreadPoolExecutor(jobs) as pool:
         try:
-            needed = list(dict.fromkeys(files_testing(mutant.module) for mutant in drawn))
+            needed = list(dict.fromkeys(tests.values()))
             took_s = dict(zip(needed, pool.map(time_of, needed), strict=True))
-            ordered = sorted(drawn, key=lambda mutant: took_s[files_testing(mutant.module)])
+            ordered = sorted(drawn, key=lambda mutant: took_s[tests[mutant.module]])
             yield from pool.map(outcome, ordered)
         finally:
             pool.shutdown(cancel_futures=True)
