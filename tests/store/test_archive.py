@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import os
 import stat
 import tarfile
 import zipfile
@@ -20,7 +21,7 @@ from tests.helpers.store_faults import (
     trials,
 )
 from tfzoo.errors import ArchiveError
-from tfzoo.store.archive import Limits, find_saved_model, unpack
+from tfzoo.store.archive import Limits, find_saved_model, records, unpack
 from tfzoo.store.fetch import fetch
 
 GOOD = make_archive(seed=1, size=50_000)
@@ -226,6 +227,35 @@ def test_links_inside_the_tree_become_files(tmp_path: Path) -> None:
         assert not path.is_symlink()
         assert path.read_bytes() == GOOD.files[target]
         assert files[name] == files[target]
+
+
+def test_folders_that_an_archive_does_not_list_are_made(tmp_path: Path) -> None:
+    (tmp_path / "m.tar").write_bytes(tar(member("not/listed/before", size=3)))
+    unpack(tmp_path / "m.tar", tmp_path / "out")
+    assert (tmp_path / "out/not/listed/before").read_bytes() == bytes(3)
+
+
+def test_what_somebody_else_unpacked_is_recorded_file_by_file(tmp_path: Path) -> None:
+    (tmp_path / "m.tar.gz").write_bytes(GOOD.content)
+    recorded = unpack(tmp_path / "m.tar.gz", tmp_path / "out")
+    assert records(tmp_path / "out") == recorded
+    (tmp_path / "out" / "empty").mkdir()
+    assert records(tmp_path / "out") == recorded
+
+
+@pytest.mark.parametrize("kind", ["link", "link to a folder", "pipe"])
+def test_what_somebody_else_unpacked_may_hold_no_link_and_no_pipe(
+    tmp_path: Path, kind: str
+) -> None:
+    (tmp_path / "out" / "deep").mkdir(parents=True)
+    (tmp_path / "out" / "file").touch()
+    odd = tmp_path / "out" / "deep" / "odd"
+    if kind == "pipe":
+        os.mkfifo(odd)
+    else:
+        odd.symlink_to("../file" if kind == "link" else "..")
+    with pytest.raises(ArchiveError, match="out is refused: 'deep/odd' is a link or no file"):
+        records(tmp_path / "out")
 
 
 def test_modes_of_the_archive_are_not_taken_over(tmp_path: Path) -> None:

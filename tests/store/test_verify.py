@@ -44,6 +44,7 @@ def test_nothing_vouches_for_what_this_machine_never_had() -> None:
 
 def test_a_digest_that_is_known_keeps_its_date_and_another_takes_its_place() -> None:
     verify.record("some_model", FIRST)
+    assert verify._record_file("some_model", "archive").read_text().startswith('{\n  "digest"')
     verify.record("some_model", Recorded(ONE, "archive", "2027-01-01", "elsewhere"))
     assert verify.recorded("some_model", "archive") == FIRST
     later = Recorded(OTHER, "archive", "2027-01-01", "elsewhere")
