@@ -138,22 +138,22 @@ def trial(
         finally:
             workshops.put(workshop)
 
-    def time_of(files: tuple[str, ...]) -> float:
-        code, took_s, said = borrowed(lambda workshop: workshop.run(files, 1800))
+    def time_of(file: str) -> float:
+        code, took_s, said = borrowed(lambda workshop: workshop.run([file], 1800))
         if code != 0:
-            raise RedTestsError(f"{' '.join(files)} fail without any mutation:\n{said}")
+            raise RedTestsError(f"{file} fails without any mutation:\n{said}")
         return took_s
 
     def outcome(mutant: Mutant) -> tuple[Mutant, int | None]:
         files = tests[mutant.module]
-        limit_s = 3 * took_s[files] + 10
+        limit_s = 3 * sum(took_s[file] for file in files) + 10
         return mutant, borrowed(lambda workshop: workshop.try_out(mutant, files, limit_s))
 
     with ThreadPoolExecutor(jobs) as pool:
         try:
-            needed = list(dict.fromkeys(tests.values()))
+            needed = sorted({file for files in tests.values() for file in files})
             took_s = dict(zip(needed, pool.map(time_of, needed), strict=True))
-            ordered = sorted(drawn, key=lambda mutant: took_s[tests[mutant.module]])
+            ordered = sorted(drawn, key=lambda m: sum(took_s[file] for file in tests[m.module]))
             yield from pool.map(outcome, ordered)
         finally:
             pool.shutdown(cancel_futures=True)

@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
@@ -181,7 +181,7 @@ class Workshop:
         (folder / "scratch").mkdir()
         return cls(folder / "checkout", folder / "scratch")
 
-    def run(self, tests: tuple[str, ...], limit_s: float) -> tuple[int | None, float, str]:
+    def run(self, tests: Sequence[str], limit_s: float) -> tuple[int | None, float, str]:
         """Exit code of tests (None: out of time), the seconds they took, and what they said."""
         changed = {"PYTHONPATH": str(self.checkout), "TMPDIR": str(self.scratch)}
         # A source changed twice within a second could be mistaken for what was compiled of it.
@@ -206,7 +206,7 @@ class Workshop:
             code = None
         return code, time.monotonic() - began, said
 
-    def try_out(self, mutant: Mutant, tests: tuple[str, ...], limit_s: float) -> int | None:
+    def try_out(self, mutant: Mutant, tests: Sequence[str], limit_s: float) -> int | None:
         path = self.checkout / mutant.module
         path.write_text(mutant.mutated)
         try:
