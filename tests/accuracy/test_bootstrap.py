@@ -154,3 +154,9 @@ def test_two_resamples_with_something_to_find_make_an_interval_and_one_makes_non
     assert interval([found], np.array([[0, 2], [2, 0]])) is None
     both = interval([found], np.array([[2, 0], [0, 2], [1, 1]]))
     assert both is not None and (both.low, both.high) == pytest.approx((1, 1))
+
+
+def test_each_threshold_counts_by_itself() -> None:
+    one = Matches(np.array([0]), np.ones((10, 1), bool), np.zeros((10, 1), bool), np.array([1]))
+    one.positive[[0, 5]] = False
+    assert average_precision([one], np.array([[1]])) == pytest.approx([0.8])

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from tests.helpers.coco_data import random_data, write
+from tests.helpers.coco_data import as_truth, random_data, write
 from tfzoo.accuracy.coco import (
     CocoSet,
     describe_images,
@@ -185,6 +185,16 @@ def test_images_packaged_with_a_model_are_held_out(tmp_path: Path) -> None:
     assert name_of(held_out, [1, 2, 3, 4]) == "held-out"
     assert name_of(held_out, [1, 2, 3]) == "held-out subset"
     assert name_of(CocoSet(tmp_path, (path,)), [1, 2, 3, 4]) == "other"
+
+
+def test_a_part_of_a_set_has_the_images_their_annotations_and_all_categories() -> None:
+    truth = as_truth(random_data(3, images=6, drawn=False)[0])
+    part = truth.subset([4, 5])
+    assert list(part.images) == [4, 5]
+    assert {annotation["image_id"] for annotation in part.data["annotations"]} == {4, 5}
+    assert part.categories == truth.categories and part.path == truth.path
+    # A whole set would fill the screen.
+    assert "0004.jpg" not in repr(part) and "truth.json" in repr(part)
 
 
 def test_a_list_digest_knows_no_order() -> None:

@@ -78,6 +78,11 @@ def test_score_or_box_that_is_no_number_drops_its_row() -> None:
     assert found.class_ids.tolist() == [4]
 
 
+def test_score_below_zero_is_none() -> None:
+    found = standard([(-0.5, WHOLE, 1), (0.0, WHOLE, 2), (0.5, WHOLE, 3)])
+    assert found.class_ids.tolist() == [3, 2]
+
+
 def test_rows_in_any_order_come_out_best_first_and_ties_in_theirs() -> None:
     ties = [(0.3, WHOLE, class_id) for class_id in range(10, 60)]
     found = standard([(0.25, WHOLE, 1), *ties, (0.9, WHOLE, 2), (0.5, WHOLE, 4)])
@@ -321,6 +326,8 @@ def test_yolo_box_within_another_of_its_class_is_suppressed() -> None:
     around = ([300.0, 300.0, 100.0, 100.0], 0.9, {0: 1.0})
     assert len(yolo(around, ([300.0, 300.0, 80.0, 80.0], 0.8, {0: 1.0}))) == 1
     assert len(yolo(around, ([300.0, 300.0, 76.0, 76.0], 0.8, {0: 1.0}))) == 2
+    # In its far corner: as much of it.
+    assert len(yolo(around, ([310.0, 310.0, 80.0, 80.0], 0.8, {0: 1.0}))) == 1
 
 
 def test_tflite_image_is_fitted_at_the_top_left_and_padded_with_zeros() -> None:
@@ -371,6 +378,8 @@ def test_yolo_puts_the_odd_row_of_padding_below() -> None:
     # 427 rows of 640 leave 213: Ultralytics' letterbox puts 106 above and 107 below.
     frame = Frame.fitted((427, 640), (640, 640), centred=True)
     assert (frame.content_size, frame.offset) == ((427, 640), (106, 0))
+    frame = Frame.fitted((640, 427), (640, 640), centred=True)
+    assert (frame.content_size, frame.offset) == ((640, 427), (0, 106))
 
 
 def test_yolo_letterbox_is_undone() -> None:
