@@ -118,6 +118,14 @@ def test_output_without_its_batch_dimension_is_read_all_the_same() -> None:
     assert standard([(0.9, WHOLE, 1)], detection_masks=masks).mask(0).all()
 
 
+def test_image_is_stretched_to_the_size_that_a_conversion_has_fixed() -> None:
+    image = np.full((40, 50, 3), 7, np.uint8)
+    for shape, size in (((1, 20, 30, 3), (20, 30)), ((1, None, None, 3), (40, 50))):
+        batch, frame = prepare("standard", image, TensorInfo("input", "uint8", shape))
+        assert batch.shape == (1, *size, 3) and (batch == 7).all()
+        assert (frame.image_size, frame.input_size) == ((40, 50), size)
+
+
 def test_outputs_of_two_images_are_refused() -> None:
     with pytest.raises(ModelFormatError, match=r"detection_masks.*\[2, 100, 33, 33\]"):
         standard([(0.9, WHOLE, 1)], detection_masks=np.ones((2, 100, 33, 33), np.float32))
