@@ -6,9 +6,9 @@ BIN = $(VENV)/bin
 # Faults are tried this many times each by `make test`; more is slower and surer.
 export TRIALS ?= 5
 
-.PHONY: help environment demo test lint types clean
+.PHONY: help environment demo test lint types docs clean
 
-help:
+help:  ## What there is
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
 
 # The stamp is newer than what the environment was made from.
@@ -33,8 +33,11 @@ types: environment  ## Types
 test: lint types  ## Style, types and every test; TFZOO_TEST_DATA adds those on real data
 	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered --durations=15
 
+docs: environment  ## The documentation site, into site/: open site/index.html
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+
 clean:  ## Remove the environment and what tools left behind
-	rm -rf $(VENV) .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist *.egg-info
+	rm -rf $(VENV) .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist site *.egg-info
 
 SAMPLE ?= 300
 .PHONY: mutants

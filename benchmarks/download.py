@@ -26,7 +26,8 @@ from pathlib import Path
 CHILD = """
 import json, sys, time
 from pathlib import Path
-from tfzoo.store.download import Policy, download, open_client
+from tfzoo.store.download import download, open_client
+from tfzoo.store.retry import Policy
 url, part, sha256 = sys.argv[1:]
 policy = Policy()
 with open_client(policy) as client:

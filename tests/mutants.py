@@ -22,8 +22,9 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import TypeVar
 
-from tests.helpers.mutations import Mutant, Workshop, mutants
+from tests.helpers.mutations import Mutant, mutants
 from tests.helpers.paths import ROOT
+from tests.helpers.workshop import Workshop, files_testing
 
 T = TypeVar("T")
 
@@ -34,40 +35,6 @@ ANY = "..."
 
 #: The share that is to be caught.
 AIM = 0.95
-
-#: Tests of modules besides the file of their name; a module with neither has those that import it.
-TESTS = {
-    "tfzoo/__init__.py": ["tests/house/test_layers.py"],
-    "tfzoo/__main__.py": ["tests/house/test_layers.py"],
-    "tfzoo/version.py": ["tests/cli/test_light_start.py"],
-    "tfzoo/settings.py": ["tests/store/test_cache.py"],
-    "tfzoo/doctor.py": ["tests/cli/test_doctor.py"],
-    "tfzoo/detector.py": ["tests/decode/test_kinds.py", "tests/cli/test_detect.py"],
-    "tfzoo/results.py": ["tests/report/test_results.py", "tests/report/test_table.py"],
-    "tfzoo/accuracy/official.py": ["tests/accuracy/test_evaluate.py"],
-    "tfzoo/accuracy/predictions.py": ["tests/accuracy/test_evaluate.py"],
-    "tfzoo/batch/*.py": ["tests/batch/test_folder.py"],
-    "tfzoo/cli/benchmark.py": ["tests/timing/test_benchmark.py"],
-    "tfzoo/cli/chart.py": ["tests/report/test_recommend.py", "tests/report/test_chart.py"],
-    "tfzoo/cli/coco.py": ["tests/accuracy/test_coco.py"],
-    "tfzoo/cli/demo.py": ["tests/house/test_demo_model.py"],
-    "tfzoo/cli/evaluate.py": ["tests/accuracy/test_evaluate.py"],
-    "tfzoo/cli/light.py": ["tests/cli/test_light_start.py"],
-    "tfzoo/cli/prepare.py": ["tests/prepare/test_export.py"],
-    "tfzoo/cli/store.py": ["tests/store/test_cache.py"],
-    "tfzoo/cli/table.py": ["tests/report/test_table.py"],
-    "tfzoo/cli/*.py": ["tests/cli/test_models.py", "tests/cli/test_detect.py"],
-    "tfzoo/decode/exported.py": ["tests/decode/test_kinds.py"],
-    "tfzoo/decode/*.py": ["tests/decode/test_raw_outputs.py", "tests/decode/test_kinds.py"],
-    "tfzoo/prepare/opening.py": ["tests/prepare/test_frozen_graph.py"],
-    "tfzoo/runtimes/frozen.py": ["tests/prepare/test_frozen_graph.py"],
-    "tfzoo/runtimes/xla.py": ["tests/runtimes/test_tensorflow.py"],
-    "tfzoo/report/table.py": ["tests/report/test_speed.py"],
-    "tfzoo/store/hub.py": ["tests/store/test_trust.py"],
-    "tfzoo/store/local.py": ["tests/store/test_cache.py"],
-    "tfzoo/store/verify.py": ["tests/store/test_trust.py"],
-    "tfzoo/timing/timed_process.py": ["tests/timing/test_benchmark.py"],
-}
 
 
 def equivalents() -> dict[tuple[str, str, str], str]:
@@ -102,23 +69,6 @@ def draw(modules: list[str], sample: int, seed: int) -> tuple[list[Mutant], int]
             else:
                 sources.remove(source)
     return drawn[:sample], left_out
-
-
-def files_testing(module: str) -> tuple[str, ...]:
-    """Test files of a module, the one of its name first."""
-    path = Path(module)
-    named = Path("tests", *path.parts[1:-1], f"test_{path.name}")
-    found = [str(named)] if (ROOT / named).is_file() else []
-    found += next((files for pattern, files in TESTS.items() if fnmatch(module, pattern)), [])
-    if not found:
-        dotted = ".".join(path.with_suffix("").parts)
-        files = sorted((ROOT / "tests").glob("*/test_*.py"))
-        found = [
-            str(f.relative_to(ROOT)) for f in files if f"from {dotted} import" in f.read_text()
-        ]
-    if not found:
-        sys.exit(f"{module}: no test file is named after it or imports it; add it to TESTS")
-    return tuple(dict.fromkeys(found))
 
 
 class RedTestsError(Exception):

@@ -18,48 +18,87 @@ from tfzoo.version import __version__
 if TYPE_CHECKING:
     from tfzoo.accuracy.evaluate import Accuracy, evaluate
     from tfzoo.batch.folder import Summary, detect_folder
+    from tfzoo.batch.settings import RunSettings
     from tfzoo.detections.types import Detection, Detections
     from tfzoo.detector import Detector, load
-    from tfzoo.errors import TfzooError
-    from tfzoo.images.sources import read_image
+    from tfzoo.errors import NothingQualifiesError, TfzooError
+    from tfzoo.images.reading import read_image
+    from tfzoo.options import DetectOptions
+    from tfzoo.report.chart import draw_chart, save_chart
+    from tfzoo.report.points import as_printed_points, pareto_front, reported_points
+    from tfzoo.report.recommend import recommend
+    from tfzoo.report.table import build_table
     from tfzoo.timing.benchmark import Timing, benchmark
-    from tfzoo.zoo.manifest import ModelSpec, find_model, list_models
+    from tfzoo.zoo.manifest import (
+        DEFAULT_MODEL,
+        find_model,
+        list_models,
+        load_manifest,
+        packaged_scenes,
+    )
+    from tfzoo.zoo.schema import ModelSpec
 
 _HOMES = {
     "Accuracy": "accuracy.evaluate",
+    "DEFAULT_MODEL": "zoo.manifest",
+    "DetectOptions": "options",
     "Detection": "detections.types",
     "Detections": "detections.types",
     "Detector": "detector",
-    "ModelSpec": "zoo.manifest",
+    "ModelSpec": "zoo.schema",
+    "NothingQualifiesError": "errors",
+    "RunSettings": "batch.settings",
     "Summary": "batch.folder",
     "TfzooError": "errors",
     "Timing": "timing.benchmark",
+    "as_printed_points": "report.points",
     "benchmark": "timing.benchmark",
+    "build_table": "report.table",
     "detect_folder": "batch.folder",
+    "draw_chart": "report.chart",
     "evaluate": "accuracy.evaluate",
     "find_model": "zoo.manifest",
     "list_models": "zoo.manifest",
     "load": "detector",
-    "read_image": "images.sources",
+    "load_manifest": "zoo.manifest",
+    "packaged_scenes": "zoo.manifest",
+    "pareto_front": "report.points",
+    "read_image": "images.reading",
+    "recommend": "report.recommend",
+    "reported_points": "report.points",
+    "save_chart": "report.chart",
 }
 
 __all__ = [
+    "DEFAULT_MODEL",
     "Accuracy",
+    "DetectOptions",
     "Detection",
     "Detections",
     "Detector",
     "ModelSpec",
+    "NothingQualifiesError",
+    "RunSettings",
     "Summary",
     "TfzooError",
     "Timing",
     "__version__",
+    "as_printed_points",
     "benchmark",
+    "build_table",
     "detect_folder",
+    "draw_chart",
     "evaluate",
     "find_model",
     "list_models",
     "load",
+    "load_manifest",
+    "packaged_scenes",
+    "pareto_front",
     "read_image",
+    "recommend",
+    "reported_points",
+    "save_chart",
 ]
 
 

@@ -15,17 +15,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfzoo.decode.kinds import Frame, Raw, decode, prepare, recognise
-from tfzoo.detections.labels import COCO
-from tfzoo.detections.types import Detections, Image, RunInfo
+from tfzoo.detections.labels import COCO, category_ids
+from tfzoo.detections.types import Detections, RunInfo
 from tfzoo.errors import ModelFormatError
+from tfzoo.images.image import Image, ImageLike
 from tfzoo.images.pipeline import READERS, batched, in_order
-from tfzoo.images.sources import ImageLike, read_image
+from tfzoo.images.reading import read_image
+from tfzoo.options import DetectOptions
 from tfzoo.prepare.cut import WHOLE, Cut
 from tfzoo.prepare.opening import open_model
 from tfzoo.prepare.postprocess import RAW_BOXES, RAW_SCORES, postprocess
 from tfzoo.runtimes.runtime import Runtime, Signature, image_failures, takes_batches
 from tfzoo.store.models import StoredModel, get_model
-from tfzoo.zoo.manifest import ModelSpec, SignatureKind
+from tfzoo.zoo.schema import ModelSpec, SignatureKind
 
 _log = logging.getLogger("tfzoo.detector")
 
@@ -100,7 +102,12 @@ class Detector:
         return replace(self.detect(image), image=image)
 
     def stream(
-        self, images: Iterable[ImageLike], min_score: float = 0.0, batch_size: int = 1
+        self,
+        images: Iterable[ImageLike],
+        min_score: float = 0.0,
+        batch_size: int = 1,
+        *,
+        options: DetectOptions | None = None,
     ) -> Iterator[Detections]:
         """Reads and detects images, in order, several at once, keeping few in memory.
 
@@ -109,18 +116,26 @@ class Detector:
             min_score: Leave out detections below this score.
             batch_size: How many images to run in one call. Where the model takes one image a
                 call (`takes_batches`), as many calls are in flight instead.
+            options: All that a run over a folder can be told of detecting, in place of the two
+                before it.
 
         Raises:
             ImageError: An image can't be read.
+            UsageError: The model knows no such category.
         """
+        options = options or DetectOptions(min_score=min_score, batch=batch_size)
+        if options.classes is not None:
+            options = replace(options, classes=category_ids(options.classes, self.labels))
         workers = self.workers
         if not self.takes_batches:
-            batch_size, workers = 1, max(batch_size, workers)
+            options, workers = replace(options, batch=1), max(options.batch, workers)
 
         def read(source: ImageLike) -> Prepared:
-            return self.prepare(read_image(source))
+            return self.prepare(read_image(source, options.max_pixels))
 
-        yield from self._stream(in_order(read, images, READERS), min_score, batch_size, workers)
+        images = in_order(read, images, READERS)
+        for found in self._stream(images, options.min_score, options.batch, workers):
+            yield keep(found, options)
 
     def detect_many(self, images: Iterable[Image], min_score: float = 0.0) -> Iterator[Detections]:
         """Detects images, uint8 [H, W, 3] RGB each, in order, several at once."""
@@ -228,6 +243,13 @@ class Detector:
         return (
             f"<tfzoo detector {self.model.id}, {self.run_info.runtime} on {self.run_info.device}>"
         )
+
+
+def keep(found: Detections, options: DetectOptions) -> Detections:
+    """The detections of the categories asked for (by id), as many as asked for."""
+    if options.classes is not None:
+        found = found.of(options.classes)
+    return found[: options.max_detections]
 
 
 def load(

@@ -6,13 +6,13 @@ They hold what was measured alone; reported figures are joined in when a table i
 from __future__ import annotations
 
 import csv
-import os
-import tempfile
+import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from tfzoo.errors import MeasurementError
+from tfzoo.files import write_whole
 
 #: Columns of accuracy.csv: what was measured, by whom and on what; metrics are 0 to 1.
 ACCURACY_COLUMNS: tuple[str, ...] = (
@@ -69,14 +69,11 @@ def _texts(row: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _replace(path: Path, header: Sequence[str], rows: Sequence[Mapping[str, str]]) -> None:
-    # Under another name first: a killed process must not leave half of the measurements.
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    with os.fdopen(handle, "w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, header, restval="")
-        writer.writeheader()
-        writer.writerows(rows)
-    Path(temporary).chmod(0o644)
-    Path(temporary).replace(path)
+    text = io.StringIO()
+    writer = csv.DictWriter(text, header, restval="")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_whole(path, text.getvalue(), sync=True)
 
 
 def read_rows(path: Path) -> list[dict[str, str]]:

@@ -28,7 +28,7 @@ from tfzoo.accuracy.coco import (
 from tfzoo.accuracy.coco_fetch import SETS, Part, default_folder, fetch_coco, fetched_folder
 from tfzoo.accuracy.metrics import score
 from tfzoo.errors import AnnotationError, ArchiveError, OfflineError, UsageError, VerificationError
-from tfzoo.store.download import Policy
+from tfzoo.store.retry import Policy
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ from tfzoo.accuracy.evaluate import Accuracy, AccuracyWarning, evaluate_predicti
 from tfzoo.cli.main import app
 from tfzoo.detector import Detector
 from tfzoo.errors import AnnotationError, ImageError, MeasurementError, UsageError
-from tfzoo.zoo.manifest import HeldOut
+from tfzoo.zoo.schema import HeldOut
 
 DATA = os.environ.get("TFZOO_TEST_DATA")
 

@@ -207,6 +207,10 @@ def test_a_quota_that_is_full_is_no_threshold() -> None:
     ]
     best = changed(best, lambda row: {"score": 0.5})
     assert warnings_for(as_truth(truth), best) == []
+    # Of those that have room for two, the first few find but one.
+    twice = sorted([*best, *best[3:]], key=lambda row: row["image_id"])
+    assert warnings_for(as_truth(truth), twice) == []
+    assert "a score threshold was left on" in warned(truth, [*best, *best[-3:]])
 
 
 def test_results_without_boxes_are_looked_at_as_far_as_they_go() -> None:

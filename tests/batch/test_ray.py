@@ -14,6 +14,7 @@ import pytest
 from tests.helpers import standins
 from tests.helpers.paths import ROOT
 from tfzoo.batch import folder
+from tfzoo.batch.exports import WRITTEN
 from tfzoo.batch.folder import detect_folder
 from tfzoo.errors import UsageError
 
@@ -87,7 +88,7 @@ def expected(small_parts: None, model: Path, photos: Path, tmp_path: Path) -> li
 
 
 def written(out: Path) -> list[str]:
-    return [(out / name).read_text() for name in folder._WRITTEN]
+    return [(out / name).read_text() for name in WRITTEN]
 
 
 def test_two_nodes_give_the_rows_of_the_local_engine(

@@ -9,7 +9,8 @@ import pytest
 from numpy.typing import NDArray
 
 from tfzoo.detections.drawing import draw, encode_png
-from tfzoo.detections.types import Detections, Image
+from tfzoo.detections.types import Detections
+from tfzoo.images.image import Image
 
 GRAY = 90
 

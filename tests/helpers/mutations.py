@@ -1,19 +1,12 @@
-"""Small slips, as mutations of a module's text, and copies of the checkout to try them in."""
+"""Small slips in code, as mutations of a module's text: cosmic-ray's, and two of our own."""
 
 from __future__ import annotations
 
 import ast
-import os
 import random
-import shutil
-import signal
-import subprocess
-import sys
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import zip_longest
-from pathlib import Path
 from typing import ClassVar
 
 import parso
@@ -161,55 +154,3 @@ def mutants(module: str, seed: int) -> Iterator[Mutant]:
         pairs = zip_longest(source.splitlines(), mutated.splitlines(), fillvalue="")
         line, before, after = next((n, a, b) for n, (a, b) in enumerate(pairs, 1) if a != b)
         yield Mutant(module, line, before.strip(), after.strip(), source, mutated)
-
-
-@dataclass(frozen=True)
-class Workshop:
-    """A copy of the checkout, and the folder of its tests' temporary files."""
-
-    checkout: Path
-    scratch: Path
-
-    @classmethod
-    def made_in(cls, folder: Path) -> Workshop:
-        listed = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
-        names = subprocess.run(listed, cwd=ROOT, check=True, capture_output=True, text=True).stdout
-        for name in filter(None, names.split("\0")):
-            if (ROOT / name).is_file():
-                (folder / "checkout" / name).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy2(ROOT / name, folder / "checkout" / name)
-        (folder / "scratch").mkdir()
-        return cls(folder / "checkout", folder / "scratch")
-
-    def run(self, tests: Sequence[str], limit_s: float) -> tuple[int | None, float, str]:
-        """Exit code of tests (None: out of time), the seconds they took, and what they said."""
-        changed = {"PYTHONPATH": str(self.checkout), "TMPDIR": str(self.scratch)}
-        # A source changed twice within a second could be mistaken for what was compiled of it.
-        changed["PYTHONDONTWRITEBYTECODE"] = "1"
-        command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *tests]
-        began = time.monotonic()
-        process = subprocess.Popen(
-            command,
-            cwd=self.checkout,
-            env={"TRIALS": "1", **os.environ, **changed},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        )
-        try:
-            said, _ = process.communicate(timeout=limit_s)
-            code: int | None = process.returncode
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            said, _ = process.communicate()
-            code = None
-        return code, time.monotonic() - began, said
-
-    def try_out(self, mutant: Mutant, tests: Sequence[str], limit_s: float) -> int | None:
-        path = self.checkout / mutant.module
-        path.write_text(mutant.mutated)
-        try:
-            return self.run(tests, limit_s)[0]
-        finally:
-            path.write_text(mutant.original)

@@ -29,10 +29,10 @@ from typing import Any
 
 from tfzoo.store import cache
 from tfzoo.store.cache import Entry
-from tfzoo.store.download import Policy
 from tfzoo.store.fetch import fetch
 from tfzoo.store.progress import Step
-from tfzoo.zoo.manifest import InputSize, KnownFile, ModelSpec, Source
+from tfzoo.store.retry import Policy
+from tfzoo.zoo.schema import InputSize, KnownFile, ModelSpec, Source
 
 TRIALS = int(os.environ.get("TRIALS", "5"))
 #: Hardly waits between attempts, so that tests are quick; a busy machine is no stall.

@@ -7,7 +7,9 @@ import pytest
 
 from tests.helpers import mutations
 from tests.helpers.mutations import mutants
-from tests.mutants import draw, files_testing
+from tests.helpers.paths import ROOT
+from tests.helpers.workshop import files_testing
+from tests.mutants import draw, equivalents
 
 SOURCE = """
 from __future__ import annotations
@@ -74,5 +76,14 @@ def test_modules_give_as_many_to_a_sample_and_each_its_tests() -> None:
     assert sorted(mutant.module for mutant in drawn) == sorted(modules * 4)
     assert draw(modules, 8, 3) == (drawn, left_out)
     assert draw(modules, 8, 4) != (drawn, left_out)
+
+
+def test_every_module_has_tests_and_every_excused_line_stands_where_it_stood() -> None:
+    for path in sorted((ROOT / "tfzoo").rglob("*.py")):
+        decides = (ast.Compare, ast.BoolOp, ast.BinOp, ast.If, ast.IfExp)
+        if any(isinstance(node, decides) for node in ast.walk(ast.parse(path.read_text()))):
+            module = str(path.relative_to(ROOT))
+            assert all((ROOT / file).is_file() for file in files_testing(module)), module
+    assert equivalents()
     assert files_testing("tfzoo/report/recommend.py") == ("tests/report/test_recommend.py",)
     assert files_testing("tfzoo/accuracy/coco_fetch.py") == ("tests/accuracy/test_coco.py",)

@@ -23,8 +23,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from tfzoo.errors import ImageError, UsageError
-from tfzoo.images import sources
-from tfzoo.images.sources import ImageFile, find_images, read_image
+from tfzoo.images import addresses, sources
+from tfzoo.images.reading import read_image
+from tfzoo.images.sources import ImageFile, find_images
 
 #: Mutated files tried for each format; .ci/run tries 10,000.
 MUTATIONS = int(os.environ.get("MUTATIONS", "300"))
@@ -395,7 +396,7 @@ def test_an_image_behind_an_address_is_fetched(
         read_image(f"{server}/gone.png")
     with pytest.raises(ImageError, match="can't be fetched"):
         read_image("http://127.0.0.1:1/photo.png")
-    monkeypatch.setattr(sources, "MAX_FETCHED_BYTES", 10)
+    monkeypatch.setattr(addresses, "MAX_FETCHED_BYTES", 10)
     with pytest.raises(ImageError, match="larger than"):
         read_image(address)
 

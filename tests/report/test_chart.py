@@ -13,15 +13,8 @@ from hypothesis import strategies as st
 
 from tests.helpers.paths import DATA
 from tfzoo.errors import OutputError, UsageError
-from tfzoo.report.chart import (
-    METRICS,
-    Point,
-    as_printed_points,
-    draw_chart,
-    pareto_front,
-    reported_points,
-    save_chart,
-)
+from tfzoo.report.chart import draw_chart, save_chart
+from tfzoo.report.points import METRICS, Point, as_printed_points, pareto_front, reported_points
 from tfzoo.zoo.manifest import load_manifest
 
 BLOG = DATA / "blog_figures.csv"
@@ -161,7 +154,8 @@ def test_the_page_names_no_host_to_load_from(tmp_path: Path) -> None:
 
 
 def test_a_models_name_cannot_end_the_pages_script(tmp_path: Path) -> None:
-    from tfzoo.report.chart_spec import build_chart, chart_rows
+    from tfzoo.report.chart_rows import chart_rows
+    from tfzoo.report.chart_spec import build_chart
 
     nasty = point("</script><script>alert(1)</script>", 10, 40)
     page = save_chart(build_chart(chart_rows([nasty], [])), tmp_path / "chart.html").read_text()

@@ -10,16 +10,15 @@ from typing import Any
 import pytest
 
 from tests.helpers.measurements import add, rate
-from tfzoo.report.chart import (
+from tfzoo.report.chart import draw_chart, save_chart
+from tfzoo.report.points import (
     METRICS,
+    Origin,
     as_printed_points,
-    draw_chart,
     pareto_front,
     points_from,
     reported_points,
-    save_chart,
 )
-from tfzoo.report.points import Origin
 from tfzoo.report.table import build_table, render
 from tfzoo.zoo.manifest import load_manifest
 

@@ -9,8 +9,7 @@ import pytest
 
 from tests.helpers.measurements import add, rate
 from tfzoo.errors import NothingQualifiesError, UsageError
-from tfzoo.report.chart import METRICS, reported_points
-from tfzoo.report.points import Point
+from tfzoo.report.points import METRICS, Point, reported_points
 from tfzoo.report.recommend import parse_latency_ms, recommend
 from tfzoo.zoo.manifest import load_manifest
 

@@ -10,8 +10,8 @@ import pytest
 
 from tests.helpers.measurements import add, rate
 from tfzoo.errors import MeasurementError
-from tfzoo.report.chart import Point, draw_chart, measured_points, pareto_front, points_from
-from tfzoo.report.points import Origin
+from tfzoo.report.chart import draw_chart
+from tfzoo.report.points import Origin, Point, measured_points, pareto_front, points_from
 from tfzoo.report.speed import machine_factor, rank_correlation, read_times
 from tfzoo.report.table import Line, build_table, render
 from tfzoo.zoo.manifest import load_manifest

@@ -19,9 +19,10 @@ from typer.testing import CliRunner, Result
 import tfzoo.cli.main
 from tests.helpers.store_faults import POLICY, Server, check_cache, make_archive, make_spec, serving
 from tfzoo.errors import ArchiveError, TfzooError, UnknownModelError
-from tfzoo.store import cache
+from tfzoo.store import cache, upkeep
+from tfzoo.store.derived import derived
 from tfzoo.store.fetch import fetch
-from tfzoo.store.models import derived, get_model
+from tfzoo.store.models import get_model
 from tfzoo.store.progress import ProgressBar, Step
 
 ARCHIVE = make_archive(seed=1, size=100_000)
@@ -343,10 +344,10 @@ def test_prune_leaves_a_running_download_alone(server: Server, root: Path) -> No
     part.parent.mkdir(parents=True)
     part.write_bytes(b"on its way")
     with cache.lock("own_one"):
-        program = "from tfzoo.store import cache; cache.prune()"
+        program = "from tfzoo.store import upkeep; upkeep.prune()"
         subprocess.run([sys.executable, "-c", program], check=True)
     assert part.exists()
-    cache.prune()
+    upkeep.prune()
     assert not part.exists()
 
 

@@ -34,9 +34,10 @@ from tests.helpers.store_faults import (
     trials,
 )
 from tfzoo.errors import DownloadError, StoreError, VerificationError
-from tfzoo.store import cache
-from tfzoo.store.download import Policy
+from tfzoo.store import upkeep
+from tfzoo.store.derived import derived
 from tfzoo.store.fetch import fetch
+from tfzoo.store.retry import Policy
 
 ARCHIVE = make_archive(seed=1)
 OTHER = make_archive(seed=2)
@@ -466,7 +467,7 @@ def test_names_of_the_cache_folder(
         server.faults = [cut(SIZE // 3)]
         assert fetch(spec, policy=POLICY).path.is_relative_to(root)
         assert len(check_cache(root, ARCHIVE)) == 1
-        cache.remove("some_model")
+        upkeep.remove("some_model")
         assert check_cache(root) == []
 
 
@@ -493,7 +494,7 @@ def test_derived_data_is_built_once_whoever_asks(root: Path) -> None:
         (folder / "rest").write_text("two")
 
     def ask() -> None:
-        folder = cache.derived("some_model", "sha256:" + "ab" * 32, "frozen-1", build)
+        folder = derived("some_model", "sha256:" + "ab" * 32, "frozen-1", build)
         assert {path.name for path in folder.iterdir()} == {"part", "rest"}
 
     threads = [threading.Thread(target=ask) for _ in range(5)]
@@ -510,7 +511,7 @@ def test_a_failed_build_of_derived_data_leaves_nothing(root: Path) -> None:
         raise ValueError("no")
 
     with pytest.raises(ValueError, match="no"):
-        cache.derived("some_model", "sha256:" + "ab" * 32, "frozen-1", fail)
+        derived("some_model", "sha256:" + "ab" * 32, "frozen-1", fail)
     assert [path for path in (root / "prepared").rglob("*") if path.is_file()] == []
 
 

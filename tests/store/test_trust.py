@@ -37,7 +37,7 @@ from tests.helpers.store_faults import (
 )
 from tfzoo import settings
 from tfzoo.errors import ArchiveError, DownloadError, OfflineError, StoreError, VerificationError
-from tfzoo.store import cache
+from tfzoo.store import upkeep, verify
 from tfzoo.store.fetch import add, fetch
 from tfzoo.store.models import describe, get_model
 
@@ -90,7 +90,7 @@ def test_plain_http_without_a_digest_is_refused_unless_allowed(
         fetch(spec, policy=POLICY)
     assert plain.requests == []
     assert fetch(spec, policy=POLICY, allow_unverified=True).provenance.vouched_by == ()
-    cache.remove(spec.id, forget=True)
+    upkeep.remove(spec.id, forget=True)
     monkeypatch.setenv("TFZOO_ALLOW_UNVERIFIED", "1")
     assert fetch(spec, policy=POLICY).provenance.vouched_by == ()
 
@@ -184,7 +184,7 @@ def test_a_redirect_from_https_to_http_is_refused(
 def test_redirects_are_followed_and_circles_are_not(secure: Server, root: Path) -> None:
     secure.faults = [lambda request, answer: Answer(302, b"", {"Location": NAME})]
     assert fetch(make_spec(secure.url + "/moved"), policy=POLICY).is_complete()
-    cache.remove("some_model")
+    upkeep.remove("some_model")
     secure.always = lambda request, answer: Answer(301, b"", {"Location": request.path})
     with pytest.raises(DownloadError, match="more than 10 times"):
         fetch(make_spec(secure.url + NAME), policy=POLICY)
@@ -193,7 +193,7 @@ def test_redirects_are_followed_and_circles_are_not(secure: Server, root: Path) 
 def test_the_digest_recorded_first_holds_for_later_downloads(secure: Server, root: Path) -> None:
     spec = make_spec(secure.url + NAME)
     fetch(spec, policy=POLICY)
-    cache.remove(spec.id)
+    upkeep.remove(spec.id)
     secure.objects[NAME] = OTHER.content
     with pytest.raises(VerificationError) as caught:
         fetch(spec, policy=POLICY)
@@ -204,7 +204,7 @@ def test_the_digest_recorded_first_holds_for_later_downloads(secure: Server, roo
     vouchers = fetch(spec, policy=POLICY).provenance.vouched_by
     assert vouchers[0] == "https certificate (localhost)"
     assert vouchers[1].startswith("digest recorded on ")
-    cache.remove(spec.id, forget=True)
+    upkeep.remove(spec.id, forget=True)
     secure.objects[NAME] = OTHER.content
     fetch(spec, policy=POLICY)
     assert len(check_cache(root, OTHER)) == 1
@@ -249,7 +249,7 @@ def test_a_proxy_of_the_environment_is_used(plain: Server, monkeypatch: pytest.M
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     fetch(make_spec("http://zoo.invalid/m.tar.gz", sha256=ARCHIVE.sha256), policy=POLICY)
     assert seen == ["http://zoo.invalid/m.tar.gz"]
-    cache.remove("some_model")
+    upkeep.remove("some_model")
     fetch(make_spec(plain.url + NAME, sha256=ARCHIVE.sha256), policy=POLICY)
     assert len(seen) == 1 and len(plain.requests) == 1
     proxy.shutdown()
@@ -396,7 +396,7 @@ def test_adding_a_bad_archive_keeps_the_good_one(tmp_path: Path, root: Path) -> 
     add(spec, file)
     before = snapshot(root)
     file.write_bytes(ARCHIVE.content[:-1000])
-    cache.verify.forget(spec.id)
+    verify.forget(spec.id)
     with pytest.raises(ArchiveError, match="damaged"):
         add(spec, file)
     assert snapshot(root) == before

@@ -11,8 +11,9 @@ from pathlib import Path
 from tfzoo import settings
 from tfzoo.errors import DownloadError, OfflineError, StoreError, UsageError, VerificationError
 from tfzoo.store import archive
-from tfzoo.store.download import Downloaded, Policy, download, open_client
+from tfzoo.store.download import Downloaded, download, open_client
 from tfzoo.store.progress import Progress, Step, ignore
+from tfzoo.store.retry import Policy
 
 
 @dataclass(frozen=True)

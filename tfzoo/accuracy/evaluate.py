@@ -30,10 +30,11 @@ from tfzoo.accuracy.predictions import Prediction, journal_path, open_journal, p
 from tfzoo.detector import Detector, load
 from tfzoo.errors import AnnotationError, UsageError
 from tfzoo.images.pipeline import in_order
-from tfzoo.images.sources import read_image
+from tfzoo.images.reading import read_image
 from tfzoo.results import ACCURACY_COLUMNS, append_row
 from tfzoo.settings import PACKAGE
-from tfzoo.zoo.manifest import HeldOut, ModelSpec, load_manifest
+from tfzoo.zoo.manifest import load_manifest
+from tfzoo.zoo.schema import HeldOut, ModelSpec
 
 #: Told how many images are detected and how many there are.
 OnProgress = Callable[[int, int], None]

@@ -11,15 +11,11 @@ from itertools import chain
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
-from tfzoo.batch.parts import (
-    ImageResult,
-    Parts,
-    Position,
-    detection_rows,
-    image_rows,
-    read_inputs,
-)
-from tfzoo.batch.work import Item, Job, detect, draw, read
+from tfzoo.batch.inputs import read_inputs
+from tfzoo.batch.job import Job
+from tfzoo.batch.parts import Parts, Position
+from tfzoo.batch.rows import ImageResult, detection_rows, image_rows
+from tfzoo.batch.work import Item, detect, draw, read
 from tfzoo.detector import Detector
 from tfzoo.errors import ImageError
 from tfzoo.images.pipeline import READERS, batched, in_order
@@ -89,7 +85,7 @@ class Pipeline:
             for _ in range(detector.workers):
                 self._free.put(detector)
         self._slots = self._free.qsize()
-        self._batch = job.batch if detectors[0].takes_batches else 1
+        self._batch = job.settings.batch if detectors[0].takes_batches else 1
         self._painters = ThreadPoolExecutor(1 + len(detectors) // 4)
         self._pictures: deque[Future[None]] = deque()
 
@@ -109,10 +105,10 @@ class Pipeline:
             ) as found,
         ):
             for item in chain.from_iterable(several for _, several in found):
-                if job.pictures and item.image is not None:
+                if job.settings.pictures and item.image is not None:
                     while len(self._pictures) >= _WAITING_PICTURES:
                         self._pictures.popleft().result()
-                    self._pictures.append(self._painters.submit(draw, item, job.out))
+                    self._pictures.append(self._painters.submit(draw, item, job))
                 yield item
 
     def finish_pictures(self) -> None:
@@ -168,7 +164,7 @@ def items_from(job: Job, row: int, position: Position, stop: int | None = None) 
 
         try:
             first = position.frame if index == position.file else 0
-            for frame in read_frames(path, first, job.max_pixels):
+            for frame in read_frames(path, first, job.settings.max_pixels):
                 result = ImageResult(
                     row + 1, name, path, frame=frame.index, timestamp_s=frame.timestamp_s
                 )

@@ -13,18 +13,15 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from tfzoo.batch.job import Job, open_detector
 from tfzoo.batch.local import OpenPart, Pipeline, items_from
 from tfzoo.batch.parts import Position
-from tfzoo.batch.work import Job
 from tfzoo.errors import OutputError, RuntimeUnavailableError, TfzooError, UsageError
 
 
 def run(
     job: Job,
     inputs: int,
-    *,
-    address: str | None = None,
-    workers: int | None = None,
     on_images: Callable[[int], None] = lambda count: None,
 ) -> list[str]:
     """Detects what is not sealed yet and seals it, part by part, in any order.
@@ -32,8 +29,6 @@ def run(
     Args:
         job: The run.
         inputs: Number of inputs.
-        address: The cluster to join, such as `auto`; None starts Ray on this machine.
-        workers: Detectors in the pool; None takes one for each GPU, or for every two processors.
         on_images: Told how many images were finished since it was last told.
 
     Returns:
@@ -52,6 +47,7 @@ def run(
         ) from None
     if job.columns.video:
         raise UsageError("engine ray takes images; detect videos with the local engine")
+    address = job.settings.address
     if not ray.is_initialized():
         try:
             ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
@@ -73,7 +69,7 @@ def run(
     on_images(-sum(todo.values()))
     devices: set[str] = set()
     while todo:
-        devices |= _pass(job, list(todo), workers, on_images)
+        devices |= _pass(job, list(todo), on_images)
         left = unsealed(job, inputs)
         if len(left) == len(todo):
             raise OutputError(
@@ -95,13 +91,12 @@ def unsealed(job: Job, inputs: int) -> dict[int, int]:
     }
 
 
-def _pass(
-    job: Job, parts: list[int], workers: int | None, on_images: Callable[[int], None]
-) -> set[str]:
+def _pass(job: Job, parts: list[int], on_images: Callable[[int], None]) -> set[str]:
     import ray
 
     resources = ray.cluster_resources()
     gpus = 0 if job.devices == ("cpu",) else int(resources.get("GPU", 0))
+    workers = job.settings.workers
     share = 1.0
     if not gpus and workers is None:
         # More than the smallest node has could be found on no other after a loss.
@@ -132,7 +127,8 @@ class _Worker:
 
     def __init__(self, job: Job) -> None:
         # Ray shows a worker its own GPUs alone, as the first ones.
-        self._detector = job.open_detector("cpu" if job.devices == ("cpu",) else "auto")
+        device = "cpu" if job.devices == ("cpu",) else "auto"
+        self._detector = open_detector(job.settings, device)
         self._job = job
 
     def __call__(self, row: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,73 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
-from tfzoo.batch.parts import (
-    Columns,
-    ImageResult,
-    Parts,
-    Position,
-    picture_path,
-    write_picture,
-)
-from tfzoo.detections.types import Detections, Image
-from tfzoo.detector import Detector, Prepared, load
+from tfzoo.batch.job import Job
+from tfzoo.batch.parts import Position
+from tfzoo.batch.pictures import picture_path, write_picture
+from tfzoo.batch.rows import ImageResult
+from tfzoo.detections.types import Detections
+from tfzoo.detector import Detector, Prepared, keep
 from tfzoo.errors import ImageError
-from tfzoo.images.sources import read_image
-
-
-@dataclass(frozen=True)
-class Job:
-    """All that an engine needs to know of a run; plain data, so that it can travel.
-
-    Attributes:
-        model: Name or path of the model.
-        devices: One detector is opened on each.
-        runtime: What runs the model.
-        labels: Category names by id, where they are not the model's own.
-        min_score: Scores below it are dropped (0 to 1).
-        class_ids: Categories kept, or None for all.
-        max_detections: Kept of one image, best first, or None for all.
-        max_pixels: Larger images fail.
-        pictures: Whether annotated pictures are written.
-        batch: Images detected in one call, where the model takes several.
-        out: The output folder.
-        part_images: Images in a part.
-        columns: Columns of the parts.
-    """
-
-    model: str
-    out: Path
-    devices: tuple[str, ...]
-    runtime: str
-    labels: Mapping[int, str] | None
-    min_score: float
-    class_ids: tuple[int, ...] | None
-    max_detections: int | None
-    max_pixels: int
-    pictures: bool
-    batch: int
-    part_images: int
-    columns: Columns
-
-    @property
-    def parts(self) -> Parts:
-        """The run's parts."""
-        return Parts(self.out / "parts", self.part_images, self.columns)
-
-    @property
-    def inputs(self) -> Path:
-        """The run's list of inputs."""
-        return self.out / "inputs.parquet"
-
-    def open_detector(self, device: str) -> Detector:
-        """A detector for this job on a device."""
-        return load(
-            self.model, device=device, runtime=self.runtime, labels=self.labels, throughput=True
-        )
+from tfzoo.images.image import Image
+from tfzoo.images.reading import read_image
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,9 +40,13 @@ def read(detector: Detector, item: Item, job: Job) -> Item:
     if item.result.error is not None:
         return item
     try:
-        image = read_image(item.result.path, job.max_pixels) if item.image is None else item.image
+        image = item.image
+        if image is None:
+            image = read_image(item.result.path, job.settings.max_pixels)
         # Only a picture still needs it.
-        return replace(item, image=image if job.pictures else None, input=detector.prepare(image))
+        return replace(
+            item, image=image if job.settings.pictures else None, input=detector.prepare(image)
+        )
     except ImageError as error:
         return _failed(item, error)
 
@@ -109,7 +58,7 @@ def detect(detector: Detector, items: Sequence[Item], job: Job) -> list[Item]:
     """
     inputs = [item.input for item in items if item.input is not None]
     try:
-        several = iter(detector.detect_prepared(inputs, job.min_score)) if inputs else iter(())
+        several = iter(detector.detect_prepared(inputs, job.settings.min_score) if inputs else ())
         return [item if item.input is None else _found(item, next(several), job) for item in items]
     except Exception as error:  # Runtimes raise what they like on an image they can't take.
         if len(items) > 1:
@@ -118,7 +67,7 @@ def detect(detector: Detector, items: Sequence[Item], job: Job) -> list[Item]:
 
 
 def _found(item: Item, found: Detections, job: Job) -> Item:
-    return replace(item, input=None, result=replace(item.result, found=kept(found, job)))
+    return replace(item, input=None, result=replace(item.result, found=keep(found, job.settings)))
 
 
 def _failed(item: Item, error: Exception) -> Item:
@@ -128,15 +77,8 @@ def _failed(item: Item, error: Exception) -> Item:
     return replace(item, image=None, input=None, result=replace(item.result, error=text))
 
 
-def kept(found: Detections, job: Job) -> Detections:
-    """The detections of the categories asked for, as many as asked for."""
-    if job.class_ids is not None:
-        found = found.of(job.class_ids)
-    return found[: job.max_detections] if job.max_detections is not None else found
-
-
-def draw(item: Item, out: Path) -> None:
+def draw(item: Item, job: Job) -> None:
     """Writes the annotated picture of an image."""
     if item.image is not None and item.result.found is not None and item.result.frame is None:
-        path = picture_path(out / "annotated", item.result.file_name)
+        path = picture_path(job.pictures, item.result.file_name)
         write_picture(path, item.result.found.draw(item.image))

@@ -16,8 +16,8 @@ from tfzoo.cli.console import (
     plain_table,
     print_json,
 )
-from tfzoo.report.chart import draw_chart, points_from, save_chart
-from tfzoo.report.points import Metric, Origin, Point
+from tfzoo.report.chart import draw_chart, save_chart
+from tfzoo.report.points import Metric, Origin, Point, points_from
 from tfzoo.report.recommend import parse_latency_ms, recommend
 from tfzoo.zoo.manifest import load_manifest
 

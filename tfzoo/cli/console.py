@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
+from tfzoo.cli.options import written
+from tfzoo.options import DEVICE, RUNTIME
 from tfzoo.settings import OFFLINE_VARIABLE
 from tfzoo.zoo.manifest import MANIFEST_VARIABLE
 
@@ -71,18 +73,8 @@ OfflineOption = Annotated[
 JsonOption = Annotated[
     bool, typer.Option("--json", help="Print JSON for programs instead of a table.")
 ]
-DeviceOption = Annotated[
-    str, typer.Option(metavar="DEVICE", help="auto (a GPU where there is one), cpu, gpu or gpu:1.")
-]
-RuntimeOption = Annotated[
-    str,
-    typer.Option(
-        metavar="RUNTIME",
-        help="What runs the model: tensorflow (the export as it is), frozen (its prepared form), "
-        "xla (that compiled), openvino, onnx, or auto (what TFZOO_RUNTIME says, else the fastest "
-        "that is proven to agree with TensorFlow).",
-    ),
-]
+DeviceOption = Annotated[str, written(DEVICE)]
+RuntimeOption = Annotated[str, written(RUNTIME)]
 ResultsOption = Annotated[
     Path, typer.Option(metavar="DIR", help="Folder of the measurements, such as accuracy.csv.")
 ]

@@ -10,7 +10,8 @@ import typer
 
 from tfzoo.cli.console import JsonOption, ManifestOption, out, plain_table, print_json
 from tfzoo.runtimes.runtime import installed
-from tfzoo.zoo.manifest import Figure, Manifest, ModelSpec, load_manifest
+from tfzoo.zoo.manifest import Manifest, load_manifest
+from tfzoo.zoo.schema import Figure, ModelSpec
 
 SortKey = Literal["zoo", "name", "speed", "box", "keypoint", "mask", "size"]
 

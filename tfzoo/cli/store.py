@@ -19,9 +19,12 @@ from tfzoo.cli.console import (
     print_json,
 )
 from tfzoo.errors import TfzooError, UsageError
-from tfzoo.store import cache
-from tfzoo.store.models import Entry, describe
-from tfzoo.zoo.manifest import Manifest, ModelSpec, load_manifest
+from tfzoo.store import upkeep
+from tfzoo.store.cache import Entry, all_entries
+from tfzoo.store.folders import size_of
+from tfzoo.store.models import describe
+from tfzoo.zoo.manifest import Manifest, load_manifest
+from tfzoo.zoo.schema import ModelSpec
 
 if TYPE_CHECKING:
     from tfzoo.store.progress import Step
@@ -153,9 +156,9 @@ def list_command(as_json: JsonOption = False) -> None:
 
     Example: tfzoo cache list
     """
-    entries = cache.all_entries()
+    entries = all_entries()
     root = settings.cache_folder()
-    kept = {name: cache.size_of(root / name) for name in ("downloads", "prepared")}
+    kept = {name: size_of(root / name) for name in ("downloads", "prepared")}
     if as_json:
         models = [entry.as_dict() for entry in entries]
         names = {"downloads": "unfinished_bytes", "prepared": "prepared_bytes"}
@@ -233,9 +236,9 @@ def remove_command(
         raise UsageError("say which models: tfzoo cache remove NAME..., or --all")
     ids = [_model_id(name) for name in names or []]
     if all_models:
-        ids += cache.known_ids()
+        ids += upkeep.known_ids()
     for model_id in dict.fromkeys(ids):
-        freed = cache.remove(model_id, forget=forget)
+        freed = upkeep.remove(model_id, forget=forget)
         out.print(f"{model_id}: {_mb(freed)} MB removed", markup=False)
 
 
@@ -250,7 +253,7 @@ def prune_command(
 
     Example: tfzoo cache prune --unused-days 90
     """
-    freed = cache.prune(unused_days)
+    freed = upkeep.prune(unused_days)
     out.print(f"{_mb(freed)} MB removed")
 
 
@@ -287,7 +290,7 @@ def add_command(
 
 
 def _entries(names: list[str]) -> list[Entry]:
-    entries = cache.all_entries()
+    entries = all_entries()
     if not names:
         return entries
     ids = [_model_id(name) for name in names]
@@ -296,6 +299,6 @@ def _entries(names: list[str]) -> list[Entry]:
 
 def _model_id(name: str) -> str:
     """The id of a cached model: a name of the manifest's, or the stem of a local archive."""
-    if name in cache.known_ids():
+    if name in upkeep.known_ids():
         return name
     return load_manifest().find(name).id

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tfzoo.detections.types import Detections, Image
+from tfzoo.detections.types import Detections
+from tfzoo.images.image import Image
 
 #: Outputs of a model by name.
 Raw = Mapping[str, NDArray[Any]]

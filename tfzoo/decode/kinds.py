@@ -16,10 +16,11 @@ from numpy.typing import NDArray
 
 from tfzoo.decode import exported, tflite, yolov5
 from tfzoo.decode.frame import Frame, Raw
-from tfzoo.detections.types import Detections, Image
+from tfzoo.detections.types import Detections
 from tfzoo.errors import ModelFormatError
+from tfzoo.images.image import Image
 from tfzoo.runtimes.runtime import Signature, TensorInfo
-from tfzoo.zoo.manifest import SignatureKind
+from tfzoo.zoo.schema import SignatureKind
 
 __all__ = ["KINDS", "Frame", "Kind", "Raw", "decode", "prepare", "recognise"]
 

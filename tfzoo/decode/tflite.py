@@ -16,8 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfzoo.decode.frame import Frame, Raw, assemble
-from tfzoo.detections.types import Detections, Image
+from tfzoo.detections.types import Detections
 from tfzoo.errors import ModelFormatError
+from tfzoo.images.image import Image
 from tfzoo.runtimes.runtime import Signature, TensorInfo
 
 EXPECTS = (

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from tfzoo.decode.frame import Frame, Raw, assemble
 from tfzoo.detections.labels import COCO
-from tfzoo.detections.types import Detections, Image
+from tfzoo.detections.types import Detections
 from tfzoo.errors import ModelFormatError
+from tfzoo.images.image import Image
 from tfzoo.runtimes.runtime import Signature, TensorInfo
 
 EXPECTS = (

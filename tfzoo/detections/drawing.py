@@ -2,21 +2,51 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tfzoo.detections.labels import KEYPOINTS, SKELETON
-
-if TYPE_CHECKING:
-    from tfzoo.detections.types import Detections, Image
+from tfzoo.images.image import Image
 
 #: Keypoints below this score are not drawn, as in the Object Detection API's own notebooks.
 MIN_KEYPOINT_SCORE = 0.3
 
 
-def draw(image: Image, detections: Detections) -> Image:
+class Drawable(Protocol):
+    """What is drawn: `tfzoo.Detections`, which knows how to draw itself, and so lies above."""
+
+    @property
+    def boxes(self) -> NDArray[np.float32]: ...
+
+    @property
+    def scores(self) -> NDArray[np.float32]: ...
+
+    @property
+    def class_ids(self) -> NDArray[np.int32]: ...
+
+    @property
+    def image_size(self) -> tuple[int, int]: ...
+
+    @property
+    def keypoints(self) -> NDArray[np.float32] | None: ...
+
+    @property
+    def keypoint_scores(self) -> NDArray[np.float32] | None: ...
+
+    @property
+    def masks(self) -> NDArray[np.float32] | None: ...
+
+    @property
+    def names(self) -> list[str]: ...
+
+    def mask(self, index: int, /) -> NDArray[np.bool_]: ...
+
+    def __len__(self) -> int: ...
+
+
+def draw(image: Image, detections: Drawable) -> Image:
     """Draws masks, boxes with label and score, and skeletons on a copy of an image.
 
     A class always has the same colour, whatever else is in the picture. Lines and letters grow
@@ -46,13 +76,18 @@ def draw(image: Image, detections: Detections) -> Image:
     colors = sv.ColorPalette.DEFAULT
     thickness = max(1, round(min(height, width) / 300))
     text_scale = max(0.4, min(height, width) / 1000)
-    found = replace(detections, masks=None).to_supervision()
-    # A box ends where its last pixel ends; a line there would lie outside the image.
-    found.xyxy = np.minimum(found.xyxy, [width - 1, height - 1, width - 1, height - 1])
+    found = sv.Detections(
+        # A box ends where its last pixel ends; a line there would lie outside the image.
+        xyxy=np.minimum(detections.boxes, [width - 1, height - 1, width - 1, height - 1]),
+        class_id=detections.class_ids.astype(int),
+    )
     # Worst first, so that the best lie on top.
     rows = np.arange(len(detections))[::-1]
     found = found[rows]
-    labels = [f"{one.category} {one.score:.2f}" for one in detections]
+    labels = [
+        f"{name} {score:.2f}"
+        for name, score in zip(detections.names, detections.scores, strict=True)
+    ]
     if detections.masks is not None:
         annotator = sv.MaskAnnotator(color=colors, opacity=0.4)
         for place, row in enumerate(rows):
@@ -79,7 +114,7 @@ def draw(image: Image, detections: Detections) -> Image:
     return np.ascontiguousarray(picture[:, :, ::-1])
 
 
-def _draw_skeleton(picture: Image, detections: Detections, row: int, thickness: int) -> Image:
+def _draw_skeleton(picture: Image, detections: Drawable, row: int, thickness: int) -> Image:
     """One object's keypoints, joined where they are COCO's, on a BGR picture."""
     import supervision as sv
 

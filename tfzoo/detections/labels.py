@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
@@ -144,6 +145,29 @@ SKELETON: tuple[tuple[int, int], ...] = (
 def category_name(labels: Mapping[int, str], class_id: int) -> str:
     """The name of a category, or `class 91` for an id that the labels do not know."""
     return labels.get(class_id, f"class {class_id}")
+
+
+def category_ids(classes: Collection[int | str], labels: Mapping[int, str]) -> tuple[int, ...]:
+    """The ids of categories that are given by id or name, in any letter case.
+
+    Raises:
+        UsageError: The labels know no such category; names the closest.
+    """
+    by_name = {name.casefold(): class_id for class_id, name in labels.items()}
+    ids = set()
+    for wanted in classes:
+        text = str(wanted).strip().casefold()
+        if text in by_name:
+            ids.add(by_name[text])
+        elif text.isdigit() and int(text) in labels:
+            ids.add(int(text))
+        else:
+            near = difflib.get_close_matches(text, by_name, n=3, cutoff=0.0)
+            raise UsageError(
+                f"no category of this model is called '{wanted}'. Closest: {', '.join(near)}; "
+                "ids count too"
+            )
+    return tuple(sorted(ids))
 
 
 def read_labels(source: str | os.PathLike[str]) -> dict[int, str]:

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tfzoo.detections.drawing import draw, encode_png
 from tfzoo.detections.labels import COCO, category_name
+from tfzoo.detections.masks import encode, paste
+from tfzoo.images.image import Image
 
 if TYPE_CHECKING:
     import pandas as pd
-
-Image = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
@@ -156,8 +157,6 @@ class Detections:
         """
         if self.masks is None:
             raise ValueError("these detections have no masks; the model gives none")
-        from tfzoo.detections.masks import paste
-
         return paste(self.masks[index], self.boxes[index], self.image_size)
 
     def to_pandas(self) -> pd.DataFrame:
@@ -193,8 +192,6 @@ class Detections:
                 triples = np.column_stack([found.keypoints, found.keypoint_scores])
                 row["keypoints"] = [float(value) for value in triples.ravel()]
             if self.masks is not None:
-                from tfzoo.detections.masks import encode
-
                 row["segmentation"] = encode(self.mask(i))
             rows.append(row)
         return rows
@@ -229,16 +226,12 @@ class Detections:
             image = self.image
         if image is None:
             raise ValueError("no image was kept with these detections; pass one: draw(image)")
-        from tfzoo.detections.drawing import draw
-
         return draw(image, self)
 
     def _repr_png_(self) -> bytes | None:
         """The picture that Jupyter shows."""
         if self.image is None:
             return None
-        from tfzoo.detections.drawing import encode_png
-
         return encode_png(self.above(0.3).draw())
 
     def __repr__(self) -> str:

@@ -20,13 +20,14 @@ from typing import Any
 
 import numpy as np
 
-from tfzoo.detections.types import Detections, Image
+from tfzoo.detections.types import Detections
 from tfzoo.errors import TfzooError
-from tfzoo.images.sources import read_image
+from tfzoo.images.image import Image
+from tfzoo.images.reading import read_image
 from tfzoo.prepare.export import find_export
 from tfzoo.prepare.prepared import keep, kept, library_version, machine, write_record
 from tfzoo.runtimes.runtime import NEEDS, installed
-from tfzoo.store.cache import discard
+from tfzoo.store.folders import discard
 from tfzoo.store.models import StoredModel
 from tfzoo.zoo.manifest import packaged_scenes
 

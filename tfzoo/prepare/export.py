@@ -19,7 +19,8 @@ from tfzoo.errors import ModelFormatError, OfflineError, RuntimeUnavailableError
 from tfzoo.prepare.pipeline_config import find_config
 from tfzoo.prepare.prepared import Prepared, as_prepared, keep, kept, write_record
 from tfzoo.settings import cache_folder, offline
-from tfzoo.store.cache import discard, lock, writing
+from tfzoo.store.cache import lock, writing
+from tfzoo.store.folders import discard
 from tfzoo.store.models import StoredModel
 
 # The wheel without CUDA is half as large; it is made for these processors only.

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from tfzoo.prepare.postprocess import PostProcessing
 from tfzoo.prepare.preprocess import Resizer
-from tfzoo.zoo.manifest import ModelSpec
+from tfzoo.zoo.schema import ModelSpec
 
 # All the zoo's configs of a family (object_detection/configs/tf2) agree, but for resizers.
 _ZOO_IOU_THRESHOLDS = {"ssd": 0.6, "efficientdet": 0.5}

@@ -24,7 +24,7 @@ from tfzoo.errors import StoreError
 from tfzoo.prepare.cut import Cut
 from tfzoo.prepare.pipeline_config import PipelineConfig, find_config
 from tfzoo.runtimes.runtime import NEEDS
-from tfzoo.store.cache import derived, find_derived
+from tfzoo.store.derived import derived, find_derived
 from tfzoo.store.models import StoredModel
 
 #: Raised whenever what is written, or what is measured, changes.

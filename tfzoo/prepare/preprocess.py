@@ -14,7 +14,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from tfzoo.detections.types import Image
+from tfzoo.images.image import Image
 
 Floats = NDArray[np.float32]
 Channels = tuple[float, float, float]

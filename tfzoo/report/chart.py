@@ -10,16 +10,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from tfzoo.errors import OutputError, RuntimeUnavailableError, UsageError
+from tfzoo.files import write_whole
+from tfzoo.report.chart_rows import FAMILIES, OTHER, chart_rows
+from tfzoo.report.chart_spec import build_chart
 from tfzoo.report.points import (
-    METRICS,
     NOT_COMPARABLE,
     Metric,
     Origin,
-    Point,
     as_printed_points,
     measured_points,
-    pareto_front,
-    points_from,
     reported_points,
     require_measured,
 )
@@ -28,18 +27,6 @@ from tfzoo.zoo.manifest import Manifest, load_manifest
 if TYPE_CHECKING:
     import altair as alt
 
-__all__ = [
-    "METRICS",
-    "Metric",
-    "Point",
-    "as_printed_points",
-    "draw_chart",
-    "measured_points",
-    "pareto_front",
-    "points_from",
-    "reported_points",
-    "save_chart",
-]
 
 #: File name endings that a chart can be written to.
 FORMATS = (".html", ".svg", ".png")
@@ -74,7 +61,6 @@ def draw_chart(
         raise RuntimeUnavailableError(
             "the chart needs Altair and vl-convert: pip install 'tfzoo[chart]'"
         )
-    from tfzoo.report.chart_spec import build_chart, chart_rows
 
     manifest = manifest or load_manifest()
     folder = None if results is None else Path(results)
@@ -108,7 +94,7 @@ def save_chart(drawn: alt.LayerChart, path: str | Path) -> Path:
     content = _page(specification) if suffix == ".html" else _picture(drawn, suffix)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
+        write_whole(path, content)
     except OSError as error:
         raise OutputError(f"{path} can't be written: {error.strerror}") from None
     return path
@@ -135,8 +121,6 @@ def _picture(drawn: alt.LayerChart, suffix: str) -> bytes:
 
 def _page(specification: dict[str, Any]) -> bytes:
     import vl_convert
-
-    from tfzoo.report.chart_spec import FAMILIES, OTHER
 
     about = [
         "FPS is 1000 / ms. The zoo's speeds are milliseconds an image at batch 1 on hardware it "

@@ -14,7 +14,8 @@ from typing import Literal
 from tfzoo.errors import MeasurementError
 from tfzoo.report.speed import Machine
 from tfzoo.report.table import Line, build_table
-from tfzoo.zoo.manifest import Manifest, ModelSpec
+from tfzoo.zoo.manifest import Manifest
+from tfzoo.zoo.schema import ModelSpec
 
 Metric = Literal["box", "keypoint", "mask"]
 #: A point's first six fields.

@@ -19,7 +19,8 @@ from typing import Any, Literal
 
 from tfzoo.report.speed import Machine, Times, machine_factor, rank_correlation, read_times
 from tfzoo.results import number, read_rows
-from tfzoo.zoo.manifest import Manifest, Metric, ModelSpec
+from tfzoo.zoo.manifest import Manifest
+from tfzoo.zoo.schema import Metric, ModelSpec
 
 Format = Literal["md", "csv", "json", "html"]
 

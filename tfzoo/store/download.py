@@ -6,63 +6,29 @@ only continued if the server confirms that it is still the same object, or if a 
 
 from __future__ import annotations
 
-import base64
-import email.utils
-import hashlib
 import json
 import logging
 import os
-import queue
-import random
 import re
 import shutil
-import socket
 import ssl
-import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Any
 
 import httpx
 
 from tfzoo.errors import DownloadError, StoreError, VerificationError
+from tfzoo.files import write_whole
+from tfzoo.store.body import Body, Hashes, digests_of
+from tfzoo.store.part_state import State, describe, joined
+from tfzoo.store.retry import Policy, Retry, retry_after_s
 from tfzoo.version import __version__
 
 _log = logging.getLogger("tfzoo.store")
-_BLOCK = 1 << 20
-_BUFFERS = 8
-#: A buffer and how much of it is filled.
-_Filled = tuple[bytearray, int]
 _MAX_REDIRECTS = 10
-
-
-@dataclass(frozen=True)
-class Policy:
-    """How patient a download is.
-
-    Attributes:
-        attempts: Failures in a row, without a new byte, until it is given up.
-        timeout_s: Seconds of silence after which a connection counts as stalled; so does one
-            that brings less than `slow_bytes_per_s` for as long.
-        slow_bytes_per_s: See `timeout_s`.
-        backoff_s: The wait after the first failure; doubled by each further one, up to 30 s,
-            and shortened by chance, so that many clients do not come back at one moment.
-        longest_wait_s: A server that asks for a longer wait (Retry-After) is given up.
-    """
-
-    attempts: int = 5
-    timeout_s: float = 30.0
-    slow_bytes_per_s: float = 1024.0
-    backoff_s: float = 1.0
-    longest_wait_s: float = 120.0
-
-    def wait_s(self, failures: int) -> float:
-        """Seconds to wait after so many failures in a row."""
-        return min(30.0, self.backoff_s * 2.0 ** (failures - 1)) * random.uniform(0.5, 1.0)
 
 
 @dataclass(frozen=True)
@@ -88,44 +54,6 @@ class Downloaded:
     server_md5: bool
     in_one_piece: bool
     fetched_bytes: int
-
-
-@dataclass(frozen=True)
-class _State:
-    """Which object a part file belongs to, as the server described it."""
-
-    url: str
-    total: int | None
-    etag: str | None
-    last_modified: str | None
-    md5: str | None
-    secure: bool
-    host: str
-
-    @property
-    def validator(self) -> str | None:
-        """What If-Range takes: a strong ETag, or a date."""
-        if self.etag and not self.etag.startswith("W/"):
-            return self.etag
-        return self.last_modified
-
-    def fits(self, other: _State) -> bool:
-        """Whether another answer describes the same object."""
-        pairs = (
-            (self.total, other.total),
-            (self.etag, other.etag),
-            (self.last_modified, other.last_modified),
-            (self.md5, other.md5),
-        )
-        return all(mine == theirs or None in (mine, theirs) for mine, theirs in pairs)
-
-
-class _Retry(Exception):
-    """An attempt failed in a way that may pass."""
-
-    def __init__(self, reason: str, wait_s: float | None = None) -> None:
-        super().__init__(reason)
-        self.wait_s = wait_s
 
 
 @contextmanager
@@ -207,7 +135,7 @@ class _Transfer:
         while True:
             try:
                 return self._attempt()
-            except _Retry as failure:
+            except Retry as failure:
                 reason, wait_s = str(failure), failure.wait_s
             except (httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
                 raise DownloadError(f"{self.url} is no address to download from: {error}") from None
@@ -239,25 +167,25 @@ class _Transfer:
         state = self._read_state()
         offset = self._size() if state is not None else 0
         if state is not None and offset and offset == state.total:
-            return self._finish(state, _digests_of(self.part, state))
+            return self._finish(state, digests_of(self.part, state))
         headers = {}
         if state is not None and offset:
             headers["Range"] = f"bytes={offset}-"
             if state.validator:
                 headers["If-Range"] = state.validator
         with self._open(headers) as (response, secure):
-            answer = self._describe(response, secure)
+            answer = describe(response, self.url, secure)
             if response.status_code == 206 and state is not None and offset:
                 start = _range_start(response)
                 if start != offset or not state.fits(answer):
                     self._forget()
-                    raise _Retry("the server answered with another part than was asked for")
-                state = _joined(state, answer)
+                    raise Retry("the server answered with another part than was asked for")
+                state = joined(state, answer)
             elif response.status_code == 416 and state is not None:
                 if state.fits(answer) and answer.total == offset:
-                    return self._finish(state, _digests_of(self.part, state))
+                    return self._finish(state, digests_of(self.part, state))
                 self._forget()
-                raise _Retry("the file has changed on the server")
+                raise Retry("the file has changed on the server")
             elif response.status_code == 200:
                 state, offset = answer, 0
             else:
@@ -294,24 +222,10 @@ class _Transfer:
                     )
         raise DownloadError(f"{self.url} redirects more than {_MAX_REDIRECTS} times")
 
-    def _describe(self, response: httpx.Response, secure: bool) -> _State:
-        total = response.headers.get("Content-Length")
-        if response.status_code in (206, 416):
-            total = response.headers.get("Content-Range", "").rpartition("/")[2]
-        return _State(
-            url=self.url,
-            total=int(total) if total and total.isdecimal() else None,
-            etag=response.headers.get("ETag"),
-            last_modified=response.headers.get("Last-Modified"),
-            md5=_server_md5(response.headers),
-            secure=secure,
-            host=response.url.host,
-        )
-
     def _refusal(self, response: httpx.Response) -> Exception:
         status = f"{response.status_code} {response.reason_phrase}".strip()
         if response.status_code in (408, 425, 429) or response.status_code >= 500:
-            return _Retry(f"the server answered {status}", _retry_after_s(response.headers))
+            return Retry(f"the server answered {status}", retry_after_s(response.headers))
         return DownloadError(f"{self.url}: the server answered {status}")
 
     def _check_room(self, total: int | None, offset: int) -> None:
@@ -326,10 +240,10 @@ class _Transfer:
                 "TFZOO_CACHE"
             )
 
-    def _receive(self, response: httpx.Response, state: _State, offset: int) -> dict[str, str]:
+    def _receive(self, response: httpx.Response, state: State, offset: int) -> dict[str, str]:
         """Appends the body to the part, and gives the digests of the whole."""
-        body = _Body(response, self.policy)
-        with self.part.open("r+b") as file, _Hashes(state, self.part, offset) as hashes:
+        body = Body(response, self.policy)
+        with self.part.open("r+b") as file, Hashes(state, self.part, offset) as hashes:
             file.seek(offset)
             file.truncate()
             while not body.ended:
@@ -345,14 +259,14 @@ class _Transfer:
         if body.failure is not None:
             raise body.failure
         if state.total is not None and offset != state.total:
-            raise _Retry(f"the connection ended after {offset} of {state.total} bytes")
+            raise Retry(f"the connection ended after {offset} of {state.total} bytes")
         return hashes.result
 
-    def _finish(self, state: _State, digests: dict[str, str]) -> Downloaded:
+    def _finish(self, state: State, digests: dict[str, str]) -> Downloaded:
         if state.md5 is not None and digests["md5"] != state.md5:
             self._forget()
             if not self.in_one_piece:
-                raise _Retry("the pieces that arrived do not fit together")
+                raise Retry("the pieces that arrived do not fit together")
             raise VerificationError(
                 f"{self.url}: the bytes that arrived have md5 {digests['md5']}, but the server "
                 f"states {state.md5} for its object"
@@ -374,20 +288,18 @@ class _Transfer:
         except OSError:
             return 0
 
-    def _read_state(self) -> _State | None:
+    def _read_state(self) -> State | None:
         """What the part belongs to, or None where it can't be continued."""
         try:
-            state = _State(**json.loads(self.state_file.read_text(encoding="utf-8")))
+            state = State(**json.loads(self.state_file.read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError):
             return None
         known = self.verifiable or state.validator or state.md5
         fitting = state.total is None or self._size() <= state.total
         return state if state.url == self.url and known and fitting else None
 
-    def _write_state(self, state: _State) -> None:
-        temporary = self.state_file.with_name(self.state_file.name + ".tmp")
-        temporary.write_text(json.dumps(asdict(state)), encoding="utf-8")
-        temporary.replace(self.state_file)
+    def _write_state(self, state: State) -> None:
+        write_whole(self.state_file, json.dumps(asdict(state)))
 
     def _forget(self) -> None:
         # The state goes first: bytes without a state are never continued.
@@ -395,205 +307,6 @@ class _Transfer:
         self.part.unlink(missing_ok=True)
 
 
-class _Body:
-    """The body of an answer, read into big buffers.
-
-    httpx hands out a body in pieces of 64 KiB at most, each copied several times, which takes
-    longer than hashing them. Where the length is known, all but the first piece is read from the
-    connection itself, which httpx offers as the extension `network_stream`.
-
-    Attributes:
-        ended: Whether there is no more to come, for good or by a failure.
-        failure: Why it ended before its time, where the connection says so.
-    """
-
-    def __init__(self, response: httpx.Response, policy: Policy) -> None:
-        self.ended = False
-        self.failure: Exception | None = None
-        self._response = response
-        self._policy = policy
-        self._pieces = response.iter_raw()
-        self._piece = memoryview(b"")
-        self._socket: socket.socket | None = None
-        length = response.headers.get("Content-Length", "")
-        simple = "Transfer-Encoding" not in response.headers and length.isdecimal()
-        self._left = int(length) if simple else None
-        self._window_start, self._window_bytes = time.monotonic(), 0
-
-    def fill(self, buffer: bytearray) -> int:
-        """Reads until the buffer is full, half a second has passed or the body has ended.
-
-        Returns:
-            How much of the buffer was filled.
-        """
-        view = memoryview(buffer)
-        filled = 0
-        deadline = time.monotonic() + 0.5
-        try:
-            while filled < len(view) and time.monotonic() < deadline:
-                size = self._read_into(view[filled:])
-                if size == 0:
-                    self.ended = True
-                    break
-                filled += size
-                self._notice_trickle(size)
-        except (httpx.TransportError, _Retry) as failure:
-            self.failure, self.ended = failure, True
-        return filled
-
-    def _read_into(self, view: memoryview) -> int:
-        if self._left == 0:
-            return 0
-        if self._socket is not None:
-            size = self._receive_into(view[: self._left])
-        else:
-            if not self._piece:
-                self._piece = memoryview(next(self._pieces, b""))
-            size = min(len(view), len(self._piece))
-            view[:size] = self._piece[:size]
-            self._piece = self._piece[size:]
-            if not self._piece and self._left is not None:
-                self._take_over()
-        if self._left is not None:
-            self._left -= size
-        return size
-
-    def _take_over(self) -> None:
-        """Reads the rest from the connection: with the first piece, httpx gave all that it had."""
-        stream = self._response.extensions.get("network_stream")
-        if stream is None or not self._response.http_version.startswith("HTTP/1"):
-            return
-        connection = stream.get_extra_info("socket")
-        # Inside the TLS of a proxy, the connection is not what decrypts the body.
-        if connection is None or stream.get_extra_info("ssl_object") not in (None, connection):
-            return
-        connection.settimeout(self._policy.timeout_s)
-        self._socket = connection
-
-    def _receive_into(self, view: memoryview) -> int:
-        assert self._socket is not None
-        try:
-            return self._socket.recv_into(view)
-        except TimeoutError:
-            raise _Retry(f"no answer within {self._policy.timeout_s:g} s") from None
-        except OSError as error:
-            raise _Retry(f"the connection broke: {error}") from None
-
-    def _notice_trickle(self, size: int) -> None:
-        self._window_bytes += size
-        elapsed_s = time.monotonic() - self._window_start
-        if elapsed_s > self._policy.timeout_s:
-            if self._window_bytes < self._policy.slow_bytes_per_s * elapsed_s:
-                raise _Retry(f"stalled at {self._window_bytes / elapsed_s:.0f} bytes a second")
-            self._window_start, self._window_bytes = time.monotonic(), 0
-
-
-class _Hashes:
-    """Digests of a growing file, each in a thread of its own, so that none holds up the line.
-
-    A few buffers go round: filled by the caller, to the first digest, to the next, and back.
-    """
-
-    def __init__(self, state: _State, part: Path, prefix_bytes: int) -> None:
-        self.result: dict[str, str] = {}
-        names = ["sha256", "md5"] if state.md5 is not None else ["sha256"]
-        self._queues: list[queue.Queue[_Filled | None]] = [queue.Queue() for _ in names]
-        self._free: queue.Queue[_Filled | None] = queue.Queue()
-        for _ in range(_BUFFERS):
-            self._free.put((bytearray(_BLOCK), 0))
-        self._threads = [
-            threading.Thread(
-                target=self._work, args=(name, part, prefix_bytes, source, sink), daemon=True
-            )
-            for name, source, sink in zip(
-                names, self._queues, [*self._queues[1:], self._free], strict=True
-            )
-        ]
-        for thread in self._threads:
-            thread.start()
-
-    def _work(
-        self,
-        name: str,
-        part: Path,
-        prefix_bytes: int,
-        source: queue.Queue[_Filled | None],
-        sink: queue.Queue[_Filled | None],
-    ) -> None:
-        digest = hashlib.new(name, usedforsecurity=name != "md5")
-        try:
-            with part.open("rb") as file:
-                while block := file.read(min(_BLOCK, prefix_bytes)):
-                    digest.update(block)
-                    prefix_bytes -= len(block)
-        finally:
-            while (filled := source.get()) is not None:
-                buffer, size = filled
-                digest.update(memoryview(buffer)[:size])
-                sink.put(filled)
-            sink.put(None)
-        self.result[name] = digest.hexdigest()
-
-    def free_buffer(self) -> bytearray:
-        """A buffer to fill; waits until one is hashed."""
-        filled = self._free.get()
-        assert filled is not None  # Nothing ends the round before `__exit__`.
-        return filled[0]
-
-    def put(self, buffer: bytearray, size: int) -> None:
-        """Hashes what was filled into a buffer, some time."""
-        self._queues[0].put((buffer, size))
-
-    def __enter__(self) -> _Hashes:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._queues[0].put(None)
-        for thread in self._threads:
-            thread.join()
-
-
-def _digests_of(part: Path, state: _State) -> dict[str, str]:
-    """Digests of a part that was complete already."""
-    with _Hashes(state, part, part.stat().st_size) as hashes:
-        pass
-    return hashes.result
-
-
-def _joined(before: _State, now: _State) -> _State:
-    """What is known of an object whose parts came in several answers."""
-    values: dict[str, Any] = {
-        name: value if value is not None else getattr(now, name)
-        for name, value in asdict(before).items()
-    }
-    return _State(**values | {"secure": before.secure and now.secure})
-
-
 def _range_start(response: httpx.Response) -> int | None:
     found = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", response.headers.get("Content-Range", ""))
     return int(found[1]) if found else None
-
-
-def _server_md5(headers: httpx.Headers) -> str | None:
-    """The md5 of the whole object in Google Cloud Storage's `x-goog-hash`, in hexadecimal."""
-    for field in headers.get_list("x-goog-hash", split_commas=True):
-        name, _, value = field.strip().partition("=")
-        if name == "md5":
-            with suppress(ValueError):
-                return base64.b64decode(value, validate=True).hex()
-    return None
-
-
-def _retry_after_s(headers: httpx.Headers) -> float | None:
-    """Seconds that Retry-After asks for, given as a number or as a date."""
-    text = headers.get("Retry-After", "").strip()
-    if text.isdecimal():
-        return float(text)
-    with suppress(ValueError, TypeError):
-        return max(0.0, email.utils.parsedate_to_datetime(text).timestamp() - time.time())
-    return None

@@ -21,13 +21,15 @@ from tfzoo.errors import (
     TfzooError,
     VerificationError,
 )
-from tfzoo.store import archive, cache, hub, provenance, verify
+from tfzoo.store import archive, cache, folders, hub, provenance, verify
 from tfzoo.store.cache import Entry
-from tfzoo.store.download import Downloaded, Policy, download, open_client
+from tfzoo.store.digests import file_digest, short, tree_digest
+from tfzoo.store.download import Downloaded, download, open_client
 from tfzoo.store.progress import Progress, Step, ignore
 from tfzoo.store.provenance import FileRecord, Provenance
+from tfzoo.store.retry import Policy
 from tfzoo.version import __version__
-from tfzoo.zoo.manifest import ModelSpec, Source
+from tfzoo.zoo.schema import ModelSpec, Source
 
 _log = logging.getLogger("tfzoo.store")
 _CONTENT = "model"
@@ -64,7 +66,7 @@ def fetch(
     with cache.writing(root), cache.lock(spec.id, lambda: report(waiting)):
         # Another process may have fetched it while this one waited.
         if (entry := cache.find(spec)) is None:
-            cache.sweep(cache.model_folder(root, spec.id))
+            folders.sweep(cache.model_folder(root, spec.id))
             entry = _Fetching(
                 spec,
                 root,
@@ -138,7 +140,7 @@ def add(spec: ModelSpec, path: Path) -> Entry:
     if not path.is_file():
         raise StoreError(f"{path} is no file; expected {spec.archive}")
     with cache.writing(root), cache.lock(spec.id):
-        cache.sweep(cache.model_folder(root, spec.id))
+        folders.sweep(cache.model_folder(root, spec.id))
         fetching = _Fetching(spec, root, True, ignore, Policy())
         return fetching.from_file(path, "added", "added by hand")
 
@@ -159,7 +161,7 @@ def unpack_local(path: Path, digest: str) -> Entry:
     with cache.writing(root), cache.lock(f"local-{parent.name}"):
         if entry := cache.find_local(path, digest):
             return entry
-        cache.sweep(parent)
+        folders.sweep(parent)
         origin = _Origin(str(path), "added", digest, path.stat().st_size, ())
 
         def build(folder: Path) -> None:
@@ -167,7 +169,7 @@ def unpack_local(path: Path, digest: str) -> Entry:
             model = archive.find_saved_model(folder / _CONTENT)
             origin.record(parent.name, folder, model, files).write(folder)
 
-        return cache.opened(cache.publish(parent / cache.short(digest), build))
+        return cache.opened(folders.publish(parent / short(digest), build))
 
 
 @dataclass(frozen=True)
@@ -274,7 +276,7 @@ class _Fetching:
 
     def from_file(self, path: Path, kind: str, by: str) -> Entry:
         """Publishes a copy of the archive that lies on this disk."""
-        digest = f"sha256:{cache.file_digest(path)}"
+        digest = f"sha256:{file_digest(path)}"
         vouched = (*verify.check_digest(self.spec, digest, of="archive"), by)
         return self._unpack(path, _Origin(str(path), kind, digest, path.stat().st_size, vouched))
 
@@ -328,7 +330,7 @@ class _Fetching:
         downloads.mkdir(parents=True)
         model = archive.find_saved_model(hub.resolve(handle, downloads))
         files = archive.records(model)
-        digest = f"sha256:{cache.tree_digest(files)}"
+        digest = f"sha256:{tree_digest(files)}"
         vouched = verify.check_digest(self.spec, digest, of="tfhub")
         if handle.startswith("https:"):
             vouched.insert(0, f"https certificate ({urlsplit(handle).hostname})")
@@ -376,8 +378,8 @@ class _Fetching:
         record.write(folder)
 
     def _publish(self, origin: _Origin, build: Callable[[Path], None]) -> Entry:
-        place = cache.model_folder(self.root, self.spec.id) / cache.short(origin.digest)
-        entry = cache.opened(cache.publish(place, build))
+        place = cache.model_folder(self.root, self.spec.id) / short(origin.digest)
+        entry = cache.opened(folders.publish(place, build))
         of = "tfhub" if origin.kind == "tfhub" else "archive"
         verify.record(
             self.spec.id,

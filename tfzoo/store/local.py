@@ -12,7 +12,8 @@ from typing import Any
 
 from tfzoo import settings
 from tfzoo.errors import ArchiveError
-from tfzoo.store import cache
+from tfzoo.files import write_whole
+from tfzoo.store.digests import file_digest, tree_digest
 
 _ARCHIVES = (".tar.gz", ".tgz", ".tar", ".zip")
 
@@ -59,10 +60,10 @@ def digest_of(path: Path) -> str:
 
 def _digest(path: Path) -> str:
     if path.is_file():
-        return f"sha256:{cache.file_digest(path)}"
+        return f"sha256:{file_digest(path)}"
     from tfzoo.store.archive import records
 
-    return f"sha256:{cache.tree_digest(records(path))}"
+    return f"sha256:{tree_digest(records(path))}"
 
 
 def _remembered(path: Path, stamp: list[Any], compute: Callable[[], str]) -> str:
@@ -77,8 +78,5 @@ def _remembered(path: Path, stamp: list[Any], compute: Callable[[], str]) -> str
     # A cache that can't be written forgets; that costs time only.
     with suppress(OSError):
         memory.parent.mkdir(parents=True, exist_ok=True)
-        temporary = memory.with_name(f"{name}.{os.getpid()}.tmp")
-        text = json.dumps({"path": str(path), "stamp": stamp, "digest": digest})
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(memory)
+        write_whole(memory, json.dumps({"path": str(path), "stamp": stamp, "digest": digest}))
     return digest

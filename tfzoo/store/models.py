@@ -14,13 +14,12 @@ from typing import TYPE_CHECKING
 
 from tfzoo.errors import UnknownModelError
 from tfzoo.store import cache, local
-from tfzoo.store.cache import Entry, derived
-from tfzoo.zoo.manifest import ModelSpec, load_manifest
+from tfzoo.store.cache import Entry
+from tfzoo.zoo.manifest import load_manifest
+from tfzoo.zoo.schema import ModelSpec
 
 if TYPE_CHECKING:
     from tfzoo.store.progress import Progress
-
-__all__ = ["Entry", "StoredModel", "derived", "describe", "get_model"]
 
 
 @dataclass(frozen=True)

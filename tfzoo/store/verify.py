@@ -15,8 +15,9 @@ from pathlib import Path
 
 from tfzoo import settings
 from tfzoo.errors import VerificationError
+from tfzoo.files import write_whole
 from tfzoo.store.provenance import FileRecord
-from tfzoo.zoo.manifest import KnownFile, ModelSpec
+from tfzoo.zoo.schema import KnownFile, ModelSpec
 
 
 @dataclass(frozen=True)
@@ -51,9 +52,7 @@ def record(model_id: str, what: Recorded) -> None:
         return
     file = _record_file(model_id, what.of)
     file.parent.mkdir(parents=True, exist_ok=True)
-    temporary = file.with_name(file.name + ".tmp")
-    temporary.write_text(json.dumps(asdict(what), indent=2) + "\n", encoding="utf-8")
-    temporary.replace(file)
+    write_whole(file, json.dumps(asdict(what), indent=2) + "\n")
 
 
 def forget(model_id: str) -> None:

@@ -24,7 +24,8 @@ from tfzoo.errors import TfzooError, UsageError
 from tfzoo.results import append_row
 from tfzoo.settings import PACKAGE
 from tfzoo.store.models import get_model
-from tfzoo.zoo.manifest import ModelSpec, find_model
+from tfzoo.zoo.manifest import find_model
+from tfzoo.zoo.schema import ModelSpec
 
 #: The image size the zoo's TF1 page states for its own times.
 IMAGE_SIZE = (600, 600)

@@ -16,10 +16,12 @@ from typing import Any
 
 import numpy as np
 
-from tfzoo.detections.types import Image
 from tfzoo.detector import Detector, load
 from tfzoo.errors import ImageError, TfzooError, UsageError
-from tfzoo.images.sources import find_images, read_image
+from tfzoo.files import write_whole
+from tfzoo.images.image import Image
+from tfzoo.images.reading import read_image
+from tfzoo.images.sources import find_images
 from tfzoo.runtimes.runtime import NEEDS
 from tfzoo.store.models import get_model
 from tfzoo.timing.benchmark import Timing
@@ -38,9 +40,7 @@ def main() -> None:
         answer = measure(request)
     except TfzooError as error:
         answer = Timing(request["model"], request["device"], error=str(error))
-    temporary = Path(sys.argv[1] + ".part")
-    temporary.write_text(json.dumps(asdict(answer)))
-    temporary.rename(sys.argv[1])
+    write_whole(Path(sys.argv[1]), json.dumps(asdict(answer)))
 
 
 def measure(request: dict[str, Any]) -> Timing:

@@ -1,0 +1,74 @@
+"""Which images a run is about, and under which ids."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.helpers.folders import fill, rows, save, scene, stop_after
+from tfzoo.batch.folder import detect_folder
+from tfzoo.detector import Detector
+from tfzoo.errors import OutputError, UsageError
+
+
+def test_image_ids_come_from_the_annotation_file(standard: Detector, tmp_path: Path) -> None:
+    images = fill(tmp_path / "photos", 3)
+    listed = [{"id": 700, "file_name": "2.png"}, {"id": 5, "file_name": "0.png"}]
+    truth = tmp_path / "truth.json"
+    truth.write_text(json.dumps({"images": listed}))
+    summary = detect_folder(images, standard, tmp_path / "out", annotations=truth)
+    ids = [image["image_id"] for image in json.loads((tmp_path / "out/images.json").read_text())]
+    assert (ids, summary.images, summary.skipped) == ([5, 700], 2, 1)
+    assert {row["image_id"] for row in rows(tmp_path / "out")} == {5, 700}
+
+
+def test_annotations_that_do_not_fit_are_refused(standard: Detector, tmp_path: Path) -> None:
+    image = save(tmp_path / "a" / "0.png", scene(0))
+    truth = tmp_path / "truth.json"
+    truth.write_text(json.dumps({"images": [{"id": 1, "file_name": "other.png"}]}))
+    with pytest.raises(UsageError, match="none of the 1 images found is listed"):
+        detect_folder(image, standard, tmp_path / "out", annotations=truth)
+    truth.write_text(json.dumps({"images": [{"id": 1, "file_name": "0.png"}]}))
+    save(tmp_path / "b" / "0.png", scene(0))
+    with pytest.raises(UsageError, match="both image 1"):
+        folders = [tmp_path / "a", tmp_path / "b"]
+        detect_folder(folders, standard, tmp_path / "out", annotations=truth)
+    truth.write_text("{}")
+    with pytest.raises(UsageError, match="expected COCO's JSON"):
+        detect_folder(image, standard, tmp_path / "out", annotations=truth)
+
+
+def test_nothing_found_is_told_before_anything_is_made(standard: Detector, tmp_path: Path) -> None:
+    (tmp_path / "photos" / "sub").mkdir(parents=True)
+    with pytest.raises(UsageError, match=r"no image found.*--recursive"):
+        detect_folder(tmp_path / "photos", standard, tmp_path / "out")
+    with pytest.raises(UsageError, match="does not exist"):
+        detect_folder(tmp_path / "nowhere", standard, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_run_resumed_goes_by_the_inputs_it_began_with(watched: Detector, tmp_path: Path) -> None:
+    images = fill(tmp_path / "photos", 5)
+    with pytest.raises(KeyboardInterrupt):
+        detect_folder(images, watched, tmp_path / "out", on_progress=stop_after(2))
+    save(images / "00.png", scene(0))
+    assert detect_folder(images, watched, tmp_path / "out", resume=True).images == 5
+
+
+def test_a_lost_list_of_inputs_is_told_of(watched: Detector, tmp_path: Path) -> None:
+    images = fill(tmp_path / "photos", 3)
+    with pytest.raises(KeyboardInterrupt):
+        detect_folder(images, watched, tmp_path / "out", on_progress=stop_after(1))
+    (tmp_path / "out" / "inputs.parquet").unlink()
+    with pytest.raises(OutputError, match="list of inputs, can't be read"):
+        detect_folder(images, watched, tmp_path / "out", resume=True)
+
+
+def test_an_image_that_vanishes_is_an_error_of_its_own(watched: Detector, tmp_path: Path) -> None:
+    images = fill(tmp_path / "photos", 40)
+    watched.runtime.before = lambda: (images / "9.png").unlink(missing_ok=True)
+    summary = detect_folder(images, watched, tmp_path / "out", pictures=False)
+    assert (summary.images, summary.failed) == (40, 1)
+    assert "No such file" in (tmp_path / "out/errors.jsonl").read_text()

@@ -1,0 +1,133 @@
+"""The engine of one machine: in order, bounded, on several devices; a bad image stops no other."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.typing import NDArray
+
+import tfzoo
+from tests.helpers import one_stage
+from tests.helpers.folders import everything, fill, rows, save, scene
+from tfzoo.batch import local
+from tfzoo.batch.folder import detect_folder
+from tfzoo.detector import Detector
+from tfzoo.errors import UsageError
+
+
+def test_batches_give_the_rows_of_single_images_and_a_bad_one_stops_no_other(
+    tmp_path: Path,
+) -> None:
+    folder = fill(tmp_path / "photos", 11)
+    (folder / "5.png").write_bytes(b"no image")
+    detector = tfzoo.load(one_stage.save(tmp_path / "model"), runtime="frozen")
+    assert detector.takes_batches
+    sizes = []
+    run = detector.runtime.run
+    detector.runtime.run = lambda *inputs: sizes.append(len(inputs[0])) or run(*inputs)
+    for name, batch in (("one", 1), ("four", 4)):
+        summary = detect_folder(folder, detector, tmp_path / name, batch=batch, pictures=False)
+        assert (summary.images, summary.failed) == (11, 1)
+    # A blank image is tried first; the group with the bad image is one short.
+    assert sorted(sizes[12:]) == [3, 3, 4]
+    one, four = rows(tmp_path / "one"), rows(tmp_path / "four")
+    assert len(one) == len(four) > 50
+    for got, expected in zip(four, one, strict=True):
+        assert got["image_id"] == expected["image_id"]
+        assert got["score"] == pytest.approx(expected["score"], abs=1e-5)
+        assert got["bbox"] == pytest.approx(expected["bbox"], abs=0.01)
+    with pytest.raises(UsageError, match="batch: was 4, now 1"):
+        detect_folder(folder, detector, tmp_path / "four", pictures=False, resume=True)
+
+
+def test_results_keep_the_folders_order_whatever_the_workers_timing(
+    saved_model: Path, standard: Detector, tmp_path: Path
+) -> None:
+    images = fill(tmp_path / "photos", 40)
+    detect_folder(images, standard, tmp_path / "one", pictures=False)
+    before = {thread.name for thread in threading.enumerate()}
+    summary = detect_folder(images, saved_model, tmp_path / "three", device="cpu,cpu,cpu")
+    assert summary.device == "cpu, cpu, cpu"
+    assert everything(tmp_path / "three") == everything(tmp_path / "one")
+    assert {thread.name for thread in threading.enumerate()} <= before
+
+
+def test_images_are_read_ahead_by_a_bounded_number(
+    watched: Detector, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image = save(tmp_path / "photo.png", scene(0))
+    for i in range(200):
+        (tmp_path / "photos").mkdir(exist_ok=True)
+        (tmp_path / "photos" / f"{i}.png").symlink_to(image)
+    read = 0
+    ahead = []
+    inner = local.read
+
+    def counted(*arguments: Any) -> Any:
+        nonlocal read
+        read += 1
+        ahead.append(read - watched.runtime.runs)
+        return inner(*arguments)
+
+    monkeypatch.setattr(local, "read", counted)
+    watched.runtime.before = lambda: time.sleep(0.001)
+    detect_folder(tmp_path / "photos", watched, tmp_path / "out", pictures=False)
+    assert 1 < max(ahead) <= 16
+
+
+def test_one_bad_image_is_a_row_of_its_own_and_the_run_goes_on(
+    standard: Detector, tmp_path: Path
+) -> None:
+    images = fill(tmp_path / "photos", 3)
+    (images / "1.png").write_bytes(b"no image at all")
+    summary = detect_folder(images, standard, tmp_path / "out")
+    (error,) = map(json.loads, (tmp_path / "out/errors.jsonl").read_text().splitlines())
+    assert error["path"] == str(images / "1.png")
+    assert "not an image that can be read" in error["error"]
+    assert (summary.images, summary.failed, summary.exit_code) == (3, 1, 1)
+    assert {row["image_id"] for row in rows(tmp_path / "out")} == {1, 3}
+    table = pd.read_parquet(tmp_path / "out/parts/images")
+    assert list(table["error"].isna()) == [True, False, True]
+
+
+def test_an_image_that_the_model_fails_on_spoils_no_other(
+    watched: Detector, tmp_path: Path
+) -> None:
+    inner = watched.runtime._inner.run
+
+    def fail_on_bright(image: NDArray[Any]) -> Any:
+        if image.max() == 1:
+            raise RuntimeError("output dimensions must be positive")
+        return inner(image)
+
+    watched.runtime._inner.run = fail_on_bright
+    images = fill(tmp_path / "photos", 6)
+    save(images / "3.png", np.full((50, 50, 3), 255, np.uint8))
+    summary = detect_folder(images, watched, tmp_path / "out")
+    assert (summary.images, summary.failed) == (6, 1)
+    assert '/3.png"' in (tmp_path / "out/errors.jsonl").read_text()
+
+
+def test_an_image_that_can_t_be_prepared_is_a_row_and_the_run_goes_on(
+    standard: Detector, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images = fill(tmp_path / "photos", 4)
+    prepare = tfzoo.detector.prepare
+    calls = iter(range(100))
+
+    def fails_once(*given: Any) -> Any:
+        if next(calls) == 3:  # The blank image comes first.
+            raise MemoryError("no room for this one")
+        return prepare(*given)
+
+    monkeypatch.setattr("tfzoo.detector.prepare", fails_once)
+    summary = detect_folder(images, standard, tmp_path / "out", pictures=False)
+    assert (summary.images, summary.failed) == (4, 1)
+    assert "no room for this one" in (tmp_path / "out" / "errors.jsonl").read_text()

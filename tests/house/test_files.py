@@ -1,0 +1,86 @@
+"""A file appears under its name only when it is whole."""
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from tfzoo.files import remove_leftovers, whole_file, write_whole
+
+
+def test_a_file_is_there_when_it_is_whole_and_not_before(tmp_path: Path) -> None:
+    path = tmp_path / "file.txt"
+    path.write_text("before")
+    with whole_file(path) as file:
+        file.write(b"half")
+        file.flush()
+        assert path.read_text() == "before"
+        file.write(b" and half")
+    assert path.read_text() == "half and half"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("failure", [OSError, ValueError, KeyboardInterrupt])
+def test_what_fails_leaves_what_was_there_and_nothing_else(
+    tmp_path: Path, failure: type[BaseException]
+) -> None:
+    path = tmp_path / "file.txt"
+    path.write_text("before")
+    with pytest.raises(failure), whole_file(path) as file:
+        file.write(b"half")
+        raise failure
+    assert path.read_text() == "before"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_folder_that_is_not_there_is_an_error_of_the_systems_own(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        write_whole(tmp_path / "none" / "file.txt", b"")
+
+
+def test_texts_are_utf8_and_end_lines_as_they_are(tmp_path: Path) -> None:
+    write_whole(tmp_path / "text", "fußgänger\r\n", sync=True)
+    assert (tmp_path / "text").read_bytes() == "fußgänger\r\n".encode()
+    write_whole(tmp_path / "bytes", b"\xff")
+    assert (tmp_path / "bytes").read_bytes() == b"\xff"
+
+
+def test_a_file_can_be_read_by_whom_the_user_lets(tmp_path: Path) -> None:
+    before = os.umask(0o027)
+    try:
+        write_whole(tmp_path / "file", b"")
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "file").stat().st_mode) == 0o640
+
+
+def test_it_is_on_the_disk_before_it_has_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "file"
+    synced = []
+    inner = os.fsync
+
+    def fsync(descriptor: int) -> None:
+        inner(descriptor)
+        synced.append((stat.S_ISDIR(os.fstat(descriptor).st_mode), path.exists()))
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    write_whole(path, b"content", sync=True)
+    assert synced == [(False, False), (True, True)]
+    write_whole(path, b"content")
+    assert len(synced) == 2
+
+
+def test_leftovers_of_killed_processes_are_removed_and_nothing_else(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt), whole_file(tmp_path / "a.json") as file:
+        left = Path(file.name)
+        content = left.read_bytes()
+        raise KeyboardInterrupt
+    left.write_bytes(content)  # As a kill would leave it.
+    kept = {tmp_path / name for name in ("a.tmp", ".a.json", ".a.tmp.json")}
+    for path in kept:
+        path.touch()
+    remove_leftovers(tmp_path)
+    assert set(tmp_path.iterdir()) == kept

@@ -1,0 +1,149 @@
+"""The inputs of a run: walked once, written down, and read again part by part."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator
+from itertools import chain
+from pathlib import Path
+
+from tfzoo.batch.output import output_file
+from tfzoo.batch.settings import RunSettings
+from tfzoo.errors import ImageError, OutputError, UsageError
+from tfzoo.images.addresses import absolute
+from tfzoo.images.sources import ImageFile, find_images
+
+
+class Listing:
+    """The inputs of a run, walked once, with their image ids; counts what it gives.
+
+    Raises:
+        UsageError: No image was found, or none that the annotations list.
+    """
+
+    def __init__(
+        self,
+        settings: RunSettings,
+    ) -> None:
+        annotations = settings.annotations
+        self._ids = None if annotations is None else _annotated_ids(Path(annotations))
+        found = find_images(settings.paths, settings.recursive)
+        self._files = chain([next(found)], found)
+        self.images = self.videos = self.skipped = 0
+
+    def __iter__(self) -> Iterator[tuple[str, str, int | None]]:
+        taken: dict[int, str] = {}
+        for file in self._files:
+            image_id = None
+            if self._ids is not None:
+                image_id = self._ids.get(file.name, self._ids.get(Path(file.name).name))
+                if image_id is None:
+                    self.skipped += 1
+                    continue
+                if image_id in taken:
+                    raise UsageError(
+                        f"{taken[image_id]} and {file.name} are both image {image_id} of the "
+                        "annotation file; name the one folder that it is about"
+                    )
+                taken[image_id] = file.name
+            if file.is_video:
+                self.videos += 1
+                self.images += _frames(file)
+            else:
+                self.images += 1
+            yield absolute(file.path), file.name, image_id
+
+    def check(self) -> None:
+        """To be called at the end."""
+        if self._ids is not None and not self.images:
+            raise UsageError(
+                f"none of the {self.skipped} images found is listed in the annotation file; "
+                "expected its file_name to be the images' names"
+            )
+        if self._ids is not None and self.videos:
+            raise UsageError("a video has no image ids in an annotation file; leave one away")
+
+
+def _frames(video: ImageFile) -> int:
+    from tfzoo.images.video import video_info
+
+    try:
+        return video_info(video.path).frames
+    except ImageError:
+        return 1  # Fails again when its turn comes, and is told of then.
+
+
+def _annotated_ids(path: Path) -> dict[str, int]:
+    try:
+        data = json.loads(path.read_bytes())
+        return {image["file_name"]: int(image["id"]) for image in data["images"]}
+    except OSError as error:
+        raise UsageError(f"annotations {path} can't be read: {error.strerror}") from None
+    except (ValueError, KeyError, TypeError) as error:
+        raise UsageError(
+            f"annotations {path}: expected COCO's JSON with images of id and file_name: {error!r}"
+        ) from None
+
+
+def write_inputs(path: Path, files: Iterable[tuple[str, str, int | None]], group: int) -> int:
+    """Writes the list of a run's inputs: path (as bytes), name, image id.
+
+    Args:
+        path: A Parquet file.
+        files: In the order to be detected; without an image id they are numbered from 1.
+        group: Rows in a row group; a part is made from one.
+
+    Returns:
+        How many there are.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    schema = pa.schema([("path", pa.binary()), ("name", pa.binary()), ("image_id", pa.int64())])
+    count = 0
+    rows: list[tuple[bytes, bytes, int | None]] = []
+    with output_file(path) as file, pq.ParquetWriter(file, schema, compression="zstd") as writer:
+
+        def flush() -> None:
+            columns = list(zip(*rows, strict=True))
+            arrays = [pa.array(c, f.type) for c, f in zip(columns, schema, strict=True)]
+            writer.write_table(pa.Table.from_arrays(arrays, schema=schema))
+            rows.clear()
+
+        for source, name, image_id in files:
+            rows.append((os.fsencode(source), os.fsencode(name), image_id))
+            count += 1
+            if len(rows) == group:
+                flush()
+        if rows:
+            flush()
+    return count
+
+
+def read_inputs(
+    path: Path, start: int = 0, stop: int | None = None
+) -> Iterator[tuple[int, str, str, int | None]]:
+    """The inputs from a position on: position, path, name, image id; one row group in memory.
+
+    Raises:
+        OutputError: The list can't be read.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        with pq.ParquetFile(path) as file:
+            size = file.metadata.row_group(0).num_rows if file.num_row_groups else 1
+            end = file.metadata.num_rows if stop is None else min(stop, file.metadata.num_rows)
+            for group in range(start // size, -(-end // size)):
+                columns = (column.to_pylist() for column in file.read_row_group(group).columns)
+                for i, (source, name, image_id) in enumerate(
+                    zip(*columns, strict=True), group * size
+                ):
+                    if start <= i < end:
+                        yield i, os.fsdecode(source), os.fsdecode(name), image_id
+    except (OSError, pa.ArrowException) as error:
+        raise OutputError(
+            f"{path}, the run's list of inputs, can't be read: {error}. Start anew with --overwrite"
+        ) from None

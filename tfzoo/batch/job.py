@@ -1,0 +1,122 @@
+"""A run as its engines know it: its settings as they were understood, and where its files lie."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from tfzoo.batch.parts import Columns, Parts
+from tfzoo.batch.settings import RunSettings
+from tfzoo.detections.labels import category_ids
+from tfzoo.detector import Detector, load
+from tfzoo.errors import ModelFormatError
+from tfzoo.zoo.schema import ModelSpec
+
+#: Images in a part: some seconds of work, and few enough files in a run of a million.
+PART_IMAGES = 256
+
+# What lies in the output folder beside the files that `exports` writes.
+PARTS = "parts"
+PICTURES = "annotated"
+INPUTS = "inputs.parquet"
+
+
+@dataclass(frozen=True)
+class Job:
+    """All that an engine needs to know of a run; plain data, so that it can travel.
+
+    Attributes:
+        settings: The run's, as they were understood: the model by its name or path, the runtime
+            that was chosen, categories by id.
+        columns: Columns of the parts.
+        part_images: Images in a part.
+    """
+
+    settings: RunSettings
+    columns: Columns
+    part_images: int
+
+    @property
+    def out(self) -> Path:
+        """The output folder."""
+        return self.settings.folder
+
+    @property
+    def devices(self) -> tuple[str, ...]:
+        """A detector is opened on each."""
+        return self.settings.devices
+
+    @property
+    def parts(self) -> Parts:
+        """The run's parts."""
+        return Parts(self.out / PARTS, self.part_images, self.columns)
+
+    @property
+    def inputs(self) -> Path:
+        """The run's list of inputs."""
+        return self.out / INPUTS
+
+    @property
+    def pictures(self) -> Path:
+        """Where annotated pictures and videos go."""
+        return self.out / PICTURES
+
+
+def open_detector(settings: RunSettings, device: str) -> Detector:
+    """A detector for a run, on one device."""
+    return load(
+        _name(settings.model),
+        device=device,
+        runtime=settings.runtime,
+        labels=settings.labels,
+        throughput=True,
+    )
+
+
+def understood(settings: RunSettings, detector: Detector) -> RunSettings:
+    """Settings that mean the same to whoever opens the model again, on this machine or another.
+
+    Args:
+        settings: As they were given.
+        detector: Opened by them; what `auto` chose for it holds for all, since runtimes differ in
+            the last digits.
+
+    Raises:
+        UsageError: The model knows no such category.
+    """
+    classes = settings.classes
+    return replace(
+        settings,
+        model=_name(settings.model),
+        runtime=detector.runtime.name,
+        classes=None if classes is None else category_ids(classes, detector.labels),
+        on_progress=None,
+    )
+
+
+def _name(model: str | os.PathLike[str] | ModelSpec | Detector) -> str:
+    if isinstance(model, Detector):
+        return model.model.id
+    return model.id if isinstance(model, ModelSpec) else os.fspath(model)
+
+
+def probe(detector: Detector, video: bool) -> Columns:
+    """The columns of a run, as a blank image shows them; this takes the slow first call away too.
+
+    Args:
+        detector: Of the run's model.
+        video: Whether a source is a video.
+
+    Raises:
+        ModelFormatError: The model fails on it.
+    """
+    try:
+        found = detector.detect(np.zeros((64, 64, 3), dtype=np.uint8))
+    except Exception as error:  # Anything at all, from any runtime.
+        raise ModelFormatError(
+            f"{detector.model.id} fails on a blank image, so no other was tried: {error}"
+        ) from error
+    return Columns(found.keypoints is not None, found.masks is not None, video)

@@ -1,0 +1,1 @@
+"""What was found in an image: the type, its labels, masks and pictures."""

@@ -1,0 +1,141 @@
+"""Options as data: a field of a frozen dataclass each, from which all that takes it follows.
+
+A field made by `option` says what it does, how it is written on a command line and whether a run
+is pinned to it. The command line (`tfzoo.cli.options`), the journal of a run, the engines and what
+`help` shows of a function (`called_with`) read it there: a new option is added in one place.
+
+Modules of such dataclasses do without `from __future__ import annotations`: the command line needs
+their types, not the names of them.
+"""
+
+import inspect
+from collections.abc import Callable, Collection
+from dataclasses import Field, dataclass, field, fields
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
+
+from tfzoo.errors import UsageError
+
+Given = ParamSpec("Given")
+Settings = TypeVar("Settings")
+Result = TypeVar("Result")
+
+#: Larger images are refused unless asked for: a small file can unpack to any size.
+MAX_PIXELS = 150_000_000
+
+_KEY = "option"
+
+
+@dataclass(frozen=True)
+class Option:
+    """What is known of an option beside its name, type and default.
+
+    Attributes:
+        help: In a sentence, what it does.
+        metavar: How its value is called on the command line; None for a switch.
+        flags: How it is written there, where that is not just its name.
+        text: Its type there, where that is not the field's own.
+        parse: From its value there to the field's, where they differ.
+        least: The smallest value it may have, or None.
+        pinned: Whether what a run writes depends on it: resumed, it must be the same.
+    """
+
+    help: str
+    metavar: str | None = None
+    flags: tuple[str, ...] = ()
+    text: Any = None
+    parse: Callable[[Any], Any] | None = None
+    least: int | None = None
+    pinned: bool = True
+
+
+#: Options that several commands have.
+DEVICE = Option("auto (a GPU where there is one), cpu, gpu or gpu:1.", metavar="DEVICE")
+RUNTIME = Option(
+    "What runs the model: tensorflow (the export as it is), frozen (its prepared form), xla (that "
+    "compiled), openvino, onnx, or auto (what TFZOO_RUNTIME says, else the fastest that is proven "
+    "to agree with TensorFlow).",
+    metavar="RUNTIME",
+)
+
+
+def option(default: Any, about: str | Option, **more: Any) -> Any:
+    """A field that is an option.
+
+    Args:
+        default: Its value where none is given.
+        about: Its help, or all of it.
+        more: What else `Option` has.
+    """
+    about = Option(about, **more) if isinstance(about, str) else about
+    return field(default=default, metadata={_KEY: about})
+
+
+def options_of(settings: Any) -> list[tuple[Field[Any], Option]]:
+    """The fields of a dataclass that are options, those given by position first."""
+    found = [(one, one.metadata[_KEY]) for one in fields(settings) if _KEY in one.metadata]
+    return sorted(found, key=lambda pair: bool(pair[0].kw_only))
+
+
+def names_in(texts: list[str]) -> list[str]:
+    """The names in texts that separate them by commas."""
+    return [name for text in texts for name in text.split(",")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DetectOptions:
+    """How images are read and detected, and what is kept of what was found.
+
+    Raises:
+        UsageError: A value makes no sense.
+    """
+
+    min_score: float = option(0.3, "Drop scores below this, 0 to 1.", metavar="SCORE")
+    classes: Collection[int | str] | None = option(
+        None,
+        "Keep these categories only: names or ids, separated by commas.",
+        metavar="NAMES",
+        text=list[str] | None,
+        parse=names_in,
+    )
+    max_detections: int | None = option(None, "Keep the best N of an image.", metavar="N", least=1)
+    max_pixels: int = option(
+        MAX_PIXELS, "Fail images of more pixels than this.", metavar="N", least=1
+    )
+    batch: int = option(
+        1, "Images in one call, where the model takes several: for a GPU.", metavar="N", least=1
+    )
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.min_score <= 1:
+            raise UsageError(f"min_score is {self.min_score}; expected a score from 0 to 1")
+        for one, about in options_of(self):
+            value = getattr(self, one.name)
+            if about.least is not None and value is not None and value < about.least:
+                raise UsageError(f"{one.name} is {value}; expected {about.least} or more")
+
+
+def called_with(
+    settings: Callable[Given, Settings],
+) -> Callable[[Callable[[Settings], Result]], Callable[Given, Result]]:
+    """Lets a function of settings be called with what they are made of.
+
+    Args:
+        settings: A dataclass. Its fields become the function's parameters, and its options are
+            told of under `Args:` in the function's docstring.
+    """
+
+    def decorate(function: Callable[[Settings], Result]) -> Callable[Given, Result]:
+        @wraps(function)
+        def call(*args: Given.args, **kwargs: Given.kwargs) -> Result:
+            return function(settings(*args, **kwargs))
+
+        told = "".join(f"        {one.name}: {about.help}\n" for one, about in options_of(settings))
+        call.__doc__ = (function.__doc__ or "").replace("Args:\n", f"Args:\n{told}", 1)
+        signature = inspect.signature(settings)
+        call.__dict__["__signature__"] = signature.replace(
+            return_annotation=function.__annotations__["return"]
+        )
+        return call
+
+    return decorate

@@ -1,0 +1,78 @@
+"""Data derived from a model, such as its prepared forms, built once and kept in the cache."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from tfzoo import settings
+from tfzoo.store.cache import lock, writing
+from tfzoo.store.digests import short
+from tfzoo.store.folders import publish, sweep
+
+
+def derived(
+    model_id: str,
+    digest: str,
+    key: str,
+    build: Callable[[Path], None],
+    version: str = "",
+    sound: Callable[[Path], bool] = Path.is_dir,
+) -> Path:
+    """A folder of data derived from a model, built once and kept beside it.
+
+    Args:
+        model_id: The model's id (any text).
+        digest: Digest of the model it is derived from.
+        key: What it is, and how it was made: converter, its version, its settings.
+        build: Fills the folder it is given; runs in one process at a time, and only where no
+            cache has the folder yet. What it leaves behind if it fails is removed.
+        version: Further text the folder depends on, too long for its name.
+        sound: Whether a folder is whole; one that is not is passed over, or built anew.
+
+    Returns:
+        The folder, whole; a shared cache's where it has one. Never write into it.
+
+    Raises:
+        StoreError: The cache can't be written.
+    """
+    found = find_derived(model_id, digest, key, version, sound)
+    if found is not None:
+        return found
+    root = settings.cache_folder()
+    folder = root / _derived_place(model_id, digest, key, version)
+    with writing(root), lock(f"prepared-{folder.parent.name}-{folder.name}"):
+        if sound(folder):
+            return folder
+        sweep(folder.parent, of=folder.name)
+        return publish(folder, build)
+
+
+def find_derived(
+    model_id: str,
+    digest: str,
+    key: str,
+    version: str = "",
+    sound: Callable[[Path], bool] = Path.is_dir,
+) -> Path | None:
+    """The folder that `derived` would return, where there is one already."""
+    place = _derived_place(model_id, digest, key, version)
+    roots = (*settings.shared_caches(), settings.cache_folder())
+    return next((root / place for root in roots if sound(root / place)), None)
+
+
+def _derived_place(model_id: str, digest: str, key: str, version: str) -> Path:
+    name = _file_name(f"{short(digest)}-{key}")
+    if version:
+        name += "-" + short(hashlib.sha256(version.encode()).hexdigest())
+    return Path("prepared", _file_name(model_id), name)
+
+
+def _file_name(text: str) -> str:
+    """A text as the name of a file; a long one keeps its end, where paths differ, and a digest."""
+    name = re.sub(r"[^A-Za-z0-9._-]+", "_", text).strip("._") or "_"
+    if name == text and len(name) <= 100:
+        return name
+    return f"{name[-80:].strip('._')}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"

@@ -1,0 +1,104 @@
+"""Folders that are whole, or not there.
+
+A folder is filled under a temporary name, flushed to the disk and renamed to its own: whoever
+looks, under no lock, sees the whole of it or nothing. A leading dot hides what is half-done.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from tfzoo.files import flush_folder
+
+
+def publish(folder: Path, build: Callable[[Path], None]) -> Path:
+    """Fills a folder under a temporary name beside its own and renames it, whole.
+
+    Call it under the folder's lock. A damaged folder of that name is replaced; if `build` fails,
+    nothing has changed.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    temporary = _temporary(folder)
+    try:
+        temporary.mkdir()
+        build(temporary)
+        _flush(temporary)
+        if folder.exists():
+            discard(folder)
+        temporary.rename(folder)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+    flush_folder(folder.parent)
+    return folder
+
+
+def discard(folder: Path) -> None:
+    """Removes a folder; it is out of sight at once, whatever happens next."""
+    trash = _temporary(folder)
+    folder.rename(trash)
+    shutil.rmtree(trash, ignore_errors=True)
+
+
+def sweep(folder: Path, of: str = "", older_than_s: float = 0) -> int:
+    """Removes what dead processes left half-done in a folder whose lock is held.
+
+    Args:
+        folder: Where to look.
+        of: Only what was to become a folder of this name.
+        older_than_s: Only what is that old, in seconds, where no lock says that it is dead.
+
+    Returns:
+        The bytes freed.
+    """
+    freed = 0
+    oldest = time.time() - older_than_s
+    for left in folder.glob(f".{of}*.tmp"):
+        with suppress(OSError):
+            if left.stat().st_mtime <= oldest:
+                freed += size_of(left)
+                shutil.rmtree(left, ignore_errors=True)
+    return freed
+
+
+def size_of(folder: Path) -> int:
+    """Bytes of all files below a folder; what vanishes meanwhile counts nothing."""
+    total = 0
+    for path in files_in(folder):
+        try:
+            total += path.stat().st_size
+        except OSError:
+            continue
+    return total
+
+
+def folders_in(parent: Path) -> list[Path]:
+    """The folders in a folder that are in sight; a leading dot hides what is half-done."""
+    try:
+        return sorted(p for p in parent.iterdir() if p.is_dir() and not p.name.startswith("."))
+    except OSError:
+        return []
+
+
+def files_in(folder: Path) -> list[Path]:
+    """All files below a folder, what is half-done too."""
+    return [Path(parent, name) for parent, _, names in os.walk(folder) for name in names]
+
+
+def _temporary(folder: Path) -> Path:
+    return folder.parent / f".{folder.name}-{os.getpid()}-{secrets.token_hex(4)}.tmp"
+
+
+def _flush(folder: Path) -> None:
+    """Writes every file and folder below a folder through to the disk."""
+    for path in files_in(folder):
+        with path.open("rb") as file:
+            os.fsync(file.fileno())
+    for parent, _, _ in os.walk(folder):
+        flush_folder(Path(parent))
