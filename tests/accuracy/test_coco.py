@@ -159,6 +159,7 @@ def test_a_sample_is_seeded_and_grows_with_its_limit() -> None:
     assert set(ten) < set(sample(ids, 20, seed=0))
     assert ten != ids[:10] and ten == sorted(ten)
     assert sample(ids, None, seed=0) == sample(ids, 1000, seed=0) == ids
+    assert len(sample(ids, 1, seed=0)) == 1
     with pytest.raises(UsageError, match="at least one image"):
         sample(ids, 0, seed=0)
 

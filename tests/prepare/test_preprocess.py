@@ -82,6 +82,22 @@ def test_a_graphs_own_way_is_found(keep_aspect, half_pixel, normalise_first, bgr
         np.testing.assert_allclose(found(noise(*size, 7)), graph(noise(*size, 7)), atol=1e-4)
 
 
+@pytest.mark.parametrize("order", [(1, 2, 0), (2, 0, 1), (0, 2, 1)])
+def test_any_order_of_channels_is_found(order: tuple[int, int, int]) -> None:
+    graph = Preprocessing(
+        Resizer((40, 40), 40), True, order, (2.0, 1.0, 0.5), ONES, (5.0, 6.0, 7.0)
+    )
+    found, _ = find_preprocessing(graph.resizer, graph)
+    assert found == graph
+
+
+def test_the_part_that_an_image_fills_is_told_with_its_channels() -> None:
+    graph = Preprocessing(Resizer((64, 64), 64), False, (0, 1, 2), ONES, ZEROS, ZEROS)
+    assert graph.true_shape(noise(50, 100)).tolist() == [32, 64, 3]
+    assert graph.true_shape(noise(100, 50)).tolist() == [64, 32, 3]
+    assert graph.true_shape(noise(100, 50)).dtype == np.int32
+
+
 def test_another_way_is_left_to_the_graph() -> None:
     found, note = find_preprocessing(
         Resizer((90, 90)), graph_of(90, False, False, True, kind="Bicubic")

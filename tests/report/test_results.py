@@ -15,7 +15,7 @@ COLUMNS = ("model", "AP", "note")
 
 
 def test_rows_come_back_as_they_were_added(tmp_path: Path) -> None:
-    path = tmp_path / "results" / "accuracy.csv"
+    path = tmp_path / "new" / "results" / "accuracy.csv"
     assert read_rows(path) == []
     append_row(path, COLUMNS, {"model": "a", "AP": 0.1 + 0.2, "note": 'said "no", twice\nover'})
     append_row(path, COLUMNS, {"model": "b", "AP": None})

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -185,3 +186,12 @@ def test_the_page_has_the_cells_that_the_markdown_has(tmp_path: Path) -> None:
     zoo, others = Cells(page).tables
     assert (zoo, others) == (cells[: 1 + len(table.zoo)], cells[1 + len(table.zoo) :])
     assert others[1][0] == "mine <b>"
+
+
+def test_json_is_what_every_reader_of_json_takes(tmp_path: Path) -> None:
+    measured(tmp_path, "größe", 0.25)
+    table = build_table(load_manifest(()), tmp_path)
+    text = render(table, "json")
+    assert '\n  "zoo": [\n' in text and "größe" in text and text.endswith("}\n")
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        render(replace(table, zoo=({**table.zoo[0], "box_map_measured": float("nan")},)), "json")
