@@ -53,6 +53,15 @@ def zipped(name: str, content: bytes = b"", mode: int = stat.S_IFREG | 0o644) ->
     return packed.getvalue()
 
 
+def encrypted() -> bytes:
+    """A zip whose second entry says that it is encrypted."""
+    content = bytearray(zipped("m/secret", b"secret"))
+    # The flags of its header, and of the directory at the end (PKWARE's APPNOTE, 4.3.7, 4.3.12).
+    content[content.rindex(b"PK\x03\x04") + 6] |= 1
+    content[content.rindex(b"PK\x01\x02") + 8] |= 1
+    return bytes(content)
+
+
 def claim(kind: bytes, size: int) -> bytes:
     """The header of an entry that claims to be of this size, without its content."""
     info = tarfile.TarInfo("claim")
@@ -90,6 +99,7 @@ HOSTILE: dict[str, Callable[[], bytes]] = {
     "zip ..": lambda: zipped("../escaped"),
     "zip absolute": lambda: zipped("/tmp/escaped"),
     "zip symlink": lambda: zipped("out", b"/etc/passwd", stat.S_IFLNK | 0o777),
+    "zip encrypted": encrypted,
     "zip pipe": lambda: zipped("out", b"", stat.S_IFIFO | 0o644),
 }
 
