@@ -9,7 +9,7 @@ import tfzoo
 from tests.helpers import one_stage
 from tfzoo.detections.types import Detections
 from tfzoo.errors import ImageError, ModelFormatError
-from tfzoo.images.sources import read_image
+from tfzoo.images.reading import read_image
 from tfzoo.prepare import choose
 from tfzoo.prepare.choose import compare, known_choice, measure
 from tfzoo.store.models import get_model
