@@ -38,3 +38,8 @@ docs: environment  ## The documentation site, into site/: open site/index.html
 
 clean:  ## Remove the environment and what tools left behind
 	rm -rf $(VENV) .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist site *.egg-info
+
+SAMPLE ?= 300
+.PHONY: mutants
+mutants: environment  ## Small slips in the code against the tests: which go unseen? (SAMPLE=300)
+	$(BIN)/python -m tests.mutants --sample $(SAMPLE)

@@ -122,3 +122,41 @@ def test_a_category_that_a_resample_misses_leaves_the_mean() -> None:
     precisions = average_precision([everywhere, second_only], weights)
     assert precisions == pytest.approx([1.0, 0.5])
     assert np.isnan(average_precision([second_only], np.array([[1, 0]])))[0]
+
+
+def test_the_interval_is_the_normal_one_less_the_bootstraps_own_bias() -> None:
+    found = Matches(np.array([0]), np.ones((10, 1), bool), np.zeros((10, 1), bool), np.array([1]))
+    missed = replace(found, positive=np.zeros((10, 1), dtype=bool))
+    first = replace(found, objects=np.array([1, 0]))
+    second = replace(missed, images=np.array([1]), objects=np.array([0, 1]))
+    # AP is 0.5, and 1 and 0 in the resamples: no bias, and a deviation of sqrt(1/2).
+    drawn = np.array([[2, 0], [0, 2]])
+    assert average_precision([first, second], drawn).tolist() == pytest.approx([1, 0])
+    everything = interval([first, second], drawn)
+    assert everything is not None and (everything.low, everything.high) == (0, 1)
+    # Twice 1 and once 0: a mean of 2/3 is 1/6 too high, so that the middle is 1/3.
+    middle, reach = 1 / 3, 1.96 * np.sqrt(1 / 3)
+    biased = interval([first, second], np.array([[2, 0], [2, 0], [0, 2]]))
+    assert biased is not None and biased.low == 0
+    assert biased.high == pytest.approx(min(1, middle + reach), abs=1e-9)
+    # Many alike: narrow enough to lie within 0 and 1 on both sides.
+    many = interval([first, second], np.array([[1, 1]] * 60 + [[2, 0]]))
+    resampled = np.array([0.5] * 60 + [1.0])
+    centre, reach = 1 - resampled.mean(), 1.96 * resampled.std(ddof=1)
+    assert many is not None
+    assert (many.low, many.high) == pytest.approx((centre - reach, centre + reach), abs=1e-9)
+
+
+def test_two_resamples_with_something_to_find_make_an_interval_and_one_makes_none() -> None:
+    found = Matches(
+        np.array([0]), np.ones((10, 1), bool), np.zeros((10, 1), bool), np.array([1, 0])
+    )
+    assert interval([found], np.array([[0, 2], [2, 0]])) is None
+    both = interval([found], np.array([[2, 0], [0, 2], [1, 1]]))
+    assert both is not None and (both.low, both.high) == pytest.approx((1, 1))
+
+
+def test_each_threshold_counts_by_itself() -> None:
+    one = Matches(np.array([0]), np.ones((10, 1), bool), np.zeros((10, 1), bool), np.array([1]))
+    one.positive[[0, 5]] = False
+    assert average_precision([one], np.array([[1]])) == pytest.approx([0.8])

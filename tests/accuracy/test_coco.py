@@ -14,12 +14,13 @@ from typing import Any
 
 import pytest
 
-from tests.helpers.coco_data import random_data, write
+from tests.helpers.coco_data import as_truth, random_data, write
 from tfzoo.accuracy.coco import (
     CocoSet,
     describe_images,
     find_coco,
     list_digest,
+    name_of,
     read_ground_truth,
     read_results,
     sample,
@@ -136,6 +137,8 @@ def test_an_object_of_id_zero_counts_as_any_other(tmp_path: Path) -> None:
 def test_what_is_no_results_file_is_refused(tmp_path: Path) -> None:
     row = {"image_id": 1, "category_id": 1, "score": 0.5, "bbox": [1, 2, 3, 4]}
     assert read_results(write(tmp_path / "r.json", [row])) == [row]
+    for bare in ({**row, "bbox": None}, {k: row[k] for k in row if k != "bbox"}):
+        assert read_results(write(tmp_path / "r.json", [bare])) == [bare]
     slips = ({"score": "high"}, {"score": float("nan")}, {"bbox": [1, 2, 3]})
     wrong = [[{**row, **slip}] for slip in slips]
     for value in ({"images": []}, [{"image_id": 1}], [1], *wrong):
@@ -156,6 +159,7 @@ def test_a_sample_is_seeded_and_grows_with_its_limit() -> None:
     assert set(ten) < set(sample(ids, 20, seed=0))
     assert ten != ids[:10] and ten == sorted(ten)
     assert sample(ids, None, seed=0) == sample(ids, 1000, seed=0) == ids
+    assert len(sample(ids, 1, seed=0)) == 1
     with pytest.raises(UsageError, match="at least one image"):
         sample(ids, 0, seed=0)
 
@@ -173,6 +177,25 @@ def test_image_sets_are_told_apart() -> None:
     assert describe_images(images(10, "val2017") + images(1, "train2017")) == "minival-like"
     assert describe_images(images(10, "", "COCO_val2014_{:012}.jpg")) == "minival-like"
     assert describe_images(images(10, "mine")) == "other"
+
+
+def test_images_packaged_with_a_model_are_held_out(tmp_path: Path) -> None:
+    data, _ = random_data(1, images=4, drawn=False)
+    path = write(tmp_path / "instances.json", data)
+    held_out = CocoSet(tmp_path, (path,), held_out=True)
+    assert name_of(held_out, [1, 2, 3, 4]) == "held-out"
+    assert name_of(held_out, [1, 2, 3]) == "held-out subset"
+    assert name_of(CocoSet(tmp_path, (path,)), [1, 2, 3, 4]) == "other"
+
+
+def test_a_part_of_a_set_has_the_images_their_annotations_and_all_categories() -> None:
+    truth = as_truth(random_data(3, images=6, drawn=False)[0])
+    part = truth.subset([4, 5])
+    assert list(part.images) == [4, 5]
+    assert {annotation["image_id"] for annotation in part.data["annotations"]} == {4, 5}
+    assert part.categories == truth.categories and part.path == truth.path
+    # A whole set would fill the screen.
+    assert "0004.jpg" not in repr(part) and "truth.json" in repr(part)
 
 
 def test_a_list_digest_knows_no_order() -> None:

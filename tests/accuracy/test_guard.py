@@ -99,6 +99,40 @@ def test_a_ground_truth_of_fewer_categories_is_said_but_called_no_mistake() -> N
     assert "no mistake" in warned(truth, rows)
 
 
+def test_five_of_the_ids_that_are_not_listed_are_shown() -> None:
+    truth, rows = random_data(25, images=30, categories=8, drawn=False)
+    rows = changed(rows, lambda row: {"category_id": row["category_id"] + 100})
+    assert "(such as 101, 102, 103, 104, 105)" in warnings_for(as_truth(truth), rows)[0]
+
+
+@pytest.mark.parametrize(("listed", "said"), [(79, "no mistake"), (80, "other categories")])
+def test_only_fewer_categories_than_cocos_80_are_a_part(listed: int, said: str) -> None:
+    truth, rows = random_data(26, images=20, categories=4, drawn=False)
+    truth["categories"] = [{"id": i, "name": f"category {i}"} for i in range(1, listed + 1)]
+    half = len(rows) // 2
+    rows[:half] = changed(rows[:half], lambda row: {"category_id": row["category_id"] + 100})
+    assert said in warnings_for(as_truth(truth), rows)[0]
+
+
+def test_one_detection_in_a_hundred_may_be_of_no_listed_category() -> None:
+    truth, rows = coco_data()
+    many = [dict(row) for row in rows * 3][:400]
+    for row in many[1:4]:
+        row["category_id"] = 12
+    assert warnings_for(as_truth(truth), many) == []
+    many[4]["category_id"] = 12
+    assert "1% of the detections have category ids" in warnings_for(as_truth(truth), many)[0]
+
+
+def test_what_a_slip_explains_is_told_in_shares() -> None:
+    truth, _ = coco_data()
+    objects = [a for a in truth["annotations"] if not a["iscrowd"]]
+    rows = [{**annotation, "score": 0.01} for annotation in objects]
+    assert warnings_for(as_truth(truth), rows) == []
+    swapped = changed(rows, lambda row: {"bbox": [row["bbox"][i] for i in (1, 0, 3, 2)]})
+    assert ", but 100% if swapped axes (x and y exchanged) is undone" in warned(truth, swapped)
+
+
 @pytest.mark.parametrize("order", [(0, 1, 2, 3), (1, 0, 3, 2)])
 def test_normalised_boxes_are_named(order: tuple[int, ...]) -> None:
     truth, rows = coco_data()
@@ -173,6 +207,10 @@ def test_a_quota_that_is_full_is_no_threshold() -> None:
     ]
     best = changed(best, lambda row: {"score": 0.5})
     assert warnings_for(as_truth(truth), best) == []
+    # Of those that have room for two, the first few find but one.
+    twice = sorted([*best, *best[3:]], key=lambda row: row["image_id"])
+    assert warnings_for(as_truth(truth), twice) == []
+    assert "a score threshold was left on" in warned(truth, [*best, *best[-3:]])
 
 
 def test_results_without_boxes_are_looked_at_as_far_as_they_go() -> None:
@@ -196,6 +234,9 @@ def test_images_of_another_size_than_annotated_are_named() -> None:
         text is not None and "1 images" in text and "0002.jpg: 120x160, annotated 160x120" in text
     )
     assert size_warning(as_truth(truth), {1: (120, 160)}) is None
+    # Of some images it is not known what they should be.
+    del truth["images"][1]["height"], truth["images"][2]["width"]
+    assert size_warning(as_truth(truth), {2: (1, 1), 3: (1, 1), 999: (1, 1)}) is None
 
 
 def test_a_minival_like_list_is_named() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import gc
 import io
 import json
 import os
@@ -17,9 +18,10 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from tests.helpers.coco_data import Rows, Truth, as_truth, ellipse, random_data
+from tfzoo.accuracy import metrics
 from tfzoo.accuracy.coco import Kind, read_ground_truth
-from tfzoo.accuracy.metrics import METRICS, score
-from tfzoo.errors import AnnotationError, UsageError
+from tfzoo.accuracy.metrics import EVALUATORS, METRICS, evaluator_version, require, score
+from tfzoo.errors import AnnotationError, MeasurementError, UsageError
 
 # Said by pycocotools of numpy 2 at each mask it decodes.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -206,6 +208,73 @@ def test_detections_of_other_images_are_refused() -> None:
     truth, rows = one_object("box")
     with pytest.raises(AnnotationError, match=r"1 images that truth.json does not list .such as 9"):
         score(as_truth(truth), [{**rows[0], "image_id": 9}], "box")
+
+
+def test_three_of_many_images_that_are_not_listed_are_shown() -> None:
+    truth, rows = one_object("box")
+    strays = [{**rows[0], "image_id": i} for i in (14, 12, 11, 13)]
+    with pytest.raises(AnnotationError, match=r"4 images .* .such as 11, 12, 13.;"):
+        score(as_truth(truth), strays, "box")
+
+
+def test_an_evaluator_that_is_unknown_or_not_installed_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with pytest.raises(UsageError, match="evaluators are faster-coco-eval, pycocotools, official"):
+        require("mine")  # type: ignore[arg-type]
+    for evaluator in EVALUATORS:
+        require(evaluator)
+        assert evaluator_version(evaluator).split()[1][0].isdigit()
+    assert evaluator_version("official").startswith("tf-models-official ")
+    monkeypatch.setattr(metrics, "find_spec", lambda module: None)
+    with pytest.raises(MeasurementError, match=r"not installed: pip install 'tfzoo\[official\]'"):
+        require("official")
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_the_garbage_collector_is_left_as_it_was(enabled: bool) -> None:
+    truth, rows = one_object("box")
+    before = gc.isenabled()
+    try:
+        (gc.enable if enabled else gc.disable)()
+        score(as_truth(truth), rows, "box", resamples=0)
+        assert gc.isenabled() is enabled
+    finally:
+        (gc.enable if before else gc.disable)()
+
+
+def test_nothing_is_printed_while_scoring(capsys: pytest.CaptureFixture[str]) -> None:
+    truth, rows = one_object("box")
+    score(as_truth(truth), rows, "box", resamples=0)
+    assert capsys.readouterr().out == ""
+
+
+def test_a_category_without_objects_has_no_ap_and_one_never_found_has_zero() -> None:
+    truth, rows = one_object("box")
+    truth["categories"] += [{"id": 2, "name": "absent"}, {"id": 3, "name": "missed"}]
+    truth["annotations"].append({**truth["annotations"][0], "id": 3, "category_id": 3})
+    per_class = score(as_truth(truth), rows, "box", resamples=0).per_class
+    assert per_class == {"category 1": pytest.approx(1.0), "absent": None, "missed": 0.0}
+
+
+def test_categories_with_keypoints_are_scored_alone_and_all_where_none_says_so() -> None:
+    truth, rows = one_object("keypoints")
+    truth["categories"].append({"id": 2, "name": "dog"})
+    assert set(score(as_truth(truth), rows, "keypoints").per_class) == {"category 1"}
+    truth["categories"] = [{"id": 1, "name": "person"}, {"id": 2, "name": "dog"}]
+    assert set(score(as_truth(truth), rows, "keypoints").per_class) == {"person", "dog"}
+    assert set(score(as_truth(truth), rows, "box").per_class) == {"person", "dog"}
+
+
+def test_json_has_the_interval_as_a_pair_or_none() -> None:
+    truth, rows = random_data(9, images=6, drawn=False)
+    found = score(as_truth(truth), rows, "box")
+    assert found.interval is not None
+    value = found.to_json()
+    assert value["AP_interval"] == [found.interval.low, found.interval.high]
+    assert value["AP50"] == found.values["AP50"] and value["per_class"] == found.per_class
+    bare = score(as_truth(truth), rows, "box", resamples=0).to_json()
+    assert bare["AP_interval"] is None
 
 
 def test_annotations_without_masks_can_not_score_masks() -> None:

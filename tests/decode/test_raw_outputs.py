@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,10 +13,12 @@ from numpy.typing import NDArray
 
 from tests.helpers import standins
 from tfzoo.decode.kinds import Frame, decode, prepare
+from tfzoo.decode.tflite import fits as fits_tflite
+from tfzoo.decode.yolov5 import fits as fits_yolov5
 from tfzoo.detections.labels import COCO
 from tfzoo.detections.types import Detections
 from tfzoo.errors import ModelFormatError
-from tfzoo.runtimes.runtime import TensorInfo
+from tfzoo.runtimes.runtime import Signature, TensorInfo
 
 SIDES = st.integers(1, 6000)
 SIZES = st.tuples(SIDES, SIDES)
@@ -75,6 +78,11 @@ def test_score_or_box_that_is_no_number_drops_its_row() -> None:
     assert found.class_ids.tolist() == [4]
 
 
+def test_score_below_zero_is_none() -> None:
+    found = standard([(-0.5, WHOLE, 1), (0.0, WHOLE, 2), (0.5, WHOLE, 3)])
+    assert found.class_ids.tolist() == [3, 2]
+
+
 def test_rows_in_any_order_come_out_best_first_and_ties_in_theirs() -> None:
     ties = [(0.3, WHOLE, class_id) for class_id in range(10, 60)]
     found = standard([(0.25, WHOLE, 1), *ties, (0.9, WHOLE, 2), (0.5, WHOLE, 4)])
@@ -108,6 +116,14 @@ def test_box_with_a_mask_is_not_squeezed_into_the_image() -> None:
 def test_output_without_its_batch_dimension_is_read_all_the_same() -> None:
     masks = np.ones((100, 33, 33), np.float32)
     assert standard([(0.9, WHOLE, 1)], detection_masks=masks).mask(0).all()
+
+
+def test_image_is_stretched_to_the_size_that_a_conversion_has_fixed() -> None:
+    image = np.full((40, 50, 3), 7, np.uint8)
+    for shape, size in (((1, 20, 30, 3), (20, 30)), ((1, None, None, 3), (40, 50))):
+        batch, frame = prepare("standard", image, TensorInfo("input", "uint8", shape))
+        assert batch.shape == (1, *size, 3) and (batch == 7).all()
+        assert (frame.image_size, frame.input_size) == ((40, 50), size)
 
 
 def test_outputs_of_two_images_are_refused() -> None:
@@ -199,16 +215,127 @@ def test_tflite_rows_beyond_the_number_are_filling() -> None:
 @pytest.mark.parametrize(
     "raw",
     [
-        tflite(REVERSED, scores=np.full((1, 10), 3.5, np.float32)),
+        tflite(REVERSED, scores=np.full((1, 10), 1.5, np.float32)),
+        tflite(REVERSED, scores=np.full((1, 10), -0.5, np.float32)),
         tflite(REVERSED, classes=np.full((1, 10), 0.5, np.float32), scores=np.full((1, 10), 0.5)),
         tflite(REVERSED, boxes=np.zeros((1, 10, 5), np.float32)),
         tflite(("number", "boxes", "scores", "classes")),
     ],
-    ids=["scores over 1", "no whole classes", "five coordinates", "another order"],
+    ids=[
+        "scores over 1",
+        "scores below 0",
+        "no whole classes",
+        "five coordinates",
+        "another order",
+    ],
 )
 def test_tflite_outputs_that_fit_nothing_are_refused(raw: dict[str, NDArray[Any]]) -> None:
     with pytest.raises(ModelFormatError, match="expected one float32"):
         square(raw)
+
+
+FITTING = {
+    "tflite": Signature(
+        (TFLITE_INPUT,),
+        tuple(TensorInfo(n, "float32", v.shape) for n, v in tflite(REVERSED).items()),
+    ),
+    "yolov5": Signature((YOLO_INPUT,), (TensorInfo("output0", "float32", (1, 25200, 85)),)),
+}
+
+
+def of_shape(signature: Signature, *shape: int | None, dtype: str = "float32") -> Signature:
+    return replace(signature, inputs=(replace(signature.inputs[0], shape=shape, dtype=dtype),))
+
+
+def returning(signature: Signature, *shapes: tuple[int | None, ...]) -> Signature:
+    outputs = tuple(TensorInfo(f"output_{i}", "float32", s) for i, s in enumerate(shapes))
+    return replace(signature, outputs=outputs)
+
+
+def test_tflite_exports_are_known_by_their_inputs_and_outputs() -> None:
+    whole = FITTING["tflite"]
+    assert fits_tflite(whole)
+    free = ((None,), (None, None), (None, None), (None, None, None))
+    assert fits_tflite(returning(whole, *free))
+    keypoints = ((1, 10, 17), (1, 10, 17, 2), (1,), (1, 10), (1, 10), (1, 10, 4))
+    assert fits_tflite(returning(whole, *keypoints))
+    assert not fits_tflite(replace(whole, inputs=()))
+    assert not fits_tflite(replace(whole, inputs=whole.inputs * 2))
+    assert not fits_tflite(of_shape(whole, 1, 512, 512, 3, dtype="uint8"))
+    for shape in ((1, 512, 512, 1), (1, None, 512, 3), (512, 512, 3), (1, 512, 512, 3, 3)):
+        assert not fits_tflite(of_shape(whole, *shape))
+
+
+@pytest.mark.parametrize(
+    "shapes",
+    [
+        ((1,), (1, 10), (1, 9), (1, 10, 4)),
+        ((1,), (1, 10), (1, 10), (1, 10, 5)),
+        ((1,), (2, 10), (2, 10), (2, 10, 4)),
+        ((2,), (1, 10), (1, 10), (1, 10, 4)),
+        ((1,), (1, 10), (1, 10)),
+        ((1, 10, 17), (1, 10, 17, 3), (1,), (1, 10), (1, 10), (1, 10, 4)),
+        ((1, 10, 16), (1, 10, 17, 2), (1,), (1, 10), (1, 10), (1, 10, 4)),
+        ((1, 9, 17), (1, 10, 17, 2), (1,), (1, 10), (1, 10), (1, 10, 4)),
+    ],
+    ids=[
+        "rows",
+        "coordinates",
+        "batch",
+        "batch of the number",
+        "too few",
+        "coordinates of keypoints",
+        "points",
+        "rows of keypoints",
+    ],
+)
+def test_tflite_outputs_that_do_not_agree_are_of_no_such_export(
+    shapes: tuple[tuple[int | None, ...], ...],
+) -> None:
+    assert not fits_tflite(returning(FITTING["tflite"], *shapes))
+
+
+def test_tflite_outputs_are_numbered_past_nine_in_order() -> None:
+    values = tflite(REVERSED).values()
+    raw = {f"output_{number}": value for number, value in zip((8, 9, 10, 11), values, strict=True)}
+    assert square(raw).names == ["dog"]
+    unnumbered = {f"{name}_of": value for name, value in raw.items()}
+    with pytest.raises(ModelFormatError):
+        square(unnumbered)
+
+
+def test_yolo_is_known_by_its_input_and_its_one_output_with_objectness() -> None:
+    whole = FITTING["yolov5"]
+    assert fits_yolov5(whole)
+    assert fits_yolov5(of_shape(whole, None, 3, None, None))
+    # Earlier releases return the heads' raw maps besides.
+    assert fits_yolov5(returning(whole, (1, 25200, 85), (1, 3, 80, 80, 85)))
+    for one in ((None, None, 85), (1, None, 6), (1, 7, 6)):
+        assert fits_yolov5(returning(whole, one))
+    assert not fits_yolov5(replace(whole, inputs=()))
+    assert not fits_yolov5(replace(whole, inputs=whole.inputs * 2))
+    assert not fits_yolov5(of_shape(whole, 1, 3, 640, 640, dtype="uint8"))
+    for shape in ((1, 640, 640, 3), (1, 4, 640, 640), (3, 640, 640), (1, 3, 640, 640, 1)):
+        assert not fits_yolov5(of_shape(whole, *shape))
+    for one in ((1, 84, 8400), (2, 25200, 85), (1, 25200, 5), (1, 6, 6), (25200, 85), (1, 9, None)):
+        assert not fits_yolov5(returning(whole, one))
+    assert not fits_yolov5(returning(whole, (1, 25200, 85), (1, 25200, 85)))
+
+
+def test_yolo_of_a_free_size_is_fed_640_pixels() -> None:
+    batch, _ = prepare(
+        "yolov5", standins.paint(30, 40), TensorInfo("images", "float32", (1, 3, None, None))
+    )
+    assert batch.shape == (1, 3, 640, 640)
+
+
+def test_yolo_box_within_another_of_its_class_is_suppressed() -> None:
+    # Around one centre, 100 and 80 wide: IoU 0.64 over 0.6; 100 and 76: 0.58 under it.
+    around = ([300.0, 300.0, 100.0, 100.0], 0.9, {0: 1.0})
+    assert len(yolo(around, ([300.0, 300.0, 80.0, 80.0], 0.8, {0: 1.0}))) == 1
+    assert len(yolo(around, ([300.0, 300.0, 76.0, 76.0], 0.8, {0: 1.0}))) == 2
+    # In its far corner: as much of it.
+    assert len(yolo(around, ([310.0, 310.0, 80.0, 80.0], 0.8, {0: 1.0}))) == 1
 
 
 def test_tflite_image_is_fitted_at_the_top_left_and_padded_with_zeros() -> None:
@@ -259,6 +386,8 @@ def test_yolo_puts_the_odd_row_of_padding_below() -> None:
     # 427 rows of 640 leave 213: Ultralytics' letterbox puts 106 above and 107 below.
     frame = Frame.fitted((427, 640), (640, 640), centred=True)
     assert (frame.content_size, frame.offset) == ((427, 640), (106, 0))
+    frame = Frame.fitted((640, 427), (640, 640), centred=True)
+    assert (frame.content_size, frame.offset) == ((640, 427), (0, 106))
 
 
 def test_yolo_letterbox_is_undone() -> None:

@@ -107,6 +107,13 @@ def test_left_half_of_a_box_is_where_it_should_be() -> None:
     assert np.array_equal(pasted, expected)
 
 
+def test_only_values_above_the_threshold_are_inside() -> None:
+    mask = np.full((3, 3), 0.5, np.float32)
+    box = np.array([0, 0, 8, 8], np.float32)
+    assert not paste(mask, box, (8, 8)).any()
+    assert paste(mask, box, (8, 8), threshold=0.499).all()
+
+
 def test_rows_and_columns_are_not_mixed_up() -> None:
     mask = np.zeros((15, 33), np.float32)
     mask[:7] = 1

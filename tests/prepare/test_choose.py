@@ -9,6 +9,7 @@ import tfzoo
 from tests.helpers import one_stage
 from tfzoo.detections.types import Detections
 from tfzoo.errors import ImageError, ModelFormatError
+from tfzoo.images.reading import read_image
 from tfzoo.prepare import choose
 from tfzoo.prepare.choose import compare, known_choice, measure
 from tfzoo.store.models import get_model
@@ -132,6 +133,91 @@ def test_a_runtime_that_fails_on_an_empty_picture_is_not_chosen() -> None:
     assert "nothing to concatenate" in choice.trials[1].reason
 
 
+def test_each_picture_is_timed_five_times_unless_that_takes_long(monkeypatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr(choose.time, "perf_counter", lambda: now[0])
+    # Three pictures, whose best times are 2, 1 and 4 seconds a thousandth of which is told.
+    seconds = {1: [9, 8, 7, 2, 5], 2: [3, 1, 3, 3, 3], 3: [4, 4, 4, 4, 6]}
+    timed = []
+
+    def detect(picture: np.ndarray) -> Detections:
+        timed.append(int(picture[0, 0, 0]))
+        now[0] += seconds[timed[-1]][timed.count(timed[-1]) - 1] * scale
+        return REFERENCE[0]
+
+    scale = 0.001
+    pictures = [np.full((2, 2, 3), value, np.uint8) for value in seconds]
+    assert choose._latency_ms(detect, pictures) == 2.0
+    assert timed == [1, 2, 3] * 5
+    # The second round ends past the fifth second, and is the last.
+    timed.clear()
+    scale, now[0] = 0.2, 100.0
+    assert choose._latency_ms(detect, pictures) == 800.0
+    assert timed == [1, 2, 3] * 2
+    assert choose._latency_ms(detect, []) is None
+
+
+def test_the_first_eight_of_the_packaged_pictures_are_looked_at() -> None:
+    paths = sorted(choose.SCENES.glob("*.jpg"))
+    assert len(paths) > 8
+    scenes = choose.load_scenes()
+    assert len(scenes) == 8
+    assert np.array_equal(scenes[-1], read_image(paths[7]))
+
+
+@pytest.mark.parametrize(
+    ("here", "export", "gpu", "names"),
+    [
+        ({"openvino", "onnx"}, True, False, ["tensorflow", "frozen", "openvino", "onnx"]),
+        ({"openvino", "onnx"}, True, True, ["tensorflow", "frozen", "onnx"]),
+        ({"openvino", "onnx"}, False, False, ["tensorflow", "frozen", "openvino"]),
+        ({"onnx"}, True, False, ["tensorflow", "frozen", "onnx"]),
+        (set(), True, False, ["tensorflow", "frozen"]),
+    ],
+)
+def test_what_is_installed_and_fits_the_device_is_tried(
+    monkeypatch, here, export, gpu, names
+) -> None:
+    monkeypatch.setattr(choose, "installed", here.__contains__)
+    monkeypatch.setattr(choose, "find_export", lambda model: "model.onnx" if export else None)
+    assert choose.candidates(None, gpu) == names  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("driver", [False, True])
+def test_a_gpu_is_told_by_its_driver_unless_it_is_asked_for(monkeypatch, driver: bool) -> None:
+    monkeypatch.setattr(choose.Path, "exists", lambda path: driver)
+    assert choose.on_gpu() is choose.on_gpu("auto") is driver
+    assert choose.on_gpu("gpu") and choose.on_gpu("gpu:1")
+    assert not choose.on_gpu("cpu")
+
+
+def test_of_equals_the_earlier_runtime_is_kept_and_one_that_differs_never() -> None:
+    def trial(name: str, ms: float | None, agrees: bool = True) -> choose.Trial:
+        return choose.Trial(name, "1", ms, agrees, f"reason of {name}")
+
+    def fastest(*trials: choose.Trial) -> choose.Choice:
+        choice = choose._fastest(list(trials))
+        assert choice.trials == trials
+        return choice
+
+    tensorflow = trial("tensorflow", 3.0)
+    quick = fastest(tensorflow, trial("frozen", 2.0), trial("onnx", 1.0))
+    assert (quick.runtime, quick.reason) == ("onnx", "the fastest that reason of onnx")
+    assert fastest(tensorflow, trial("frozen", 3.0)).runtime == "tensorflow"
+    alone = fastest(tensorflow, trial("frozen", 1.0, False), trial("onnx", None, False))
+    assert alone.runtime == "tensorflow"
+    assert alone.reason == "TensorFlow kept: frozen: reason of frozen; onnx: reason of onnx"
+    assert fastest(tensorflow, trial("frozen", 1.0, False), trial("onnx", 2.0)).runtime == "onnx"
+
+
+def test_tensorflow_that_fails_is_no_choice_but_an_error() -> None:
+    def open_detector(name: str) -> Stand:
+        raise ModelFormatError("no model at all")
+
+    with pytest.raises(ModelFormatError, match="no model at all"):
+        measure(["tensorflow", "openvino"], open_detector, SCENES)
+
+
 @pytest.fixture
 def auto(tmp_path, monkeypatch):
     pytest.importorskip("openvino")
@@ -155,6 +241,13 @@ def test_a_model_is_measured_once_and_opened_by_what_was_chosen(auto, monkeypatc
     assert tfzoo.load(auto, runtime="tensorflow").runtime.name == "tensorflow"
     monkeypatch.setenv("TFZOO_RUNTIME", "openvino")
     assert tfzoo.load(auto).runtime.name == "openvino"
+    # What holds for the processor need not hold on a GPU.
+    assert known_choice(get_model(auto), gpu=True) is None
+    choose.forget(get_model(auto), gpu=True)
+    assert known_choice(get_model(auto)) == known
+    choose.forget(get_model(auto))
+    assert known_choice(get_model(auto)) is None
+    choose.forget(get_model(auto))
 
 
 def test_asking_for_a_runtime_that_finds_other_things_warns(auto, monkeypatch, caplog) -> None:

@@ -1,5 +1,7 @@
 """Preprocessing in numpy is the exported graph's own."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -31,15 +33,16 @@ def test_resizing_is_tensorflows(source, size, half_pixel: bool) -> None:
     np.testing.assert_allclose(got, expected, atol=1e-4)
 
 
+@pytest.mark.parametrize("size", [(100, 100), (100, 140)])
 @pytest.mark.parametrize("least", [64, 100])
-def test_what_an_image_fills_is_tensorflows(least: int) -> None:
+def test_what_an_image_fills_is_tensorflows(size: tuple[int, int], least: int) -> None:
     import tensorflow as tf
 
-    resizer = Resizer((100, 100), least)
+    resizer = Resizer(size, least)
     rng = np.random.default_rng(1)
     for _ in range(300):
         height, width = (int(side) for side in rng.integers(2, 900, 2))
-        target = (100, least) if height >= width else (least, 100)
+        target = (size[0], least) if height >= width else (least, size[1])
         resized = tf.image.resize(tf.zeros([height, width, 1]), target, preserve_aspect_ratio=True)
         assert resizer.content_size((height, width)) == tuple(resized.shape[:2])
 
@@ -79,6 +82,22 @@ def test_a_graphs_own_way_is_found(keep_aspect, half_pixel, normalise_first, bgr
         np.testing.assert_allclose(found(noise(*size, 7)), graph(noise(*size, 7)), atol=1e-4)
 
 
+@pytest.mark.parametrize("order", [(1, 2, 0), (2, 0, 1), (0, 2, 1)])
+def test_any_order_of_channels_is_found(order: tuple[int, int, int]) -> None:
+    graph = Preprocessing(
+        Resizer((40, 40), 40), True, order, (2.0, 1.0, 0.5), ONES, (5.0, 6.0, 7.0)
+    )
+    found, _ = find_preprocessing(graph.resizer, graph)
+    assert found == graph
+
+
+def test_the_part_that_an_image_fills_is_told_with_its_channels() -> None:
+    graph = Preprocessing(Resizer((64, 64), 64), False, (0, 1, 2), ONES, ZEROS, ZEROS)
+    assert graph.true_shape(noise(50, 100)).tolist() == [32, 64, 3]
+    assert graph.true_shape(noise(100, 50)).tolist() == [64, 32, 3]
+    assert graph.true_shape(noise(100, 50)).dtype == np.int32
+
+
 def test_another_way_is_left_to_the_graph() -> None:
     found, note = find_preprocessing(
         Resizer((90, 90)), graph_of(90, False, False, True, kind="Bicubic")
@@ -86,6 +105,22 @@ def test_another_way_is_left_to_the_graph() -> None:
     assert found is None and note == "it resizes its images in a way of its own"
     found, note = find_preprocessing(Resizer((80, 90)), graph_of(90, False, False, True))
     assert found is None and note == "its network takes [90, 90, 3], not 80x90 pixels"
+
+
+@pytest.mark.parametrize("channel", range(3))
+@pytest.mark.parametrize("change", [-1, 1])
+def test_each_channel_has_its_own_scale_offset_and_padding(channel: int, change: int) -> None:
+    image, plain = noise(4, 8), Preprocessing(Resizer((8, 8), 8), False, (2, 0, 1), *[ONES] * 3)
+    plain = replace(plain, offset=ZEROS, padding=ZEROS)
+    shown = image[:, :, [2, 0, 1]].astype(np.float32)
+    assert np.array_equal(plain(image)[:4], shown) and not plain(image)[4:].any()
+    changed = np.zeros(3, np.float32)
+    changed[channel] = change
+    scaled = replace(plain, scale=tuple(1 + changed))(image)
+    assert np.array_equal(scaled[:4], shown * (1 + changed))
+    moved = replace(plain, offset=tuple(changed), padding=tuple(2 * changed))(image)
+    assert np.array_equal(moved[:4], shown + changed)
+    assert (moved[4:] == 2 * changed).all()
 
 
 def test_an_image_that_nothing_is_left_of_is_refused(tmp_path) -> None:

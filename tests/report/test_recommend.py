@@ -9,7 +9,7 @@ import pytest
 
 from tests.helpers.measurements import add, rate
 from tfzoo.errors import NothingQualifiesError, UsageError
-from tfzoo.report.points import METRICS, reported_points
+from tfzoo.report.points import METRICS, Point, reported_points
 from tfzoo.report.recommend import parse_latency_ms, recommend
 from tfzoo.zoo.manifest import load_manifest
 
@@ -59,6 +59,45 @@ def test_a_budget_nothing_keeps_names_the_nearest_on_either_side() -> None:
     assert "SSD ResNet50 V1 FPN 640x640 (RetinaNet50): 34.3 mAP, 46 ms" in str(caught.value)
     with pytest.raises(NothingQualifiesError, match="no model here has both"):
         recommend([])
+
+
+#: A front of three: the more accurate, the slower.
+FRONT = [
+    Point(name, name, "ssd", 1, True, ("boxes",), box_map=box_map, fps=1000 / ms, latency_ms=ms)
+    for name, box_map, ms in [("small", 20.0, 10.0), ("middle", 30.0, 20.0), ("large", 40.0, 40.0)]
+]
+
+
+def test_a_model_right_at_the_budget_keeps_it() -> None:
+    assert [p.id for p in recommend(FRONT, min_map=30)] == ["large", "middle"]
+    assert [p.id for p in recommend(FRONT, max_latency_ms=20)] == ["middle", "small"]
+    assert [p.id for p in recommend(FRONT, min_map=30, max_latency_ms=20)] == ["middle"]
+
+
+@pytest.mark.parametrize(
+    ("min_map", "max_latency_ms", "nearest"),
+    [
+        # The fastest that is accurate enough, and the most accurate that is fast enough.
+        (30, 10, ["middle", "small"]),
+        (40, 20, ["large", "middle"]),
+        (15, 5, ["small"]),
+        (45, 50, ["large"]),
+        # Nothing keeps either half: the two ends.
+        (45, 5, ["large", "small"]),
+    ],
+)
+def test_the_nearest_is_the_best_that_keeps_half_the_budget(
+    min_map: float, max_latency_ms: float, nearest: list[str]
+) -> None:
+    with pytest.raises(NothingQualifiesError) as caught:
+        recommend(FRONT, min_map=min_map, max_latency_ms=max_latency_ms)
+    listed = str(caught.value).splitlines()[1:]
+    assert [line.split(":")[0].strip() for line in listed] == nearest
+
+
+def test_an_unknown_metric_is_refused() -> None:
+    with pytest.raises(UsageError, match="no mAP is called 'depth'; there are box, keypoint, mask"):
+        recommend(FRONT, metric="depth")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ COLUMNS = ("model", "AP", "note")
 
 
 def test_rows_come_back_as_they_were_added(tmp_path: Path) -> None:
-    path = tmp_path / "results" / "accuracy.csv"
+    path = tmp_path / "new" / "results" / "accuracy.csv"
     assert read_rows(path) == []
     append_row(path, COLUMNS, {"model": "a", "AP": 0.1 + 0.2, "note": 'said "no", twice\nover'})
     append_row(path, COLUMNS, {"model": "b", "AP": None})
@@ -35,6 +35,31 @@ def test_an_older_files_rows_are_kept_and_gain_columns(tmp_path: Path) -> None:
         "before,,,1",
         "after,0.5,,",
     ]
+
+
+def test_a_row_is_added_in_place_where_the_columns_are_there(tmp_path: Path) -> None:
+    path = tmp_path / "accuracy.csv"
+    append_row(path, COLUMNS, {"model": "a"})
+    assert path.stat().st_mode & 0o777 == 0o644
+    before = path.stat().st_ino
+    for columns in (COLUMNS, COLUMNS[:2]):
+        append_row(path, columns, {"model": "b"})
+        assert path.stat().st_ino == before
+    append_row(path, (*COLUMNS, "more"), {"model": "c", "more": 1})
+    assert [row["model"] for row in read_rows(path)] == ["a", "b", "b", "c"]
+    assert path.stat().st_ino != before
+    assert path.stat().st_mode & 0o777 == 0o644
+
+
+def test_a_row_after_one_that_was_cut_short_stands_on_a_line_of_its_own(tmp_path: Path) -> None:
+    path = tmp_path / "accuracy.csv"
+    path.write_text("model,AP,note\na,0.1,\nb,0.2,cut")
+    append_row(path, COLUMNS, {"model": "c"})
+    assert [row["model"] for row in read_rows(path)] == ["a", "b", "c"]
+    path.write_text("model,AP,note\na,0.1,\nb,0.")
+    assert [row["model"] for row in read_rows(path)] == ["a"]
+    append_row(path, COLUMNS, {"model": "c"})
+    assert [row["model"] for row in read_rows(path)] == ["a", "c"]
 
 
 def test_a_column_that_is_not_there_is_a_slip_in_the_code(tmp_path: Path) -> None:

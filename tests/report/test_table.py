@@ -5,6 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
@@ -127,3 +130,68 @@ def test_csv_and_json_hold_every_column(tmp_path: Path) -> None:
     assert len(value["zoo"]) == len(rows) - 1
     (line,) = (line for line in value["zoo"] if line["id"] == D0)
     assert line["box_map_difference"] == -0.26 and line["keypoint_map_reported"] is None
+
+
+def test_a_measurement_that_failed_hides_none_after_it(tmp_path: Path) -> None:
+    append_row(tmp_path / "accuracy.csv", ACCURACY_COLUMNS, {"model": D0, "kind": "box"})
+    measured(tmp_path, D0, 0.3334)
+    append_row(tmp_path / "accuracy.csv", ACCURACY_COLUMNS, {"model": D0, "kind": "box"})
+    assert lines(tmp_path)[D0]["box_map_measured"] == 33.34
+
+
+def test_markdown_aligns_figures_right_below_their_heads(tmp_path: Path) -> None:
+    head, rule, *rows = render(build_table(load_manifest(()), tmp_path), "md").splitlines()[:10]
+    assert {len(row) for row in (head, rule, *rows)} == {len(head)}
+    first, *others = rule.strip("| ").split(" | ")
+    assert set(first) == {"-"}
+    assert all(re.fullmatch("-+:", other) for other in others)
+    assert head.startswith("| model ") and rows[0].startswith("| CenterNet HourGlass104 512x512 ")
+    assert "| box mAP reported |" in head and "|             41.9 |" in rows[0]
+
+
+class Cells(HTMLParser):
+    """The texts of a page's tables: a list of rows for each, the head first."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.tables: list[list[list[str]]] = []
+        self.inside = False
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: object) -> None:
+        if tag == "table":
+            self.tables.append([])
+        elif tag == "tr":
+            self.tables[-1].append([])
+        elif tag in ("td", "th"):
+            self.tables[-1][-1].append("")
+            self.inside = True
+
+    def handle_endtag(self, tag: str) -> None:
+        self.inside = self.inside and tag not in ("td", "th")
+
+    def handle_data(self, data: str) -> None:
+        if self.inside:
+            self.tables[-1][-1][-1] += data
+
+
+def test_the_page_has_the_cells_that_the_markdown_has(tmp_path: Path) -> None:
+    measured(tmp_path, D0, 0.3334)
+    measured(tmp_path, "mine <b>", 0.25)
+    table = build_table(load_manifest(()), tmp_path)
+    page, markdown = render(table, "html"), render(table, "md")
+    assert "<h2>Measured, but none of the zoo&#x27;s models</h2>" in page
+    shown = [line.strip("|").split("|") for line in markdown.splitlines() if line.startswith("| ")]
+    cells = [[cell.strip() for cell in row] for row in shown if "---" not in row[0]]
+    zoo, others = Cells(page).tables
+    assert (zoo, others) == (cells[: 1 + len(table.zoo)], cells[1 + len(table.zoo) :])
+    assert others[1][0] == "mine <b>"
+
+
+def test_json_is_what_every_reader_of_json_takes(tmp_path: Path) -> None:
+    measured(tmp_path, "größe", 0.25)
+    table = build_table(load_manifest(()), tmp_path)
+    text = render(table, "json")
+    assert '\n  "zoo": [\n' in text and "größe" in text and text.endswith("}\n")
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        render(replace(table, zoo=({**table.zoo[0], "box_map_measured": float("nan")},)), "json")

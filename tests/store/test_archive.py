@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import os
 import stat
 import tarfile
 import zipfile
@@ -20,7 +21,7 @@ from tests.helpers.store_faults import (
     trials,
 )
 from tfzoo.errors import ArchiveError
-from tfzoo.store.archive import Limits, find_saved_model, unpack
+from tfzoo.store.archive import Limits, find_saved_model, records, unpack
 from tfzoo.store.fetch import fetch
 
 GOOD = make_archive(seed=1, size=50_000)
@@ -50,6 +51,15 @@ def zipped(name: str, content: bytes = b"", mode: int = stat.S_IFREG | 0o644) ->
         info.external_attr = mode << 16
         archive.writestr(info, content, zipfile.ZIP_DEFLATED)
     return packed.getvalue()
+
+
+def encrypted() -> bytes:
+    """A zip whose second entry says that it is encrypted."""
+    content = bytearray(zipped("m/secret", b"secret"))
+    # The flags of its header, and of the directory at the end (PKWARE's APPNOTE, 4.3.7, 4.3.12).
+    content[content.rindex(b"PK\x03\x04") + 6] |= 1
+    content[content.rindex(b"PK\x01\x02") + 8] |= 1
+    return bytes(content)
 
 
 def claim(kind: bytes, size: int) -> bytes:
@@ -89,6 +99,7 @@ HOSTILE: dict[str, Callable[[], bytes]] = {
     "zip ..": lambda: zipped("../escaped"),
     "zip absolute": lambda: zipped("/tmp/escaped"),
     "zip symlink": lambda: zipped("out", b"/etc/passwd", stat.S_IFLNK | 0o777),
+    "zip encrypted": encrypted,
     "zip pipe": lambda: zipped("out", b"", stat.S_IFIFO | 0o644),
 }
 
@@ -142,6 +153,46 @@ def test_a_bomb_of_many_files_is_refused(tmp_path: Path) -> None:
         assert len(list((tmp_path / "out").iterdir())) <= 100
 
 
+def test_the_limits_are_those_of_a_generous_model() -> None:
+    """1 GiB whatever the archive, above it a hundred times its size; a header of 16 MiB."""
+    expected = Limits(files=10_000, always_bytes=1_073_741_824, ratio=100, header_bytes=16_777_216)
+    assert Limits() == expected
+
+
+def test_an_archive_right_at_a_limit_is_unpacked(tmp_path: Path) -> None:
+    path = tmp_path / "m.zip"
+    # Two entries: saved_model.pb of two bytes, and zeros.
+    path.write_bytes(zipped("m/zeros", bytes(100_000)))
+
+    def tried(**limits: int) -> int:
+        folder = tmp_path / f"out {limits}"
+        return len(unpack(path, folder, Limits(**limits)))
+
+    assert tried(files=2, always_bytes=100_002, ratio=0) == 2
+    with pytest.raises(ArchiveError, match="more than 1 entries"):
+        tried(files=1)
+    with pytest.raises(ArchiveError, match="implausible size"):
+        tried(always_bytes=100_001, ratio=0)
+    ratio = -(-100_002 // path.stat().st_size)
+    assert tried(always_bytes=0, ratio=ratio) == 2
+    with pytest.raises(ArchiveError, match=f"more than {ratio - 1} times its own"):
+        tried(always_bytes=0, ratio=ratio - 1)
+
+
+def test_a_header_right_at_its_limit_is_read(tmp_path: Path) -> None:
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as tar_file:
+        info = tarfile.TarInfo("m/saved_model.pb")
+        info.pax_headers = {"comment": "x" * (2 << 20)}
+        tar_file.addfile(info)
+    (tmp_path / "m.tar").write_bytes(packed.getvalue())
+    # In whole blocks of 512 bytes, and each field with its name and length.
+    claimed = (2 << 20) + 512
+    unpack(tmp_path / "m.tar", tmp_path / "out", Limits(header_bytes=claimed))
+    with pytest.raises(ArchiveError, match="claims an implausible size"):
+        unpack(tmp_path / "m.tar", tmp_path / "out2", Limits(header_bytes=claimed - 1))
+
+
 def test_zeros_after_the_last_entry_are_a_bomb_too(tmp_path: Path) -> None:
     padded = make_archive(size=1000, mode="w").content + bytes(64 << 20)
     (tmp_path / "bomb.tar.gz").write_bytes(gzip.compress(padded))
@@ -186,6 +237,35 @@ def test_links_inside_the_tree_become_files(tmp_path: Path) -> None:
         assert not path.is_symlink()
         assert path.read_bytes() == GOOD.files[target]
         assert files[name] == files[target]
+
+
+def test_folders_that_an_archive_does_not_list_are_made(tmp_path: Path) -> None:
+    (tmp_path / "m.tar").write_bytes(tar(member("not/listed/before", size=3)))
+    unpack(tmp_path / "m.tar", tmp_path / "out")
+    assert (tmp_path / "out/not/listed/before").read_bytes() == bytes(3)
+
+
+def test_what_somebody_else_unpacked_is_recorded_file_by_file(tmp_path: Path) -> None:
+    (tmp_path / "m.tar.gz").write_bytes(GOOD.content)
+    recorded = unpack(tmp_path / "m.tar.gz", tmp_path / "out")
+    assert records(tmp_path / "out") == recorded
+    (tmp_path / "out" / "empty").mkdir()
+    assert records(tmp_path / "out") == recorded
+
+
+@pytest.mark.parametrize("kind", ["link", "link to a folder", "pipe"])
+def test_what_somebody_else_unpacked_may_hold_no_link_and_no_pipe(
+    tmp_path: Path, kind: str
+) -> None:
+    (tmp_path / "out" / "deep").mkdir(parents=True)
+    (tmp_path / "out" / "file").touch()
+    odd = tmp_path / "out" / "deep" / "odd"
+    if kind == "pipe":
+        os.mkfifo(odd)
+    else:
+        odd.symlink_to("../file" if kind == "link" else "..")
+    with pytest.raises(ArchiveError, match="out is refused: 'deep/odd' is a link or no file"):
+        records(tmp_path / "out")
 
 
 def test_modes_of_the_archive_are_not_taken_over(tmp_path: Path) -> None:

@@ -176,7 +176,7 @@ def _grouped(images: NDArray[np.intp], count: int) -> tuple[NDArray[np.intp], ND
 
 
 def _ignored(truth: dict[str, Any], iou_type: str) -> bool:
-    without_points = iou_type == "keypoints" and not truth.get("num_keypoints", 0)
+    without_points = iou_type == "keypoints" and not truth.get("num_keypoints")
     return bool(truth.get("iscrowd")) or without_points
 
 

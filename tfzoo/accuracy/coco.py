@@ -132,7 +132,7 @@ def _is_result(row: Any) -> bool:
         and {"image_id", "category_id", "score"} <= row.keys()
         and isinstance(row["score"], int | float)
         and math.isfinite(row["score"])
-        and len(row.get("bbox") or (0, 0, 0, 0)) == 4
+        and (not row.get("bbox") or len(row["bbox"]) == 4)
     )
 
 

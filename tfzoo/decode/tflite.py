@@ -53,7 +53,8 @@ def fits(signature: Signature) -> bool:
 
 def prepare(image: Image, entry: TensorInfo) -> tuple[NDArray[Any], Frame]:
     """See `tfzoo.decode.prepare`."""
-    height, width = entry.shape[1] or 0, entry.shape[2] or 0
+    height, width = entry.shape[1:3]
+    assert height is not None and width is not None  # `fits` takes fixed sizes alone.
     frame = Frame.fitted((image.shape[0], image.shape[1]), (height, width), centred=False)
     return frame.place(image, fill=0)[None].astype(np.float32), frame
 

@@ -71,7 +71,7 @@ def _samples(
     """
     if stop <= start:
         none = np.zeros(0, dtype=np.intp)
-        return none, none, none, np.zeros(0, dtype=np.float32)
+        return none, none, none, none.astype(np.float32)
     # Pixels are samples too: the first lies at the image's first edge, the last at its last.
     at = np.arange(length) * length / (length - 1) if length > 1 else np.array([0.5])
     last = samples - 1

@@ -72,7 +72,8 @@ def read_pipeline_config(text: str) -> PipelineConfig:
     resizers = re.findall(r"\bimage_resizer\s*:?\s*\{\s*(\w+)\s*:?\s*\{([^{}]*)\}\s*\}", text)
     if len(resizers) != 1:
         return PipelineConfig()
-    name, fields = resizers[0][0], _fields(resizers[0][1])
+    ((name, block),) = resizers
+    fields = _fields(block)
     resizer = None
     if name == "fixed_shape_resizer" and {"height", "width"} <= set(fields):
         resizer = Resizer((int(fields["height"]), int(fields["width"])))
@@ -91,7 +92,8 @@ def _postprocessing(text: str, resizer: Resizer | None) -> PostProcessing | None
     one_stage = re.search(r"\bmodel\s*:?\s*\{\s*ssd\s*:?\s*\{", text)
     if not one_stage or len(nms) != 1 or len(classes) != 1:
         return None
-    fields = _fields(nms[0])
+    (block,), (num_classes,) = nms, classes
+    fields = _fields(block)
     others = {
         "use_static_shapes",
         "use_class_agnostic_nms",
@@ -102,7 +104,7 @@ def _postprocessing(text: str, resizer: Resizer | None) -> PostProcessing | None
     if any(fields.get(name, "false") not in ("false", "0", "0.0") for name in others):
         return None
     return PostProcessing(
-        num_classes=int(classes[0]),
+        num_classes=int(num_classes),
         score_threshold=float(fields.get("score_threshold", 0.0)),
         iou_threshold=float(fields.get("iou_threshold", 0.6)),
         max_per_class=int(fields.get("max_detections_per_class", 100)),

@@ -118,7 +118,8 @@ def postprocess(
         order = np.lexsort((anchors, classes, -scores[anchors, classes]))
         anchors, classes = anchors[order], classes[order]
         boxes = raw_boxes[anchors]
-        clipped = np.clip(boxes, window[[0, 1, 0, 1]], window[[2, 3, 2, 3]])
+        # An image lies at the top left of the input.
+        clipped = np.clip(boxes, 0, window[[2, 3, 2, 3]])
         # NaN has no area either.
         kept = _walk(boxes, classes, _areas(clipped) > 0, parameters)
         if len(kept) == parameters.max_total or len(chosen) == len(candidates):
@@ -127,9 +128,7 @@ def postprocess(
 
     anchors, classes, boxes = anchors[kept], classes[kept], clipped[kept]
     if parameters.change_frame:
-        y0, x0, y1, x1 = window
-        boxes = boxes - np.array([y0, x0, y0, x0], dtype=np.float32)
-        boxes *= np.tile(np.float32(1) / np.array([y1 - y0, x1 - x0], dtype=np.float32), 2)
+        boxes = boxes * (_ONE / window[[2, 3, 2, 3]])
     return {
         "detection_boxes": boxes[None],
         "detection_scores": scores[anchors, classes][None],

@@ -82,7 +82,6 @@ def parse_latency_ms(text: str) -> float:
         UsageError: It is no positive length of time.
     """
     match = re.fullmatch(r"\s*(\d+(?:\.\d*)?|\.\d+)\s*(ms|s)?\s*", text)
-    value = float(match[1]) * (1000 if match[2] == "s" else 1) if match else 0.0
-    if value <= 0:
+    if match is None or float(match[1]) == 0:
         raise UsageError(f"latency '{text}': expected a time such as 50ms or 0.05s")
-    return value
+    return float(match[1]) * (1000 if match[2] == "s" else 1)

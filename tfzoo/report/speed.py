@@ -105,5 +105,5 @@ def rank_correlation(pairs: Sequence[tuple[float, float]]) -> float | None:
 
 def _ranks(values: Sequence[float]) -> list[float]:
     ordered = sorted(values)
-    # The mean of the places that equal values take, counted from 1.
-    return [ordered.index(value) + (ordered.count(value) + 1) / 2 for value in values]
+    # The mean of the places that equal values take, counted from a half: only differences matter.
+    return [ordered.index(value) + ordered.count(value) / 2 for value in values]

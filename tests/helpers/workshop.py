@@ -1,0 +1,137 @@
+"""Copies of the checkout to try changes in, and which test files are a module's."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatch
+from pathlib import Path
+
+from tests.helpers.mutations import Mutant
+from tests.helpers.paths import ROOT
+
+#: Test files of modules, besides the one of a module's name; a module with neither has those that
+#: import it.
+TESTS = {
+    "tfzoo/__init__.py": ["house/test_layers.py"],
+    "tfzoo/detector.py": ["decode/test_kinds.py", "cli/test_detect.py"],
+    "tfzoo/doctor.py": ["cli/test_doctor.py"],
+    "tfzoo/errors.py": ["cli/test_detect.py"],
+    "tfzoo/options.py": ["batch/test_settings.py", "cli/test_detect.py"],
+    "tfzoo/results.py": ["report/test_results.py", "report/test_table.py"],
+    "tfzoo/settings.py": ["store/test_cache.py", "store/test_trust.py"],
+    "tfzoo/accuracy/official.py": ["accuracy/test_evaluate.py"],
+    "tfzoo/accuracy/predictions.py": ["accuracy/test_evaluate.py"],
+    "tfzoo/batch/*.py": ["batch/test_folder.py"],
+    "tfzoo/cli/benchmark.py": ["timing/test_benchmark.py"],
+    "tfzoo/cli/chart.py": ["report/test_recommend.py", "report/test_chart.py"],
+    "tfzoo/cli/coco.py": ["accuracy/test_coco.py"],
+    "tfzoo/cli/demo.py": ["house/test_demo_model.py"],
+    "tfzoo/cli/evaluate.py": ["accuracy/test_evaluate.py"],
+    "tfzoo/cli/light.py": ["cli/test_light_start.py"],
+    "tfzoo/cli/prepare.py": ["prepare/test_export.py"],
+    "tfzoo/cli/store.py": ["store/test_cache.py"],
+    "tfzoo/cli/table.py": ["report/test_table.py"],
+    "tfzoo/cli/*.py": ["cli/test_models.py", "cli/test_detect.py"],
+    "tfzoo/decode/exported.py": ["decode/test_raw_outputs.py", "decode/test_kinds.py"],
+    "tfzoo/decode/*.py": ["decode/test_raw_outputs.py", "decode/test_kinds.py"],
+    "tfzoo/images/addresses.py": ["images/test_sources.py"],
+    "tfzoo/prepare/free_batch.py": ["prepare/test_frozen_graph.py"],
+    "tfzoo/prepare/graph_part.py": ["prepare/test_frozen_graph.py"],
+    "tfzoo/prepare/opening.py": ["prepare/test_frozen_graph.py"],
+    "tfzoo/report/points.py": ["report/test_speed.py", "report/test_chart.py"],
+    "tfzoo/report/table.py": ["report/test_speed.py"],
+    "tfzoo/runtimes/frozen.py": ["prepare/test_frozen_graph.py"],
+    "tfzoo/runtimes/runtime.py": ["decode/test_kinds.py", "runtimes/test_openvino.py"],
+    "tfzoo/runtimes/xla.py": ["runtimes/test_tensorflow.py"],
+    "tfzoo/store/body.py": ["store/test_faults.py"],
+    "tfzoo/store/digests.py": ["store/test_trust.py"],
+    "tfzoo/store/download.py": ["store/test_faults.py", "store/test_trust.py"],
+    "tfzoo/store/fetch.py": ["store/test_cache.py", "store/test_trust.py"],
+    "tfzoo/store/folders.py": ["store/test_cache.py"],
+    "tfzoo/store/hub.py": ["store/test_trust.py"],
+    "tfzoo/store/local.py": ["store/test_cache.py"],
+    "tfzoo/store/models.py": ["store/test_cache.py", "store/test_trust.py"],
+    "tfzoo/store/part_state.py": ["store/test_faults.py"],
+    "tfzoo/store/retry.py": ["store/test_faults.py"],
+    "tfzoo/store/upkeep.py": ["store/test_cache.py"],
+    "tfzoo/store/verify.py": ["store/test_trust.py"],
+    "tfzoo/timing/timed_process.py": ["timing/test_benchmark.py"],
+    "tfzoo/zoo/schema.py": ["zoo/test_manifest.py"],
+}
+
+
+def files_testing(module: str) -> tuple[str, ...]:
+    """Test files of a module, the one of its name first."""
+    path = Path(module)
+    named = Path("tests", *path.parts[1:-1], f"test_{path.name}")
+    found = [str(named)] if (ROOT / named).is_file() else []
+    listed = next((names for pattern, names in TESTS.items() if fnmatch(module, pattern)), [])
+    found += [f"tests/{name}" for name in listed]
+    if not found:
+        dotted = ".".join(path.with_suffix("").parts)
+        files = sorted((ROOT / "tests").glob("*/test_*.py"))
+        found = [
+            str(f.relative_to(ROOT)) for f in files if f"from {dotted} import" in f.read_text()
+        ]
+    if not found:
+        sys.exit(f"{module}: no test file is named after it or imports it; add it to TESTS")
+    return tuple(dict.fromkeys(found))
+
+
+@dataclass(frozen=True)
+class Workshop:
+    """A copy of the checkout, and the folder of its tests' temporary files."""
+
+    checkout: Path
+    scratch: Path
+
+    @classmethod
+    def made_in(cls, folder: Path) -> Workshop:
+        listed = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+        names = subprocess.run(listed, cwd=ROOT, check=True, capture_output=True, text=True).stdout
+        for name in filter(None, names.split("\0")):
+            if (ROOT / name).is_file():
+                (folder / "checkout" / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(ROOT / name, folder / "checkout" / name)
+        (folder / "scratch").mkdir()
+        return cls(folder / "checkout", folder / "scratch")
+
+    def run(self, tests: Sequence[str], limit_s: float) -> tuple[int | None, float, str]:
+        """Exit code of tests (None: out of time), the seconds they took, and what they said."""
+        changed = {"PYTHONPATH": str(self.checkout), "TMPDIR": str(self.scratch)}
+        # A source changed twice within a second could be mistaken for what was compiled of it.
+        changed["PYTHONDONTWRITEBYTECODE"] = "1"
+        command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *tests]
+        began = time.monotonic()
+        process = subprocess.Popen(
+            command,
+            cwd=self.checkout,
+            env={"TRIALS": "1", **os.environ, **changed},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        try:
+            said, _ = process.communicate(timeout=limit_s)
+            code: int | None = process.returncode
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            said, _ = process.communicate()
+            code = None
+        return code, time.monotonic() - began, said
+
+    def try_out(self, mutant: Mutant, tests: Sequence[str], limit_s: float) -> int | None:
+        path = self.checkout / mutant.module
+        path.write_text(mutant.mutated)
+        try:
+            return self.run(tests, limit_s)[0]
+        finally:
+            path.write_text(mutant.original)

@@ -1,0 +1,85 @@
+"""Work on many items at once comes back in order, and never runs far ahead."""
+
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tfzoo.images.pipeline import batched, in_order
+
+
+@pytest.mark.parametrize(
+    ("count", "sizes"), [(0, []), (1, [1]), (3, [3]), (4, [3, 1]), (7, [3, 3, 1])]
+)
+def test_groups_are_full_but_for_the_last(count: int, sizes: list[int]) -> None:
+    groups = list(batched(iter(range(count)), 3))
+    assert [len(group) for group in groups] == sizes
+    assert [item for group in groups for item in group] == list(range(count))
+
+
+@pytest.mark.parametrize("count", [0, 1, 5, 6, 7, 50])
+def test_results_come_in_the_order_of_their_items(count: int) -> None:
+    def work(item: int) -> int:
+        time.sleep(0.002 * (item % 3 == 0))  # Later items are done first.
+        return item * item
+
+    assert list(in_order(work, range(count), 3)) == [(i, i * i) for i in range(count)]
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_items_are_taken_twice_the_threads_ahead_and_no_further(workers: int) -> None:
+    taken = 0
+
+    def endless() -> Iterator[int]:
+        nonlocal taken
+        while True:
+            taken += 1
+            yield taken
+
+    results = in_order(lambda item: item, endless(), workers)
+    for due in range(1, 20):
+        assert next(results)[0] == due
+        assert taken == due + 2 * workers - 1
+    results.close()
+    assert taken == 19 + 2 * workers - 1
+
+
+def test_as_many_items_are_worked_on_at_once_as_there_are_threads() -> None:
+    together = threading.Barrier(3, timeout=10)
+    assert len(list(in_order(lambda _: together.wait(), range(6), 3))) == 6
+
+
+def test_an_error_is_raised_in_its_items_turn_and_nothing_is_begun_after_it() -> None:
+    begun = []
+
+    def work(item: int) -> int:
+        begun.append(item)
+        if item == 2:
+            raise ValueError("item 2")
+        return item
+
+    results = in_order(work, range(100), 1)
+    assert [next(results)[0], next(results)[0]] == [0, 1]
+    with pytest.raises(ValueError, match="item 2"):
+        next(results)
+    assert max(begun) <= 4
+    assert not any(thread.name.startswith("tfzoo") for thread in threading.enumerate())
+
+
+def test_a_consumer_that_stops_early_leaves_no_work_behind() -> None:
+    begun = []
+    gate = threading.Event()
+
+    def work(item: int) -> None:
+        begun.append(item)
+        if item > 0:
+            gate.wait(10)
+
+    results = in_order(work, range(100), 2)
+    next(results)
+    # Two are under way, and are waited for; the one that waits its turn is never begun.
+    threading.Timer(0.2, gate.set).start()
+    results.close()
+    assert begun == [0, 1, 2]
+    assert not any(thread.name.startswith("tfzoo") for thread in threading.enumerate())
