@@ -5,8 +5,10 @@ BIN = $(VENV)/bin
 
 # Faults are tried this many times each by `make test`; more is slower and surer.
 export TRIALS ?= 5
+# Slips in the code that `make mutants` tries.
+SAMPLE ?= 300
 
-.PHONY: help environment demo test lint types docs clean
+.PHONY: help environment demo test lint types docs mutants clean
 
 help:  ## What there is
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -36,10 +38,8 @@ test: lint types  ## Style, types and every test; TFZOO_TEST_DATA adds those on 
 docs: environment  ## The documentation site, into site/: open site/index.html
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
 
-clean:  ## Remove the environment and what tools left behind
-	rm -rf $(VENV) .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist site *.egg-info
-
-SAMPLE ?= 300
-.PHONY: mutants
 mutants: environment  ## Small slips in the code against the tests: which go unseen? (SAMPLE=300)
 	$(BIN)/python -m tests.mutants --sample $(SAMPLE)
+
+clean:  ## Remove the environment and what tools left behind
+	rm -rf $(VENV) .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist site *.egg-info

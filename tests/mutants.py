@@ -116,10 +116,14 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0, help="of the draw")
     parser.add_argument("--jobs", type=int, default=2, help="tests run side by side")
     parser.add_argument("--modules", nargs="+", default=["*"], help="such as 'tfzoo/report/*'")
+    parser.add_argument("--again", type=Path, help="of the sample, what survived in this output")
     given = parser.parse_args()
     paths = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "tfzoo").rglob("*.py"))
     modules = [path for path in paths if any(fnmatch(path, pattern) for pattern in given.modules)]
     drawn, left_out = draw(modules, given.sample, given.seed)
+    if given.again is not None:
+        survived = given.again.read_text()
+        drawn = [mutant for mutant in drawn if f"{mutant.change}\n" in survived]
     print(
         f"{len(drawn)} mutations; {left_out} known to change nothing were passed over", flush=True
     )
@@ -134,7 +138,7 @@ def main() -> int:
             timed_out += code is None
             if code == 0:
                 print(f"{mutant.module}:{mutant.line} survived", flush=True)
-                print(f"  - {mutant.before}\n  + {mutant.after}", flush=True)
+                print(mutant.change, flush=True)
     print("\ntried caught survived  share  module")
     tried["all"], caught["all"] = tried.total(), caught.total()
     for name in sorted(tried, key=lambda name: (name == "all", name)):

@@ -116,6 +116,11 @@ class Mutant:
     original: str
     mutated: str
 
+    @property
+    def change(self) -> str:
+        """The line before and after, as it is shown."""
+        return f"  - {self.before}\n  + {self.after}"
+
 
 def operators() -> Iterator[Operator]:
     for name in COMPARISONS.split():
