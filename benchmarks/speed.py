@@ -135,7 +135,7 @@ def main() -> None:
 
     from tfzoo.store.models import get_model
 
-    archive = next((options.data / "zoo").glob("*.tar.gz"))
+    archive = next((options.data / "zoo").glob("ssd_*.tar.gz"))
     model = str(get_model(archive).path)
     coco = options.data / "coco_val_mini"
     photos = sorted((coco / "images").iterdir())

@@ -167,7 +167,7 @@ def test_a_damaged_frozen_form_is_made_anew(model, tensorflow) -> None:
 @pytest.mark.skipif(not os.environ.get("TFZOO_TEST_DATA"), reason="TFZOO_TEST_DATA is not set")
 def test_real_weights_on_real_images_give_the_exports_detections() -> None:
     data = Path(os.environ["TFZOO_TEST_DATA"])
-    archive = next((data / "zoo").glob("*.tar.gz"))
+    archive = next((data / "zoo").glob("ssd_*.tar.gz"))
     whole, cut = (tfzoo.load(archive, runtime=name) for name in ("tensorflow", "frozen"))
     assert cut.takes_batches
     images = sorted((data / "coco_val_mini" / "images").iterdir())[:24]
