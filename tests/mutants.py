@@ -129,6 +129,7 @@ def main() -> int:
     )
     tried, caught, timed_out = Counter[str](), Counter[str](), 0
     with tempfile.TemporaryDirectory(prefix="tfzoo-mutants-") as folder:
+        Path(folder).chmod(0o755)  # Some tests run as another user, who must find what is there.
         workshops: queue.Queue[Workshop] = queue.Queue()
         for job in range(given.jobs):
             workshops.put(Workshop.made_in(Path(folder, str(job))))
