@@ -150,6 +150,12 @@ def test_large_image_is_pasted_whole() -> None:
     assert pasted.all()
 
 
+def test_a_pixel_that_rounding_puts_before_the_box_takes_the_masks_first_value() -> None:
+    mask = np.array([[0.50001, 0]] * 2, np.float32)  # By a hair inside, at its first edge alone.
+    box = np.array([0.005, 0, 100.005, 2], np.float32)
+    assert paste(mask, box, (2, 101))[:, 0].all()
+
+
 @settings(max_examples=20, deadline=None)
 @given(seed=st.integers(0, 10_000))
 def test_run_lengths_decode_to_the_same_mask(seed: int) -> None:

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import cv2
 import numpy as np
 import pytest
 
@@ -67,6 +68,9 @@ def test_drawing_leaves_the_image_alone_and_jupyter_gets_a_png() -> None:
     assert (image == 128).all()
     png = found._repr_png_()
     assert png is not None and png.startswith(b"\x89PNG")
+    shown = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_COLOR)[:, :, ::-1]
+    assert (shown == found.above(0.3).draw()).all()
+    assert (shown != found.draw()).any()
     assert three()._repr_png_() is None
     with pytest.raises(ValueError, match="no image was kept"):
         three().draw()
@@ -92,10 +96,21 @@ def test_a_result_can_not_be_changed() -> None:
         ({"boxes": np.zeros((3, 4), np.float64)}, "got float64"),
         ({"class_ids": np.zeros(3, np.int64)}, "class_ids: expected int32"),
         ({"scores": np.array([0.1, 0.5, 0.9], np.float32)}, "descending"),
+        ({"scores": np.array([0.5, 0.9, 0.1], np.float32)}, "descending"),
+        ({"scores": np.array([0.9, 0.1, 0.5], np.float32)}, "descending"),
         ({"keypoints": np.zeros((3, 17, 2), np.float32)}, "come together"),
     ],
-    ids=["count", "dtype", "class_ids", "order", "keypoints"],
+    ids=["count", "dtype", "class_ids", "order", "first", "last", "keypoints"],
 )
 def test_arrays_that_do_not_fit_are_refused(changes: dict[str, np.ndarray], told: str) -> None:
     with pytest.raises(ValueError, match=told):
         dataclasses.replace(three(), **changes)
+
+
+def test_what_is_printed_says_what_was_found_and_how_much_more() -> None:
+    assert repr(three()) == (
+        "<3 detections in 320x240: person 0.90, toothbrush 0.50, class 12 0.10>"
+    )
+    seven = three()[np.array([0, 0, 0, 0, 0, 0, 1])]
+    assert repr(seven).endswith(": " + ", ".join(["person 0.90"] * 5) + ", ... 2 more>")
+    assert "more" not in repr(seven[:5])

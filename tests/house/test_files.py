@@ -34,6 +34,12 @@ def test_what_fails_leaves_what_was_there_and_nothing_else(
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_a_failure_is_told_as_it_was_where_the_half_is_gone_already(tmp_path: Path) -> None:
+    with pytest.raises(KeyError), whole_file(tmp_path / "file.txt") as file:
+        Path(file.name).unlink()  # As another process that tidies up would.
+        raise KeyError
+
+
 def test_a_folder_that_is_not_there_is_an_error_of_the_systems_own(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         write_whole(tmp_path / "none" / "file.txt", b"")

@@ -402,6 +402,19 @@ def test_an_image_behind_an_address_is_fetched(
         read_image(address)
 
 
+def test_a_file_behind_an_address_may_have_the_limits_size_and_no_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert addresses.MAX_FETCHED_BYTES == 512 * 1024 * 1024
+    data = encoded("PNG")
+    (tmp_path / "photo.png").write_bytes(data)
+    monkeypatch.setattr(addresses, "MAX_FETCHED_BYTES", len(data))
+    assert (read_image(f"file://{tmp_path}/photo.png") == gradient()).all()
+    monkeypatch.setattr(addresses, "MAX_FETCHED_BYTES", len(data) - 1)
+    with pytest.raises(ImageError, match="larger than"):
+        read_image(f"file://{tmp_path}/photo.png")
+
+
 def test_videos_count_where_they_are_named(tmp_path: Path) -> None:
     touch(tmp_path, "a.png", "clip.MP4")
     assert names(tmp_path) == ["a.png"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -101,3 +102,21 @@ def test_a_folder_that_can_not_be_written_is_told(tmp_path: Path) -> None:
     (tmp_path / "results").write_text("a file")
     with pytest.raises(MeasurementError, match="choose another folder with --results"):
         append_row(tmp_path / "results" / "accuracy.csv", COLUMNS, {"model": "a"})
+
+
+def test_a_file_that_is_written_anew_is_on_the_disk_before_the_old_one_is_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "accuracy.csv"
+    path.write_text("model\nbefore\n")
+    synced = []
+    inner = os.fsync
+
+    def fsync(descriptor: int) -> None:
+        inner(descriptor)
+        synced.append(path.read_text())
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    append_row(path, COLUMNS, {"model": "after", "AP": 0.5})
+    assert synced[0] == "model\nbefore\n"
+    assert synced[-1] == path.read_text()

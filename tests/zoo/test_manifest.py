@@ -9,11 +9,14 @@ import yaml
 from tests.helpers.entries import ENTRY
 from tests.helpers.paths import DATA
 from tfzoo.errors import AmbiguousModelError, ManifestError, UnknownModelError
+from tfzoo.settings import PACKAGE
 from tfzoo.zoo.manifest import (
+    DEFAULT_MODEL,
     find_model,
     list_models,
     load_manifest,
     packaged_manifest_path,
+    packaged_scenes,
     validate_manifest,
 )
 
@@ -103,6 +106,13 @@ def test_a_name_an_id_an_alias_or_a_short_form_finds_its_model(query: str, found
     assert find_model(query).id == found
 
 
+def test_the_packaged_scenes_are_those_that_the_embedded_model_was_measured_on() -> None:
+    held_out = find_model(DEFAULT_MODEL).held_out
+    assert held_out is not None
+    assert packaged_scenes() == PACKAGE / held_out.images
+    assert len(list(packaged_scenes().glob("*.jpg"))) == 60
+
+
 def test_an_unknown_name_is_answered_with_the_closest_three() -> None:
     with pytest.raises(UnknownModelError) as caught:
         find_model("efficientdet_d9")
@@ -153,6 +163,7 @@ def test_a_manifest_of_ones_own_joins_the_zoo(
         ({"reported": [{"metric": "box_map", "value": 1.0}]}, "source"),
         ({"reported": [{"metric": "box_map", "value": 1.0, "source": "hearsay"}]}, "hearsay"),
         ({"reported": [{"metric": "box_map", "value": -1.0, "source": "me"}]}, "above 0"),
+        ({"reported": [{"metric": "box_map", "value": 0.0, "source": "me"}]}, "above 0"),
         ({"reported": [{"metric": "keypoint_map", "value": 1.0, "source": "me"}]}, "keypoint_map"),
         ({"aliases": ["EFFICIENTDET D0 512x512"]}, "efficientdet d0 512x512"),
         ({"id": "../escape"}, "letters, digits"),
