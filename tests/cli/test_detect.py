@@ -20,7 +20,8 @@ from typer.testing import CliRunner, Result
 
 from tests.helpers import standins
 from tests.helpers.paths import ROOT
-from tfzoo.batch.folder import detect_folder
+from tfzoo.batch import folder
+from tfzoo.batch.folder import Summary, detect_folder
 from tfzoo.cli.detect import detect_command
 from tfzoo.cli.main import app
 
@@ -67,6 +68,17 @@ def test_a_summary_for_people(model: Path, photos: Path, tmp_path: Path) -> None
     assert "dog 4, person 4" in result.stdout
     assert f"{out}/detections.json" in result.stdout
     assert f"Pictures: {out}/annotated" in result.stdout
+
+
+@pytest.mark.parametrize(("kinds", "more"), [(10, ""), (13, ", and 3 more")])
+def test_ten_categories_are_named_and_the_others_counted(
+    kinds: int, more: str, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    categories = {f"kind{n}": 20 - n for n in range(kinds)}
+    summary = Summary(4, 0, 99, categories, 0, 0, 1.0, 4.0, "mine", "onnx 1", "cpu", tmp_path)
+    monkeypatch.setattr(folder, "detect_folder", lambda *_, **__: summary)
+    named = ", ".join(f"kind{n} {20 - n}" for n in range(10))
+    assert f"{named}{more}\n" in detect(photos).stdout
 
 
 def test_a_summary_for_programs(model: Path, photos: Path, tmp_path: Path) -> None:

@@ -63,6 +63,16 @@ def test_list_for_people_names_every_model() -> None:
     printed = tfzoo("list", "--family", "yolov5").stdout
     assert "YOLOv5x 640x640" in printed
     assert "50.7" in printed
+    title, *rows, _ = printed.splitlines()
+    assert title.split()[:4] == ["name", "family", "speed", "ms"]
+    assert len(rows) == 4
+    one = next(row for row in rows if "YOLOv5x" in row)
+    assert "yolov5" in one and "50.7" in one
+
+
+def test_info_is_one_block_without_empty_lines() -> None:
+    block, *_ = tfzoo("info", "mask rcnn").stdout.partition("reported")
+    assert all(line.strip() for line in block.splitlines())
 
 
 def test_info_names_the_source_of_every_figure() -> None:

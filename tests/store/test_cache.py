@@ -1,5 +1,6 @@
 """Models by path, and the commands that fetch and look after the cache."""
 
+import hashlib
 import io
 import json
 import os
@@ -7,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -121,6 +123,15 @@ def test_a_folders_digest_is_remembered_until_it_changes(
     assert get_model(folder).digest == first
     os.utime(folder / "saved_model.pb", (1, 1))
     assert get_model(folder).digest == "sha256:computed again"
+
+
+def test_digests_are_remembered_by_the_digest_of_their_path(tmp_path: Path, root: Path) -> None:
+    folder = unpacked(tmp_path / "one")
+    digest = get_model(folder).digest
+    (memory,) = (root / "digests" / "paths").iterdir()
+    assert memory.name == hashlib.sha256(os.fsencode(folder)).hexdigest()[:24] + ".json"
+    kept = json.loads(memory.read_text())
+    assert (kept["path"], kept["digest"]) == (str(folder), digest)
 
 
 def test_a_folder_with_several_models_names_them(tmp_path: Path) -> None:
@@ -349,6 +360,53 @@ def test_prune_leaves_a_running_download_alone(server: Server, root: Path) -> No
     assert part.exists()
     upkeep.prune()
     assert not part.exists()
+
+
+def test_who_waits_for_a_lock_is_told_so_once() -> None:
+    held, told, calls = threading.Event(), threading.Event(), []
+
+    def hold() -> None:
+        with cache.lock("own_one"):
+            held.set()
+            told.wait(5)
+
+    def waiting() -> None:
+        calls.append(holder.is_alive())
+        told.set()
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    assert held.wait(5)
+    with cache.lock("own_one", waiting):
+        assert calls == [True]
+    holder.join()
+    with cache.lock("own_one", waiting):
+        assert calls == [True]
+
+
+def test_a_lock_is_waited_for_without_telling_anyone() -> None:
+    held = threading.Event()
+
+    def hold() -> None:
+        with cache.lock("own_one"):
+            held.set()
+            time.sleep(0.6)  # A little longer than it takes until somebody would be told.
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    assert held.wait(5)
+    with cache.lock("own_one"):
+        pass
+    holder.join()
+
+
+def test_a_lock_that_is_not_had_in_time_is_an_error() -> None:
+    with cache.lock("own_one"):
+        for timeout_s in (0, 0.1):
+            began = time.monotonic()
+            with pytest.raises(TimeoutError), cache.lock("own_one", timeout_s=timeout_s):
+                raise AssertionError("two have it")
+            assert time.monotonic() - began < 0.4
 
 
 def test_opening_counts_as_use(server: Server) -> None:

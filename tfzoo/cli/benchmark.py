@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.markup import escape
 
 from tfzoo.cli.console import (
     JsonOption,
@@ -45,7 +46,7 @@ def benchmark_command(
         check_name(name)
     measured: list[Timing] = []
     for name in names:
-        with err.status(f"timing {name} ..."):
+        with err.status(escape(f"timing {name} ...")):
             timing = benchmark(name, **values)
         measured.append(timing)
         if timing.error is not None:
@@ -90,7 +91,7 @@ def _print(measured: list[Timing]) -> None:
             for value, (_, _, pattern) in zip(values, _SHOWN, strict=True)
         ]
         # Of a path the name tells enough; timing.csv has it whole.
-        table.add_row(Path(timing.model).name, timing.device, *texts)
+        table.add_row(escape(Path(timing.model).name), timing.device, *texts)
     out.print(table)
     for timing in measured[:1]:
         hardware = timing.gpu or f"{timing.cpu}, {timing.cores} cores"

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
 from tfzoo.cli.console import err, out, plain_table
 
@@ -46,7 +47,7 @@ def demo_command(
         model, why = DEFAULT_MODEL, f"embedded, trained on drawn scenes alone, because {reason}"
     pictures = folder or packaged_scenes()
     err.print(f"Model: {model} ({why}).", markup=False)
-    with err.status(f"detecting {pictures}"):
+    with err.status(escape(f"detecting {pictures}")):
         summary = detect_folder(pictures, model, out_folder, recursive=True, overwrite=True)
     _print_found(out_folder)
     out.print(
@@ -89,7 +90,7 @@ def _print_found(folder: Path) -> None:
     table = plain_table("picture", "found")
     for image in islice(images, ROWS):
         counts = found[image["image_id"]].most_common()
-        table.add_row(image["file_name"], ", ".join(f"{n} {name}" for name, n in counts))
+        table.add_row(escape(image["file_name"]), ", ".join(f"{n} {name}" for name, n in counts))
     out.print(table)
     if len(images) > ROWS:
         out.print(f"... and {len(images) - ROWS} more", style="dim")

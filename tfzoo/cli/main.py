@@ -84,7 +84,7 @@ def _print_version(wanted: bool) -> None:
 @app.callback()
 def _root(
     version: bool = typer.Option(
-        False, "--version", callback=_print_version, is_eager=True, help="Show the version."
+        False, "--version", callback=_print_version, help="Show the version."
     ),
 ) -> None: ...
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
+from rich.markup import escape
 
 from tfzoo.cli.console import (
     JsonOption,
@@ -56,7 +57,7 @@ def prepare_command(
         choice = choose(model, partial(_open, name), on_gpu())
         rows.append({"model": model.id, **asdict(choice)})
         if not as_json:
-            out.print(model.id, style="bold")
+            out.print(model.id, style="bold", markup=False)
             print_choice(choice)
     if as_json:
         print_json(rows)
@@ -76,7 +77,7 @@ def print_choice(choice: Choice) -> None:
     for trial in choice.trials:
         latency = "" if trial.latency_ms is None else f"{trial.latency_ms:.1f}"
         agrees = "yes" if trial.agrees else "no"
-        table.add_row(trial.runtime, trial.version, latency, agrees, trial.reason)
+        table.add_row(trial.runtime, trial.version, latency, agrees, escape(trial.reason))
     if choice.trials:
         out.print(table)
     out.print(f"auto opens it with {choice.runtime}: {choice.reason}", markup=False)

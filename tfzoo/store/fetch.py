@@ -116,7 +116,8 @@ def fetch_all(
             return error
 
     if len(specs) == 1:  # In this thread, where an interrupt is felt at once.
-        yield specs[0], fetch_one(specs[0])
+        (spec,) = specs
+        yield spec, fetch_one(spec)
         return
     pool = ThreadPoolExecutor(max_workers=jobs, thread_name_prefix="fetch")
     try:

@@ -46,7 +46,7 @@ def discard(folder: Path) -> None:
     shutil.rmtree(trash, ignore_errors=True)
 
 
-def sweep(folder: Path, of: str = "", older_than_s: float = 0) -> int:
+def sweep(folder: Path, of: str = "", older_than_s: float | None = None) -> int:
     """Removes what dead processes left half-done in a folder whose lock is held.
 
     Args:
@@ -58,10 +58,10 @@ def sweep(folder: Path, of: str = "", older_than_s: float = 0) -> int:
         The bytes freed.
     """
     freed = 0
-    oldest = time.time() - older_than_s
+    newest = None if older_than_s is None else time.time() - older_than_s
     for left in folder.glob(f".{of}*.tmp"):
         with suppress(OSError):
-            if left.stat().st_mtime <= oldest:
+            if newest is None or left.stat().st_mtime <= newest:
                 freed += size_of(left)
                 shutil.rmtree(left, ignore_errors=True)
     return freed

@@ -1,0 +1,32 @@
+"""How patient a download is unless told otherwise, and what Retry-After asks for."""
+
+import httpx
+import pytest
+
+from tests.helpers.store_faults import http_date
+from tfzoo.store.retry import Policy, retry_after_s
+
+
+def test_a_line_gets_five_attempts_and_half_a_minute_of_silence() -> None:
+    assert Policy() == Policy(
+        attempts=5,
+        timeout_s=30.0,
+        slow_bytes_per_s=1024.0,
+        backoff_s=1.0,
+        longest_wait_s=120.0,
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("7", 7.0), (" 0 ", 0.0), ("soon", None), ("", None), ("-3", None)]
+)
+def test_a_wait_is_a_number_of_seconds(text: str, seconds: float | None) -> None:
+    assert retry_after_s(httpx.Headers({"Retry-After": text})) == seconds
+
+
+def test_a_wait_until_a_moment_is_the_time_left_and_none_where_it_has_passed() -> None:
+    assert retry_after_s(httpx.Headers({"Retry-After": http_date(100)})) == pytest.approx(
+        100, abs=5
+    )
+    assert retry_after_s(httpx.Headers({"Retry-After": http_date(-100)})) == 0
+    assert retry_after_s(httpx.Headers()) is None
