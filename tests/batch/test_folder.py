@@ -9,9 +9,13 @@ import pytest
 
 from tests.helpers import standins
 from tests.helpers.folders import fill, rows, save
+from tfzoo.batch import folder
 from tfzoo.batch.folder import detect_folder
+from tfzoo.batch.job import open_detector
+from tfzoo.batch.settings import RunSettings
 from tfzoo.detector import Detector
 from tfzoo.errors import ModelFormatError, UsageError
+from tfzoo.zoo.manifest import DEFAULT_MODEL, find_model
 
 
 def test_thresholds_classes_and_limits_choose_what_is_kept(
@@ -51,3 +55,32 @@ def test_a_model_that_fails_on_everything_is_told_of_at_once(
     watched.runtime.before = fail
     with pytest.raises(ModelFormatError, match="blank image"):
         detect_folder(fill(tmp_path / "photos", 2), watched, tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    ("engine", "opened"),
+    [("local", [("gpu:0", "auto"), ("gpu:1", "tensorflow")]), ("ray", [("cpu", "auto")])],
+)
+def test_here_each_device_has_a_detector_of_one_runtime_and_for_ray_the_cpu_tells_all(
+    standard: Detector, monkeypatch: pytest.MonkeyPatch, engine: Any, opened: list[tuple[str, str]]
+) -> None:
+    asked = []
+
+    def note(settings: RunSettings, device: str) -> Detector:
+        asked.append((device, settings.runtime))
+        return standard
+
+    monkeypatch.setattr(folder, "open_detector", note)
+    settings = RunSettings("photos", "model", device="gpu:0, gpu:1", engine=engine)
+    assert standard.runtime.name == "tensorflow"
+    assert len(folder._open(settings)) == len(opened)
+    assert asked == opened
+
+
+def test_a_model_is_opened_by_its_path_or_by_its_entrys_id(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("tfzoo.batch.job.load", lambda model, **how: model)
+    spec = find_model(DEFAULT_MODEL)
+    for given, opened in ((tmp_path, str(tmp_path)), ("name", "name"), (spec, spec.id)):
+        assert open_detector(RunSettings("photos", given), "cpu") == opened

@@ -9,6 +9,8 @@ import pytest
 
 from tests.helpers.folders import fill, rows, save, scene, stop_after
 from tfzoo.batch.folder import detect_folder
+from tfzoo.batch.inputs import Listing
+from tfzoo.batch.settings import RunSettings
 from tfzoo.detector import Detector
 from tfzoo.errors import OutputError, UsageError
 
@@ -72,3 +74,13 @@ def test_an_image_that_vanishes_is_an_error_of_its_own(watched: Detector, tmp_pa
     summary = detect_folder(images, watched, tmp_path / "out", pictures=False)
     assert (summary.images, summary.failed) == (40, 1)
     assert "No such file" in (tmp_path / "out/errors.jsonl").read_text()
+
+
+def test_a_listing_counts_images_and_videos_as_it_gives_them(tmp_path: Path) -> None:
+    films = [tmp_path / "a.mp4", tmp_path / "b.mp4"]
+    for path in films:  # Damaged, each is an image that will fail.
+        path.write_bytes(b"no film at all")
+    listing = Listing(RunSettings([fill(tmp_path / "photos", 3), *films]))
+    names = [Path(path).name for path, _, _ in listing]
+    assert names == ["0.png", "1.png", "2.png", "a.mp4", "b.mp4"]
+    assert (listing.images, listing.videos, listing.skipped) == (5, 2, 0)

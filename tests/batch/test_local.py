@@ -18,6 +18,10 @@ from tests.helpers import one_stage
 from tests.helpers.folders import everything, fill, rows, save, scene
 from tfzoo.batch import local
 from tfzoo.batch.folder import detect_folder
+from tfzoo.batch.job import Job
+from tfzoo.batch.parts import Columns, Position
+from tfzoo.batch.rows import ImageResult
+from tfzoo.batch.settings import RunSettings
 from tfzoo.detector import Detector
 from tfzoo.errors import UsageError
 
@@ -131,3 +135,24 @@ def test_an_image_that_can_t_be_prepared_is_a_row_and_the_run_goes_on(
     summary = detect_folder(images, standard, tmp_path / "out", pictures=False)
     assert (summary.images, summary.failed) == (4, 1)
     assert "no room for this one" in (tmp_path / "out" / "errors.jsonl").read_text()
+
+
+def test_no_picture_is_drawn_any_more_once_a_run_has_ended(
+    watched: Detector, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, ended = threading.Event(), threading.Event()
+
+    def slow(*given: Any) -> None:
+        begun.set()
+        time.sleep(0.2)
+        ended.set()
+
+    monkeypatch.setattr(local, "draw", slow)
+    image = save(tmp_path / "photo.png", scene(0))
+    job = Job(RunSettings(image, watched, tmp_path / "out"), Columns(), 2)
+    item = local.Item(0, ImageResult(1, image.name, str(image)), Position(1))
+    with pytest.raises(KeyboardInterrupt), local.Pipeline(job, [watched]) as pipeline:
+        assert len(list(pipeline.finished([item]))) == 1
+        assert begun.wait(10)
+        raise KeyboardInterrupt
+    assert ended.is_set()

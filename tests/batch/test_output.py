@@ -15,6 +15,7 @@ from tests.helpers.folders import everything, fill, parts_of, save, scene
 from tests.helpers.paths import ROOT
 from tfzoo.batch import folder
 from tfzoo.batch.folder import detect_folder
+from tfzoo.batch.output import write_json
 from tfzoo.detector import Detector
 from tfzoo.errors import OutputError
 
@@ -93,3 +94,9 @@ def test_an_output_folder_that_is_a_file_is_told_of(standard: Detector, tmp_path
     (tmp_path / "out").write_text("")
     with pytest.raises(OutputError, match="is a file"):
         detect_folder(fill(tmp_path / "photos", 1), standard, tmp_path / "out")
+
+
+def test_a_json_file_can_be_read_by_people_too(tmp_path: Path) -> None:
+    write_json(tmp_path / "run.json", {"name": "Zürich", "images": 2})
+    text = (tmp_path / "run.json").read_text(encoding="utf-8")
+    assert text == '{\n  "name": "Zürich",\n  "images": 2\n}'

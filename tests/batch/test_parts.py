@@ -9,6 +9,7 @@ import pytest
 from tests.helpers.folders import everything, fill, parts_of
 from tfzoo.batch import folder
 from tfzoo.batch.folder import detect_folder
+from tfzoo.batch.parts import Columns
 from tfzoo.detector import Detector
 from tfzoo.errors import OutputError
 
@@ -33,3 +34,23 @@ def test_a_damaged_part_is_named_with_what_to_do(watched: Detector, tmp_path: Pa
     part.write_bytes(part.read_bytes()[:100])
     with pytest.raises(OutputError, match="Delete it and go on with --resume"):
         detect_folder(images, watched, tmp_path / "out", resume=True)
+
+
+@pytest.mark.parametrize(
+    ("more", "of_detections", "of_images"),
+    [
+        ({}, [], []),
+        ({"keypoints": True}, ["keypoints"], []),
+        ({"masks": True}, ["segmentation"], []),
+        ({"video": True}, ["frame", "timestamp_s"], ["frame", "timestamp_s"]),
+    ],
+    ids=["none", "keypoints", "masks", "video"],
+)
+def test_columns_are_those_of_every_run_and_what_was_asked_for(
+    more: dict[str, bool], of_detections: list[str], of_images: list[str]
+) -> None:
+    always = ["image_id", "file_name", "category_id", "category", "score", "x0", "y0", "x1", "y1"]
+    columns = Columns(**more)
+    assert columns.detections().names == always + of_detections
+    optional = {"frame", "timestamp_s", "keypoints", "segmentation"}
+    assert [name for name in columns.images().names if name in optional] == of_images

@@ -61,6 +61,11 @@ def test_sources_may_be_one_or_several_or_come_one_by_one() -> None:
     assert settings.paths == settings.paths == ("a.jpg", "b.jpg")
 
 
+def test_settings_show_alike_whoever_is_told_of_progress() -> None:
+    told = RunSettings("photos", on_progress=lambda done, total: None)
+    assert repr(told) == repr(RunSettings("photos"))
+
+
 def test_every_setting_is_an_option_but_the_callers_own_function() -> None:
     options = {one.name for one, _ in options_of(RunSettings)}
     assert {one.name for one in fields(RunSettings)} - options == {"on_progress"}

@@ -66,3 +66,20 @@ def test_a_library_that_is_needed_and_missing_is_a_problem(monkeypatch: pytest.M
     assert (needed.status, optional.status) == ("problem", "note")
     assert not doctor.can_run([needed])
     assert "tfzoo[onnx]" in optional.remedy
+
+
+@pytest.mark.parametrize(
+    ("libraries", "complaint", "told"),
+    [
+        (None, "", "CUDA 12.5 libraries are not installed"),
+        ("9.3", "GPU libraries are missing", "CUDA 12.5 libraries are not installed"),
+        ("9.3", "", "driver and libraries are there, TensorFlow still sees no GPU"),
+    ],
+    ids=["not installed", "not found", "all there"],
+)
+def test_libraries_are_blamed_only_where_they_are_missing_or_not_found(
+    monkeypatch: pytest.MonkeyPatch, libraries: str | None, complaint: str, told: str
+) -> None:
+    monkeypatch.setattr(doctor, "installed_version", lambda name: libraries)
+    answer = doctor._TensorFlowAnswer([], True, "12.5", complaint)
+    assert doctor._why_no_gpu(answer, "H100")[0] == told

@@ -400,6 +400,14 @@ def test_yolo_score_is_objectness_times_class() -> None:
     np.testing.assert_allclose(yolo(([320, 320, 50, 50], 0.5, {0: 0.8})).scores, [0.4])
 
 
+@pytest.mark.parametrize(("objectness", "score"), [(1, 0.5), (0.5, 1)])
+def test_yolo_score_of_just_the_least_one_asked_for_is_kept(
+    objectness: float, score: float
+) -> None:
+    box = [320, 320, 50, 50]
+    assert yolo((box, objectness, {0: score}), min_score=0.5).scores.tolist() == [0.5]
+
+
 @pytest.mark.parametrize(("name", "index"), YOLO_IDS.items())
 def test_yolo_classes_become_coco_ids(name: str, index: int) -> None:
     assert yolo(([320, 320, 50, 50], 0.9, {index: 0.9})).names == [name]

@@ -135,3 +135,28 @@ def test_on_a_gpu_what_was_prepared_ahead_is_what_auto_opens(model, monkeypatch)
     known = choose.known_choice(get_model(model), gpu=True)
     assert known is not None and "openvino" not in {trial.runtime for trial in known.trials}
     assert tfzoo.load(model).runtime.name == known.runtime
+
+
+def test_the_converter_is_installed_once_and_what_a_stop_left_of_it_is_deleted(
+    own_cache, monkeypatch
+) -> None:
+    folder = own_cache / "converters" / "tf2onnx-1.17"
+    folder.mkdir(parents=True)
+    (folder / "left by a stop").touch()
+    commands = []
+
+    def note(command, failure) -> None:
+        commands.append(command)
+        folder.mkdir(exist_ok=True)
+
+    monkeypatch.delenv("TFZOO_OFFLINE", raising=False)
+    monkeypatch.setattr(shutil, "which", lambda name: f"/usr/bin/{name}")
+    monkeypatch.setattr(export, "_run", note)
+    python = export.converter()
+    assert python.is_relative_to(folder)
+    assert not (folder / "left by a stop").exists()
+    environment, packages = commands
+    assert environment[1:] == ["-m", "venv", str(folder)]
+    assert packages[0] == str(python) and packages[-4:] == list(export.REQUIREMENTS)
+    assert export.converter() == python
+    assert len(commands) == 2

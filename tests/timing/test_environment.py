@@ -5,9 +5,11 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from tfzoo.timing import environment
 from tfzoo.timing.environment import (
     Watch,
     cpu_name,
@@ -71,6 +73,35 @@ def test_stolen_time_a_cpu_limit_and_heat_are_noted(tmp_path: Path) -> None:
     assert "the host took" in notes
     assert "held back for 2.0 s by the container's CPU limit" in notes
     assert "slowed down for heat 3 times" in notes
+
+
+@pytest.mark.parametrize(
+    ("passed", "noted"),
+    [
+        ({"busy_s": 1.5, "stolen_s": 0.15, "held_s": 0.05}, []),
+        ({"busy_s": 4}, ["other processes used 0.4 cores (of 1)"]),
+        ({"stolen_s": 0.3}, ["the host took 3% of the CPU time"]),
+        ({"held_s": 0.2}, ["held back for 0.2 s by the container's CPU limit"]),
+    ],
+    ids=["little of each", "others", "stolen", "held back"],
+)
+def test_ten_seconds_are_noted_from_the_share_that_disturbs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, passed: dict[str, float], noted: list[str]
+) -> None:
+    clock = iter([100.0, 110.0])
+    monkeypatch.setattr(environment, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+    monkeypatch.setattr(environment, "usable_cores", lambda: 1)
+    machine(tmp_path)
+    watch = Watch("cpu", proc=tmp_path, sysfs=tmp_path)
+    machine(tmp_path, **passed)
+    assert watch.notes() == noted
+
+
+def test_the_load_before_the_measurement_is_kept_to_two_decimals(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "getloadavg", lambda: (1.2345, 0.5, 0.25))
+    assert Watch("cpu", proc=tmp_path, sysfs=tmp_path).load_average == 1.23
 
 
 def test_a_machine_that_keeps_no_counters_gives_no_notes(tmp_path: Path) -> None:
