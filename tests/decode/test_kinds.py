@@ -160,6 +160,21 @@ def test_only_images_that_a_runtime_gets_alike_in_size_come_together(detector: O
         assert runtime.sizes == sizes
 
 
+def test_of_images_that_fail_together_the_first_is_told_of(
+    detector: Opener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*given: object) -> None:
+        raise RuntimeError("no room")
+
+    runtime = Together(detector("standard").runtime)
+    monkeypatch.setattr(runtime, "run", fail)
+    together = Detector(detector("standard").model, runtime, {})
+    inputs = (np.zeros((1, 8, 8, 3), np.uint8), np.zeros((1, 3), np.int32))
+    images = [Prepared(inputs, Frame.whole(size)) for size in ((60, 100), (70, 90))]
+    with pytest.raises(ImageError, match="image of 100x60 pixels: no room"):
+        together.detect_prepared(images)
+
+
 def test_result_says_what_produced_it(detector: Opener) -> None:
     for kind, runtime in (("standard", "tensorflow"), ("yolov5", "onnx")):
         run = detector(kind)(standins.paint(30, 40)).run
