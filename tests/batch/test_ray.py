@@ -6,6 +6,7 @@ import os
 import random
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import cv2
@@ -16,6 +17,10 @@ from tests.helpers.paths import ROOT
 from tfzoo.batch import folder
 from tfzoo.batch.exports import WRITTEN
 from tfzoo.batch.folder import detect_folder
+from tfzoo.batch.job import Job
+from tfzoo.batch.parts import Columns, Parts
+from tfzoo.batch.ray import unsealed
+from tfzoo.batch.settings import RunSettings
 from tfzoo.errors import UsageError
 
 ray = pytest.importorskip("ray")
@@ -102,6 +107,7 @@ def test_two_nodes_give_the_rows_of_the_local_engine(
     )  # fmt: skip
     assert written(out) == expected
     assert (summary.images, summary.failed, summary.exit_code) == (IMAGES, 1, 1)
+    assert summary.device == "cpu"
     assert counted[0] == (0, IMAGES)
     assert counted[-1] == (IMAGES, IMAGES)
     assert len(list((out / "annotated").iterdir())) == IMAGES - 1
@@ -144,6 +150,20 @@ def test_what_one_engine_began_the_other_finishes(
     summary = detect_folder(photos, model, out, pictures=False, resume=True)
     assert summary.resumed == IMAGES - 8
     assert written(out) == expected
+
+
+@pytest.mark.parametrize(
+    ("sealed", "left"),
+    [({}, {0: 0, 1: 0, 2: 0}), ({0: 4, 1: 3, 2: 2}, {1: 3}), ({0: 4, 2: 1}, {1: 0, 2: 1})],
+    ids=["none", "all but one begun", "one missing and the last begun"],
+)
+def test_parts_left_are_those_not_sealed_with_all_their_images(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sealed: dict[int, int], left: dict[int, int]
+) -> None:
+    found = {number: SimpleNamespace(images=images) for number, images in sealed.items()}
+    monkeypatch.setattr(Parts, "sealed", lambda parts: found)
+    job = Job(RunSettings("photos", "model", tmp_path), Columns(), 4)
+    assert unsealed(job, 10) == left
 
 
 def test_a_video_is_refused(cluster: Any, model: Path, tmp_path: Path) -> None:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from tests.helpers import standins
+from tfzoo.decode.frame import Frame
 from tfzoo.decode.kinds import prepare, recognise
 from tfzoo.detections.types import Detections
-from tfzoo.detector import Detector, load
+from tfzoo.detector import Detector, Prepared, load
 from tfzoo.errors import ImageError, ModelFormatError, UsageError
 from tfzoo.runtimes.runtime import Signature, TensorInfo
 
@@ -116,6 +119,60 @@ def test_large_picture(kind: str, detector: Opener) -> None:
     np.testing.assert_allclose(
         found.boxes, [[1500, 50, 4500, 150]], atol=12 if kind in TOLERANCE else 1e-3
     )
+
+
+class Together:
+    """A runtime of images and their true shapes, in batches; notes how many come at once."""
+
+    def __init__(self, inner: Any) -> None:
+        self.name, self.version, self.device = inner.name, inner.version, inner.device
+        inputs = (
+            TensorInfo("input_tensor", "uint8", (None, None, None, 3)),
+            TensorInfo("true_image_shape", "int32", (None, 3)),
+        )
+        self.signature = Signature(inputs, inner.signature.outputs)
+        self.workers = 1
+        self.sizes: list[int] = []
+        self._inner = inner
+
+    def run(self, images: NDArray[Any], shapes: NDArray[Any]) -> dict[str, NDArray[Any]]:
+        self.sizes.append(len(images))
+        assert len(shapes) == len(images)
+        each = [self._inner.run(image[None]) for image in images]
+        return {name: np.concatenate([one[name] for one in each]) for name in each[0]}
+
+
+def test_only_images_that_a_runtime_gets_alike_in_size_come_together(detector: Opener) -> None:
+    alone = detector("standard")
+    runtime = Together(alone.runtime)
+    together = Detector(alone.model, runtime, alone.labels)
+    images = [
+        standins.paint(*size, person=(10, 20, 50, 40)) for size in ((60, 100), (60, 100), (70, 90))
+    ]
+    first, alike, other = (
+        Prepared((image[None], np.array([image.shape], np.int32)), Frame.whole(image.shape[:2]))
+        for image in images
+    )
+    for several, sizes in (([first, alike], [2]), ([first, other], [1, 1]), ([other], [1])):
+        runtime.sizes.clear()
+        for found in together.detect_prepared(several):
+            assert_boxes(found, [[10, 20, 50, 40]])
+        assert runtime.sizes == sizes
+
+
+def test_of_images_that_fail_together_the_first_is_told_of(
+    detector: Opener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*given: object) -> None:
+        raise RuntimeError("no room")
+
+    runtime = Together(detector("standard").runtime)
+    monkeypatch.setattr(runtime, "run", fail)
+    together = Detector(detector("standard").model, runtime, {})
+    inputs = (np.zeros((1, 8, 8, 3), np.uint8), np.zeros((1, 3), np.int32))
+    images = [Prepared(inputs, Frame.whole(size)) for size in ((60, 100), (70, 90))]
+    with pytest.raises(ImageError, match="image of 100x60 pixels: no room"):
+        together.detect_prepared(images)
 
 
 def test_result_says_what_produced_it(detector: Opener) -> None:

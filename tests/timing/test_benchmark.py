@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
@@ -14,7 +15,7 @@ import tfzoo
 from tests.helpers import standins
 from tfzoo.errors import UnknownModelError, UsageError
 from tfzoo.timing import timed_process
-from tfzoo.timing.benchmark import TIMING_COLUMNS, Timing, benchmark
+from tfzoo.timing.benchmark import TIMING_COLUMNS, Timing, _how_it_ended, benchmark
 from tfzoo.timing.settings import parse_image_size
 
 
@@ -82,6 +83,28 @@ def test_the_image_is_always_the_same_uint8_picture() -> None:
     assert (image.shape, image.dtype) == ((30, 50, 3), np.uint8)
     assert np.array_equal(image, timed_process.generated_image(30, 50))
     assert image.std() > 20
+
+
+def test_the_images_grain_turns_nothing_dark_bright_nor_bright_dark() -> None:
+    image = timed_process.generated_image(200, 200)
+    around = cv2.medianBlur(image, 5)
+    assert (around < 8).any() and (around > 247).any()
+    assert np.abs(image.astype(int) - around).max() < 80
+
+
+@pytest.mark.parametrize(
+    ("returncode", "said", "told"),
+    [
+        (0, "", "the process ended with exit code 0: it said nothing"),
+        (1, "Traceback\nKeyError: 'a'\n", "the process ended with exit code 1: KeyError: 'a'"),
+        (-1, "", "the process was killed by SIGHUP"),
+        (-9, "", "the process was killed by SIGKILL; probably out of memory"),
+    ],
+)
+def test_how_a_process_without_an_answer_ended_is_told(
+    returncode: int, said: str, told: str
+) -> None:
+    assert _how_it_ended(returncode, said) == told
 
 
 def test_the_call_that_is_timed_ends_with_detections_in_host_memory(model: Path) -> None:
