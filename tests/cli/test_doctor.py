@@ -8,8 +8,10 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from tfzoo import doctor
+from tfzoo.cli.main import app
 
 
 def run(**environment: str) -> subprocess.CompletedProcess[str]:
@@ -83,3 +85,14 @@ def test_libraries_are_blamed_only_where_they_are_missing_or_not_found(
     monkeypatch.setattr(doctor, "installed_version", lambda name: libraries)
     answer = doctor._TensorFlowAnswer([], True, "12.5", complaint)
     assert doctor._why_no_gpu(answer, "H100")[0] == told
+
+
+def test_a_machine_that_can_run_no_model_exits_3(monkeypatch: pytest.MonkeyPatch) -> None:
+    missing = doctor.Finding("tensorflow", "problem", "not installed", "pip install tensorflow")
+    monkeypatch.setattr(doctor, "examine", lambda: iter([missing]))
+    told = CliRunner().invoke(app, ["doctor"])
+    assert told.exit_code == 3
+    assert "to do: pip install tensorflow" in told.stdout
+    assert "Something is missing" in told.stdout
+    report = CliRunner().invoke(app, ["doctor", "--json"])
+    assert (report.exit_code, json.loads(report.stdout)["can_run"]) == (3, False)
