@@ -59,6 +59,7 @@ TESTS = {
     "tfzoo/images/reading.py": ["images/test_sources.py"],
     "tfzoo/images/video.py": ["batch/test_videos.py"],
     "tfzoo/prepare/free_batch.py": ["prepare/test_frozen_graph.py"],
+    "tfzoo/prepare/frozen_graph.py": ["prepare/test_graph_part.py"],
     "tfzoo/prepare/graph_part.py": ["prepare/test_frozen_graph.py"],
     "tfzoo/prepare/openvino_graph.py": ["runtimes/test_openvino.py"],
     "tfzoo/prepare/prepared.py": ["runtimes/test_openvino.py", "prepare/test_export.py"],

@@ -30,3 +30,7 @@ def test_reading_from_a_frame_on_gives_the_same_frames(tmp_path: Path) -> None:
 def test_frames_over_the_limit_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ImageError, match="128x96 are over the limit of 1000"):
         list(read_frames(str(film(tmp_path / "clip.mp4", 2)), max_pixels=1000))
+
+
+def test_a_video_of_one_frame_says_so(tmp_path: Path) -> None:
+    assert video_info(str(film(tmp_path / "one.mp4", frames=1))).frames == 1
