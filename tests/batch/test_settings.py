@@ -183,6 +183,18 @@ def test_a_new_option_reaches_the_engines(
     assert ray.Pipeline is local.Pipeline  # Each worker of Ray's runs the same.
 
 
+def test_a_job_writes_where_it_was_begun_whatever_folder_a_worker_works_in(
+    standard: Detector, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    job = Job(understood(RunSettings("photos", standard, "out"), standard), Columns(), 2)
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert job.out == tmp_path / "out"
+    assert job.parts.folder == tmp_path / "out" / "parts"
+    assert job.pictures == tmp_path / "out" / "annotated"
+
+
 def test_a_stream_keeps_what_a_run_keeps(standard: Detector, tmp_path: Path) -> None:
     images = fill(tmp_path / "photos", 6)
     kept: dict[str, Any] = {"min_score": 0.2, "classes": ["Dog"], "max_detections": 1}

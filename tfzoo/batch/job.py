@@ -42,7 +42,7 @@ class Job:
     @property
     def out(self) -> Path:
         """The output folder."""
-        return self.settings.folder
+        return Path(self.settings.out)
 
     @property
     def devices(self) -> tuple[str, ...]:
@@ -91,6 +91,7 @@ def understood(settings: RunSettings, detector: Detector) -> RunSettings:
     return replace(
         settings,
         model=_name(settings.model),
+        out=settings.folder,
         runtime=detector.runtime.name,
         classes=None if classes is None else category_ids(classes, detector.labels),
         on_progress=None,
