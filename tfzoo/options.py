@@ -24,6 +24,9 @@ Result = TypeVar("Result")
 #: Larger images are refused unless asked for: a small file can unpack to any size.
 MAX_PIXELS = 150_000_000
 
+#: Told in words what is being done, how many steps are done, and of how many (0: not known).
+OnStep = Callable[[str, int, int], None]
+
 _KEY = "option"
 
 

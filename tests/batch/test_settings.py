@@ -68,7 +68,7 @@ def test_settings_show_alike_whoever_is_told_of_progress() -> None:
 
 def test_every_setting_is_an_option_but_the_callers_own_function() -> None:
     options = {one.name for one, _ in options_of(RunSettings)}
-    assert {one.name for one in fields(RunSettings)} - options == {"on_progress"}
+    assert {one.name for one in fields(RunSettings)} - options == {"on_progress", "on_step"}
     assert {one.name for one, _ in options_of(DetectOptions)} < options
 
 

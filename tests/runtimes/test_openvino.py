@@ -10,10 +10,10 @@ import pytest
 
 import tfzoo
 from tests.helpers import one_stage
+from tfzoo.detections.agreement import compare
 from tfzoo.detector import Detector
 from tfzoo.errors import DeviceError, ModelFormatError, UsageError
 from tfzoo.prepare import prepared
-from tfzoo.prepare.choose import compare
 from tfzoo.prepare.cut import Cut
 from tfzoo.prepare.postprocess import postprocess
 from tfzoo.runtimes.runtime import open_runtime

@@ -28,13 +28,14 @@ from tfzoo.accuracy.guard import minival_warning, size_warning, warnings_for
 from tfzoo.accuracy.metrics import Metrics, evaluator_version, require, score
 from tfzoo.accuracy.predictions import Prediction, journal_path, open_journal, prediction_of
 from tfzoo.accuracy.settings import EvaluateSettings, PredictionSettings, ScoreOptions
-from tfzoo.detector import Detector, load
+from tfzoo.detector import Detector
 from tfzoo.errors import AnnotationError, UsageError
 from tfzoo.images.pipeline import in_order
 from tfzoo.images.reading import read_image
 from tfzoo.options import called_with
 from tfzoo.results import ACCURACY_COLUMNS, append_row
 from tfzoo.settings import PACKAGE
+from tfzoo.trials.occasion import open_for
 from tfzoo.zoo.manifest import load_manifest
 from tfzoo.zoo.schema import HeldOut, ModelSpec
 
@@ -140,7 +141,7 @@ def evaluate(settings: EvaluateSettings) -> Accuracy:  # noqa: D417 - `called_wi
     chosen = sample(list(coco_set.files), settings.limit, settings.seed)
     files = {image_id: coco_set.images / coco_set.files[image_id] for image_id in chosen}
     _check_present(files)
-    detector = _opened(settings)
+    detector = _opened(settings, len(files))
     predictions = _predict(detector, coco_set, files, settings)
     given = {kind for prediction in predictions for kind in prediction.kinds}
     truths = {
@@ -237,10 +238,10 @@ def _check_present(files: Mapping[int, Path]) -> None:
         )
 
 
-def _opened(settings: EvaluateSettings) -> Detector:
+def _opened(settings: EvaluateSettings, images: int) -> Detector:
     if isinstance(settings.model, Detector):
         return settings.model
-    return load(settings.model, runtime=settings.runtime, device=settings.device)
+    return open_for(settings.model, images=images, runtime=settings.runtime, device=settings.device)
 
 
 def _predict(

@@ -70,6 +70,8 @@ def detect_folder(settings: RunSettings) -> Summary:  # noqa: D417 - `called_wit
 
     Args:
         on_progress: Told of images finished and images in all (None while unknown).
+        on_step: Told in words what is done before the first image, how many steps of it are done,
+            and of how many (0: not known).
 
     Returns:
         What was done.
@@ -91,7 +93,7 @@ def detect_folder(settings: RunSettings) -> Summary:  # noqa: D417 - `called_wit
                 journal.delete(out)
             write_inputs(out / INPUTS, pinned, PART_IMAGES)
             pinned.check()
-        detectors = _open(replace(settings, runtime=_runtime(settings, begun)))
+        detectors = _open(replace(settings, runtime=_runtime(settings, begun)), pinned.images)
         columns = probe(detectors[0], video=pinned.videos > 0)
         job = Job(understood(settings, detectors[0]), columns, PART_IMAGES)
         pins = journal.pins(job, detectors[0])
@@ -134,14 +136,14 @@ def _runtime(settings: RunSettings, begun: Journal | None) -> str:
     return "auto"
 
 
-def _open(settings: RunSettings) -> list[Detector]:
+def _open(settings: RunSettings, images: int) -> list[Detector]:
     """A detector on each device; for Ray one, that only tells what the model gives."""
     if isinstance(settings.model, Detector):
         return [settings.model]
     if settings.engine == "ray":
         return [open_detector(settings, "cpu")]
     first, *others = settings.devices
-    opened = open_detector(settings, first)
+    opened = open_detector(settings, first, images)
     same = replace(settings, runtime=opened.runtime.name)
     return [opened, *(open_detector(same, device) for device in others)]
 

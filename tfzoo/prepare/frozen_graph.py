@@ -18,6 +18,7 @@ from tfzoo.prepare.graph_part import Part, behind
 from tfzoo.prepare.pipeline_config import PipelineConfig
 from tfzoo.prepare.postprocess import RAW_BOXES, RAW_SCORES, NmsNode, RawOutput, why_whole
 from tfzoo.prepare.preprocess import Preprocessing, Resizer, find_preprocessing
+from tfzoo.runtimes.tensorflow import load_export
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -83,7 +84,7 @@ def _freeze(source: Path) -> Part:
     )
 
     try:
-        model = tf.saved_model.load(str(source))
+        model = load_export(source)
         signature = model.signatures["serving_default"]
         with _quiet_stderr():
             # Loops stay functions: taken apart, they are slower and no converter knows them.

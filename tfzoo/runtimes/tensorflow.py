@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from weakref import WeakValueDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,7 +34,7 @@ class TensorFlowRuntime:
         try:
             with tf.device(self._device):
                 # The loaded object owns the variables: it lives as long as its signature.
-                self._model = tf.saved_model.load(str(folder))
+                self._model = load_export(folder)
         except (OSError, ValueError, tf.errors.OpError) as error:
             raise ModelFormatError(
                 f"{folder} can't be opened as a SavedModel: {error}. Expected saved_model.pb and "
@@ -62,6 +63,21 @@ class TensorFlowRuntime:
             given = zip(self.signature.inputs, inputs, strict=True)
             results = self._function(**{info.name: tf.constant(value) for info, value in given})
         return {name: value.numpy() for name, value in results.items()}
+
+
+_loaded: WeakValueDictionary[Path, Any] = WeakValueDictionary()
+
+
+def load_export(folder: Path) -> Any:
+    """A SavedModel as an object; the same one as long as somebody has it.
+
+    Whoever prepares a model that is open does not wait for it a second time.
+    """
+    import tensorflow as tf
+
+    if (found := _loaded.get(folder)) is None:
+        found = _loaded[folder] = tf.saved_model.load(str(folder))
+    return found
 
 
 def open_model(folder: Path, device: str, throughput: bool = False) -> TensorFlowRuntime:
