@@ -63,6 +63,12 @@ RUNTIME = Option(
     "to agree with TensorFlow).",
     metavar="RUNTIME",
 )
+CHECK = Option(
+    "Detect N of the images with TensorFlow too, the same ones each time, and tell what differs.",
+    metavar="N",
+    least=0,
+    pinned=False,
+)
 RESULTS = Option("Folder of the measurements, such as accuracy.csv.", metavar="DIR", text=Path)
 
 

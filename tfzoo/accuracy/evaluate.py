@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings as python_warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from os import PathLike, fspath
 from pathlib import Path
@@ -35,6 +35,7 @@ from tfzoo.images.reading import read_image
 from tfzoo.options import called_with
 from tfzoo.results import ACCURACY_COLUMNS, append_row
 from tfzoo.settings import PACKAGE
+from tfzoo.trials.check import Check, check
 from tfzoo.trials.occasion import open_for
 from tfzoo.zoo.manifest import load_manifest
 from tfzoo.zoo.schema import HeldOut, ModelSpec
@@ -60,6 +61,7 @@ class Accuracy:
         model_digest: What vouches for the model.
         runtime: Runtime and its version.
         device: Device the detections were made on.
+        check: How a sample compares with TensorFlow's detections, where that was asked for.
     """
 
     model: str
@@ -73,6 +75,7 @@ class Accuracy:
     model_digest: str = ""
     runtime: str = ""
     device: str = ""
+    check: Check | None = None
 
     @property
     def box(self) -> Metrics | None:
@@ -101,7 +104,8 @@ class Accuracy:
         for kind in KINDS:
             metrics = self.metrics.get(kind)
             shown[kind] = None if metrics is None else metrics.to_json()
-        return shown | self._origin() | {"warnings": list(self.warnings)}
+        shown |= self._origin() | {"warnings": list(self.warnings)}
+        return shown if self.check is None else shown | {"check": asdict(self.check)}
 
     def to_rows(self) -> list[dict[str, Any]]:
         """The measurement as rows of accuracy.csv, one for each kind."""
@@ -162,6 +166,9 @@ def evaluate(settings: EvaluateSettings) -> Accuracy:  # noqa: D417 - `called_wi
     )
     for row in measured.to_rows():
         append_row(Path(settings.results) / "accuracy.csv", ACCURACY_COLUMNS, row)
+    if settings.check:
+        named = [(str(path), path.name) for path in files.values()]
+        return replace(measured, check=check(detector, named, settings.check))
     return measured
 
 
@@ -288,7 +295,7 @@ def _measure(
     options: ScoreOptions,
     image_set: str,
     sizes: Mapping[int, tuple[int, int]],
-    **origin: str,
+    **origin: Any,
 ) -> Accuracy:
     """Scores detections, kind by kind, and looks for mistakes."""
     if not truths:

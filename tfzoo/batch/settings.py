@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal, cast
 
 from tfzoo.detections.labels import read_labels
 from tfzoo.errors import UsageError
-from tfzoo.options import RUNTIME, DetectOptions, OnStep, option, told
+from tfzoo.options import CHECK, RUNTIME, DetectOptions, OnStep, option, told
 from tfzoo.zoo.manifest import DEFAULT_MODEL
 
 if TYPE_CHECKING:
@@ -108,6 +108,7 @@ class RunSettings(DetectOptions):
         flags=("--prepare/--no-prepare",),
         pinned=False,
     )
+    check: int = option(0, CHECK)
     on_progress: OnProgress | None = field(default=None, repr=False)
     on_step: OnStep | None = field(default=None, repr=False)
 

@@ -22,7 +22,7 @@ from tfzoo.cli.console import (
     print_json,
 )
 from tfzoo.cli.options import takes
-from tfzoo.cli.prepare import prepare_afterwards
+from tfzoo.cli.prepare import prepare_afterwards, print_check
 
 #: What shells expect of a command that Ctrl-C ended: 128 + SIGINT.
 _INTERRUPTED = 128 + signal.SIGINT
@@ -97,6 +97,8 @@ def _print(summary: dict[str, Any], pictures: bool) -> None:
         say(", ".join(f"{name} {count}" for name, count in shown[:10]) + more)
     if summary["skipped"]:
         say(f"{summary['skipped']} images were skipped: the annotation file has them not")
+    if (check := summary["check"]) is not None:
+        print_check(check)
     if summary["failed"]:
         say(f"{summary['failed']} images failed; see {folder / 'errors.jsonl'}", style="bold")
     say(f"Results: {folder / 'detections.json'}, detections.csv, images.json, parts/")

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 #: So many images are told of, to show what `auto` would take for them.
 _EXAMPLES = (1, 100, 10_000)
+#: Images that differ from TensorFlow's are told of up to this number.
+_SHOWN = 10
 
 
 def prepare_command(
@@ -141,6 +143,23 @@ def print_choice(choice: Choice) -> None:
             "now: tfzoo prepare --again",
             markup=False,
         )
+
+
+def print_check(check: dict[str, Any]) -> None:
+    """Prints how a sample compares with TensorFlow's detections."""
+    agrees = "agrees with TensorFlow" if check["agrees"] else "does not agree with TensorFlow"
+    style = None if check["agrees"] else "bold"
+    text = f"Checked {check['images']} images: {agrees}; {check['reason']}"
+    out.print(text, style=style, markup=False, soft_wrap=True)
+    for image in check["differing"][:_SHOWN]:
+        out.print(
+            f"  {image['file_name']}: vanished {image['vanished']}, appeared {image['appeared']}, "
+            f"{image['crossed']} crossed the threshold",
+            markup=False,
+            soft_wrap=True,
+        )
+    if (more := len(check["differing"]) - _SHOWN) > 0:
+        out.print(f"  and {more} images more (all: --json)")
 
 
 def export_command(
