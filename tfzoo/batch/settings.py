@@ -104,7 +104,7 @@ class RunSettings(DetectOptions):
     )
     prepare: bool = option(
         True,
-        "Prepare the model before its first run where so many images repay that.",
+        "Prepare a model at its first run: before the images where so many repay it, else after.",
         flags=("--prepare/--no-prepare",),
         pinned=False,
     )
