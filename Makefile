@@ -1,5 +1,6 @@
 # make demo: see it work.  make test: everything that has to hold.
-PYTHON ?= python3
+# Which Python makes the environment; else the newest that is supported and runs.
+PYTHON ?=
 VENV ?= .venv
 BIN = $(VENV)/bin
 
@@ -13,16 +14,19 @@ SAMPLE ?= 300
 help:  ## What there is
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
 
-# The stamp is newer than what the environment was made from.
-$(VENV)/stamp: requirements.txt pyproject.toml
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --requirement requirements.txt
-	$(BIN)/python -m pip install --quiet --no-deps --editable .
+# A stamp is newer than what the environment was made from. The tests' set has the demo's in it.
+SET = requirements.txt pyproject.toml tools/environment.sh
+$(VENV)/demo.stamp: $(SET)
+	tools/environment.sh $(VENV) demo $(PYTHON)
 	touch $@
+
+$(VENV)/stamp: $(SET)
+	tools/environment.sh $(VENV) tests $(PYTHON)
+	touch $(VENV)/demo.stamp $@
 
 environment: $(VENV)/stamp  ## Make the environment (.venv) with the full tested set
 
-demo: environment  ## See it work: a model, a folder of pictures, what was found in them
+demo: $(VENV)/demo.stamp  ## See it work: a model, a folder of pictures, what was found in them
 	$(BIN)/tfzoo demo
 
 lint: environment  ## Style
