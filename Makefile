@@ -6,6 +6,8 @@ BIN = $(VENV)/bin
 
 # Faults are tried this many times each by `make test`; more is slower and surer.
 export TRIALS ?= 5
+# Processes that share the tests.
+WORKERS ?= 2
 # Slips in the code that `make mutants` tries.
 SAMPLE ?= 300
 
@@ -37,7 +39,8 @@ types: environment  ## Types
 	$(BIN)/mypy
 
 test: lint types  ## Style, types and every test; TFZOO_TEST_DATA adds those on real data
-	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered --durations=15
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal \
+		--cov --cov-report=term:skip-covered --durations=15
 
 docs: environment  ## The documentation site, into site/: open site/index.html
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
