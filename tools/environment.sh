@@ -36,10 +36,11 @@ if ! has=$(version_of "$venv/bin/python" 2>/dev/null) || [ "$has" != "$(version_
         exit 1
     fi
     echo "Making $venv with $python."
+    rm -rf "$venv"
     if [ -n "$uv" ]; then
-        $uv venv --quiet --seed --clear --python "$python" "$venv"
+        $uv venv --quiet --seed --python "$python" "$venv"
     else
-        "$python" -m venv --clear "$venv"
+        "$python" -m venv "$venv"
     fi
 fi
 

@@ -30,10 +30,8 @@ def tools(tmp_path: Path) -> str:
     folder = tmp_path / "tools"
     folder.mkdir()
     for name in ("sh", "sed", "dirname", "cat"):
-        source = next(
-            Path(place, name) for place in SYSTEM.split(":") if Path(place, name).exists()
-        )
-        (folder / name).symlink_to(source)
+        places = [Path(place, name) for place in SYSTEM]
+        (folder / name).symlink_to(next(place for place in places if place.exists()))
     return str(folder)
 
 
