@@ -79,7 +79,7 @@ class Road:
             NotRun: It failed.
         """
         done = subprocess.run(
-            [TFZOO, *words, "--json"], capture_output=True, text=True, env=_environment(cache)
+            [TFZOO, *words, "--json"], capture_output=True, text=True, env=environment(cache)
         )
         if done.returncode:
             raise NotRun(reason(done.stderr))
@@ -109,7 +109,7 @@ class Road:
         with tempfile.TemporaryFile("w+") as printed, tempfile.TemporaryFile("w+") as errors:
             started = time.perf_counter()
             process = subprocess.Popen(
-                command, stdout=printed, stderr=errors, env=_environment(cache)
+                command, stdout=printed, stderr=errors, env=environment(cache)
             )
             while process.poll() is None:
                 if results_s is None and all(file.exists() for file in files):
@@ -143,6 +143,7 @@ def tutorial_speed(model: Model, *images: Path) -> float:
     return float(call(sys.executable, TUTORIAL, model.saved_model, *images)["images_per_s"])
 
 
-def _environment(cache: Path) -> dict[str, str]:
+def environment(cache: Path) -> dict[str, str]:
+    """The environment of a user who has set nothing but where the cache lies."""
     mine = {name: text for name, text in os.environ.items() if not name.startswith("TFZOO_")}
     return {**mine, "TFZOO_CACHE": str(cache)}

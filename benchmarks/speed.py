@@ -34,7 +34,15 @@ from benchmarks.in_turn import (
     row,
     seconds_of,
 )
-from benchmarks.road import TFZOO, Detected, Model, Road, tutorial_s, tutorial_speed
+from benchmarks.road import (
+    TFZOO,
+    Detected,
+    Model,
+    Road,
+    environment,
+    tutorial_s,
+    tutorial_speed,
+)
 
 #: Rows that are measured for each model under each load, and those that are for the models once.
 LOADED = ("first", "second", "new-folder", "folder")
@@ -231,7 +239,7 @@ def preparing(road: Road, model: Model, repeats: int) -> None:
         repeats,
         ours=lambda: seconds_of(
             TFZOO, "prepare", model.given,
-            environment={**os.environ, "TFZOO_CACHE": str(road.new_cache())},
+            environment=environment(road.new_cache()),
         ),
         opening=lambda: tutorial_s(model),
     )  # fmt: skip
