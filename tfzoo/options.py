@@ -159,8 +159,10 @@ def called_with(
                 raise TypeError(f"{function.__name__}() {error}") from None
             return function(settings(*args, **kwargs))
 
-        lines = [f"        {one.name}: {about.help}\n" for one, about in options_of(settings)]
-        call.__doc__ = (function.__doc__ or "").replace("Args:\n", "Args:\n" + "".join(lines), 1)
+        # From Python 3.13 on a docstring comes without its indentation, before with it.
+        about_function = inspect.cleandoc(function.__doc__ or "")
+        lines = [f"    {one.name}: {about.help}\n" for one, about in options_of(settings)]
+        call.__doc__ = about_function.replace("Args:\n", "Args:\n" + "".join(lines), 1)
         call.__dict__["__signature__"] = signature.replace(
             return_annotation=function.__annotations__["return"]
         )
