@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tfzoo.prepare.cut import WHOLE, Cut
+from tfzoo.prepare.openvino_rewrites import constant, flatten_gathers, split_large_topk
 from tfzoo.prepare.pipeline_config import PipelineConfig
 from tfzoo.prepare.postprocess import (
     RAW_BOXES,
@@ -36,9 +37,6 @@ _REARRANGE = {
     "Unsqueeze",
     "VariadicSplit",
 }
-
-# A TopK over fewer values is not worth splitting.
-_LARGE = 10_000
 
 
 def write_prepared(source: Path, folder: Path, config: PipelineConfig) -> tuple[Cut, str]:
@@ -70,6 +68,8 @@ def write_prepared(source: Path, folder: Path, config: PipelineConfig) -> tuple[
         note += f"; {resized}"
     elif split := split_large_topk(model):
         note += f"; {split} large TopK done in two steps"
+    if flattened := flatten_gathers(model):
+        note += f"; {flattened} Gather with batch dimensions flattened"
     ov.save_model(model, str(folder / "model.xml"), compress_to_fp16=False)
     compiled = core.compile_model(
         core.read_model(str(folder / "model.xml")), "CPU", options(throughput=False)
@@ -175,71 +175,6 @@ def _depends(outputs: list[ov.Output], source: str, past: ov.Output) -> bool:
     return False
 
 
-def split_large_topk(model: ov.Model) -> int:
-    """Lets each TopK over very many values look at the best rows of them only.
-
-    CenterNet picks 100 peaks out of 1.5 million values, which OpenVINO sorts whole. Laid out in
-    rows, the best k values lie in the k rows with the best maxima; of equal values the first
-    counts, as before, since the rows keep their order. So this is exact.
-
-    Returns:
-        How many were split; the graph is changed in place.
-    """
-    split = 0
-    for node in model.get_ordered_ops():
-        if node.get_type_name() == "TopK" and _split_topk(node):
-            split += 1
-        elif node.get_type_name() == "If":  # Keypoints are looked for where there are persons.
-            split += sum(split_large_topk(node.get_function(branch)) for branch in (0, 1))
-    if split:
-        model.validate_nodes_and_infer_types()
-    return split
-
-
-def _split_topk(node: Any) -> bool:
-    from openvino import opset11 as ops
-
-    values = node.input_value(0)
-    attributes = node.get_attributes()
-    count = _constant(node.input_value(1))
-    shape = values.get_partial_shape()
-    if count is None or shape.is_dynamic or attributes["mode"] != "max":
-        return False
-    *leading, size = shape.to_shape()
-    axis = attributes["axis"] % (len(leading) + 1)
-    if attributes["sort"] != "value" or axis != len(leading) or size < _LARGE:
-        return False
-    k = int(count)
-    # Rows so long that choosing the rows and choosing within them cost the same.
-    wanted = (size / k) ** 0.5
-    lengths = [n for n in range(2, size // k + 1) if size % n == 0]
-    if not lengths:
-        return False
-    length = min(lengths, key=lambda n: abs(np.log(n / wanted)))
-
-    def integers(*numbers: int) -> Any:
-        return ops.constant(np.array(numbers, dtype=np.int32))
-
-    def best(data: Any, sort: str, mode: str = "max") -> Any:
-        number = np.array(k, dtype=np.int32)
-        return ops.topk(data, ops.constant(number), len(leading), mode, sort, "i32", stable=True)
-
-    def pick(data: Any, rows: Any) -> Any:
-        return ops.gather(data, rows, integers(len(leading)), batch_dims=len(leading))
-
-    rows = ops.reshape(values, integers(*leading, size // length, length), False)
-    maxima = ops.reduce_max(rows, integers(len(leading) + 1), False)
-    chosen = best(best(maxima, "value").output(1), "value", "min").output(0)  # In their order.
-    candidates = ops.reshape(pick(rows, chosen), integers(*leading, k * length), False)
-    found = best(candidates, "value")
-    position = found.output(1)
-    row = pick(chosen, ops.divide(position, integers(length)))
-    flat = ops.add(ops.multiply(row, integers(length)), ops.floor_mod(position, integers(length)))
-    node.output(0).replace(found.output(0))
-    node.output(1).replace(ops.convert(flat, attributes["index_element_type"]).output(0))
-    return True
-
-
 def _why_whole(model: ov.Model, parameters: PostProcessing | None) -> str:
     outputs = {
         name: RawOutput(_identity(_root(port)), _sizes(port), _sizes(_root(port)))
@@ -250,8 +185,8 @@ def _why_whole(model: ov.Model, parameters: PostProcessing | None) -> str:
         NmsNode(
             _identity(_root(op.input_value(0))),
             _identity(_root(op.input_value(1))),
-            _constant(op.input_value(3)),
-            _constant(op.input_value(4)),
+            constant(op.input_value(3)),
+            constant(op.input_value(4)),
         )
         for op in model.get_ops()
         if op.get_type_name() == "NonMaxSuppression"
@@ -272,7 +207,7 @@ def _root(port: ov.Output) -> ov.Output:
         if kind not in _REARRANGE:
             return port
         # A choice that depends on the image is more than a rearrangement.
-        if kind == "Gather" and _constant(node.input_value(1)) is None:
+        if kind == "Gather" and constant(node.input_value(1)) is None:
             return port
         port = node.input_value(0)
 
@@ -280,14 +215,3 @@ def _root(port: ov.Output) -> ov.Output:
 def _identity(port: ov.Output) -> str:
     # `get_name` is unique within a graph, and two handles of one output do not compare equal.
     return f"{port.get_node().get_name()}:{port.get_index()}"
-
-
-def _constant(port: ov.Output) -> Any:
-    """The only value of a constant (of an array of one), else an array; None if not constant."""
-    node = port.get_node()
-    while node.get_type_name() in ("Squeeze", "Unsqueeze", "Reshape", "Convert"):
-        node = node.input_value(0).get_node()
-    if node.get_type_name() != "Constant":
-        return None
-    data = node.get_data()
-    return data.ravel()[0] if data.size == 1 else data
