@@ -170,9 +170,60 @@ def test_many_threads_give_each_image_its_own_result(model) -> None:
         np.testing.assert_array_equal(found.scores, expected.scores)
 
 
+@pytest.fixture
+def picky(tmp_path):
+    """Opens a graph that fails, at run time, on images of more or fewer than 64 pixels."""
+    import openvino as ov
+    from openvino import opset11 as ops
+
+    image = ops.parameter([1, -1, -1, 3], np.uint8, name="image")
+    square = ops.reshape(image, ops.constant(np.array([1, 8, 8, 3])), False)
+    square.output(0).set_names({"square"})
+    ov.save_model(ov.Model([square.output(0)], [image]), str(tmp_path / "picky.xml"))
+    return open_runtime("openvino", tmp_path / "picky.xml", throughput=True)
+
+
+def test_a_compiled_model_that_failed_is_not_used_again(picky) -> None:
+    good, bad = np.ones((1, 4, 16, 3), np.uint8), np.ones((1, 4, 4, 3), np.uint8)
+    first = picky._compiled
+    assert picky.run(good)["square"].sum() == 192 and picky._compiled is first
+    used = []
+    first.infer = lambda inputs, infer=first.infer: used.append(inputs) or infer(inputs)
+    for _ in range(2):
+        with pytest.raises(RuntimeError):
+            picky.run(bad)
+    assert picky.run(good)["square"].sum() == 192
+    assert picky._compiled is not first and not picky._compiled.failed and len(used) == 1
+
+
+def test_images_beside_one_that_fails_get_their_own_results(picky) -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    def run(i: int) -> int | None:
+        try:
+            rows = 4 if i % 10 else 3
+            return int(picky.run(np.full((1, rows, 16, 3), i, np.uint8))["square"][0, 0, 0, 0])
+        except RuntimeError:
+            return None
+
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(run, range(40))) == [i if i % 10 else None for i in range(40)]
+
+
+def test_an_image_that_ran_while_another_failed_is_run_again(picky) -> None:
+    first = picky._compiled
+
+    def spoiled(inputs):
+        first.failed = True  # By another thread, meanwhile.
+        return [np.zeros((1, 8, 8, 3), np.uint8)]
+
+    first.infer = spoiled
+    assert picky.run(np.ones((1, 4, 16, 3), np.uint8))["square"].sum() == 192
+
+
 def test_weights_and_arithmetic_stay_in_single_precision(model) -> None:
     runtime = tfzoo.load(model, runtime="openvino").runtime
-    precision = runtime._model.get_property("INFERENCE_PRECISION_HINT")
+    precision = runtime._compiled.model.get_property("INFERENCE_PRECISION_HINT")
     assert precision.to_string() == "f32"
 
 
