@@ -205,3 +205,19 @@ def test_a_gather_of_unknown_rank_is_refused() -> None:
     found = ops.gather(data, indices, ops.constant(np.int32(1)), 1)
     with pytest.raises(ModelFormatError, match="--runtime tensorflow"):
         openvino_rewrites.flatten_gathers(ov.Model([found.output(0)], [data, indices]))
+
+
+def test_a_number_made_a_list_of_one_is_itself() -> None:
+    rows = ops.parameter([-1, 4], np.float32)
+    sizes = ops.shape_of(rows, "i32")
+    count = ops.strided_slice(sizes, [0], [1], [1], [0], [0], [], [1])
+    number = ops.convert(ops.minimum(count, ops.constant(np.int32(100))), "f32")
+    listed = ops.strided_slice(number, [0], [0], [1], [0], [0], [1])
+    kept = ops.strided_slice(sizes, [0], [1], [1], [0], [0])
+    listed.output(0).set_names({"number"})
+    model = ov.Model([listed.output(0), kept.output(0)], [rows])
+    assert openvino_rewrites.unsqueeze_scalars(model) == 1
+    run = ov.Core().compile_model(model, "CPU")
+    assert run.output(0).get_names() == {"number"}
+    for size in (3, 50, 200):
+        assert run([np.zeros((size, 4), np.float32)])[0].tolist() == [min(size, 100)]

@@ -1,6 +1,7 @@
 """OpenVINO: reads a SavedModel without TensorFlow, cuts it where it may, changes no detection."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -85,24 +86,49 @@ def test_a_graph_whose_nms_works_on_other_boxes_is_left_whole(tmp_path) -> None:
         assert_same(whole.detect(picture), reference.detect(picture))
 
 
-@pytest.mark.parametrize(
-    ("old", "new", "note"),
-    [
-        ("iou_threshold: 0.5", "iou_threshold: 0.6", "its NMS has other limits than its pipeline"),
-        ("num_classes: 4", "num_classes: 5", "it has 4 NMS nodes for 5 classes"),
-        ("ssd {", "faster_rcnn {", "the parameters of its post-processing are not known"),
-    ],
-)
-def test_a_config_that_is_not_the_graph_s_leaves_it_whole(
-    model, tmp_path, old: str, new: str, note: str
-) -> None:
-    folder = tmp_path / "copy"
+def copy_with(config: str, model: Path, folder: Path) -> Path:
+    """The same model beside another `pipeline.config`."""
     folder.mkdir()
     (folder / "saved_model").symlink_to(model / "saved_model")
-    (folder / "pipeline.config").write_text(one_stage.CONFIG.replace(old, new))
+    (folder / "pipeline.config").write_text(config)
+    return folder / "saved_model"
+
+
+def test_a_config_of_another_family_leaves_a_graph_whole(model, tmp_path) -> None:
+    config = one_stage.CONFIG.replace("ssd {", "faster_rcnn {")
     # The model's files are the same, and so is its digest: the config is part of the key.
-    made = prepared.prepare(get_model(folder / "saved_model"), "openvino")
-    assert made.cut == Cut() and made.note.startswith(note)
+    made = prepared.prepare(get_model(copy_with(config, model, tmp_path / "copy")), "openvino")
+    assert made.cut.after is None
+    assert made.note.startswith("the parameters of its post-processing are not known")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        ("iou_threshold: 0.5", "iou_threshold: 0.6"),
+        ("num_classes: 4", "num_classes: 5"),
+        ("max_total_detections: 30", "max_total_detections: 5 change_coordinate_frame: false"),
+        ("max_detections_per_class: 20", "max_detections_per_class: 2"),
+        ("score_threshold: 1e-08", "score_threshold: 0.6"),
+        ("min_dimension: 64", "min_dimension: 32"),
+        ("keep_aspect_ratio_resizer", "fixed_shape_resizer { height: 64 width: 64 } #"),
+        ("iou_threshold: 0.5", "iou_threshold: 0.5 soft_nms_sigma: 0.5"),
+    ],
+    ids=lambda wrong: wrong[1],
+)
+def test_what_a_config_says_wrongly_changes_no_detection(
+    model, tensorflow, tmp_path, wrong
+) -> None:
+    config = one_stage.CONFIG.replace(*wrong)
+    if "fixed" in wrong[1]:
+        config = re.sub(r"#[^}]*}", "", config)
+    opened = tfzoo.load(copy_with(config, model, tmp_path / "copy"), runtime="openvino")
+    if "dimension" not in wrong[1] and "fixed" not in wrong[1] and "soft" not in wrong[1]:
+        limits = opened.cut.after
+        assert limits is not None
+        assert (limits.max_per_class, limits.max_total, limits.num_classes) == (20, 30, 4)
+    for picture in pictures(4):
+        assert_same(opened.detect(picture), tensorflow.detect(picture))
 
 
 def test_tensorflow_is_never_imported(model, own_cache) -> None:

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tfzoo.images.image import Image
 from tfzoo.prepare.cut import WHOLE, Cut
-from tfzoo.prepare.openvino_rewrites import constant, flatten_gathers, split_large_topk
-from tfzoo.prepare.pipeline_config import PipelineConfig
-from tfzoo.prepare.postprocess import (
-    RAW_BOXES,
-    RAW_SCORES,
+from tfzoo.prepare.limits import (
+    DETECTIONS,
     NmsNode,
-    PostProcessing,
     RawOutput,
+    Tail,
+    find_postprocessing,
     why_whole,
 )
+from tfzoo.prepare.openvino_rewrites import (
+    constant,
+    flatten_gathers,
+    split_large_topk,
+    unsqueeze_scalars,
+)
+from tfzoo.prepare.pipeline_config import PipelineConfig
+from tfzoo.prepare.postprocess import RAW_BOXES, RAW_SCORES, Floats, PostProcessing
 from tfzoo.prepare.preprocess import Preprocessing, Resizer, find_preprocessing
 from tfzoo.runtimes.openvino import COMPILED, options, read_model
 
@@ -37,6 +45,9 @@ _REARRANGE = {
     "Unsqueeze",
     "VariadicSplit",
 }
+
+# Those that may leave out some of it.
+_CHOICES = {"Gather", "Slice", "Split", "StridedSlice", "VariadicSplit"}
 
 
 def write_prepared(source: Path, folder: Path, config: PipelineConfig) -> tuple[Cut, str]:
@@ -60,15 +71,17 @@ def write_prepared(source: Path, folder: Path, config: PipelineConfig) -> tuple[
 
     core = ov.Core()
     model = read_model(core, source)
-    raw, note = cut_before_nms(model, config.postprocessing)
+    unsqueeze_scalars(model)
+    flattened = flatten_gathers(model)
+    raw, after, note = cut_before_nms(model, config.postprocessing)
     cut = WHOLE
     if raw is not None:
         model, before, resized = split_at_network(raw, config.resizer)
-        cut = Cut(before, config.postprocessing)
+        cut = Cut(before, after)
         note += f"; {resized}"
     elif split := split_large_topk(model):
         note += f"; {split} large TopK done in two steps"
-    if flattened := flatten_gathers(model):
+    if flattened:
         note += f"; {flattened} Gather with batch dimensions flattened"
     ov.save_model(model, str(folder / "model.xml"), compress_to_fp16=False)
     compiled = core.compile_model(
@@ -80,20 +93,59 @@ def write_prepared(source: Path, folder: Path, config: PipelineConfig) -> tuple[
 
 
 def cut_before_nms(
-    model: ov.Model, parameters: PostProcessing | None
-) -> tuple[ov.Model | None, str]:
+    model: ov.Model, known: PostProcessing | None
+) -> tuple[ov.Model | None, PostProcessing | None, str]:
     """The part of a graph that gives its raw outputs, where the rest can be done outside.
 
+    Args:
+        model: The whole graph.
+        known: Its post-processing as its config has it; what the graph itself says counts.
+
     Returns:
-        The cut graph or None, and in a sentence where it is cut or why it is not.
+        The cut graph and what to do after it, or None for both, and in a sentence where it is cut
+        or why it is not.
     """
     import openvino as ov
 
-    reason = _why_whole(model, parameters)
-    if reason:
-        return None, reason
+    outputs, nodes = _raw_outputs(model), _nms_nodes(model)
+    reason = why_whole(outputs, nodes, known)
+    after = None
+    if known is not None and not reason:
+        after, reason = find_postprocessing(outputs, nodes, known, _tail(model))
+    if after is None:
+        return None, None, reason
     raw = [port for port in model.outputs if port.get_names() & {RAW_BOXES, RAW_SCORES}]
-    return ov.Model(raw, model.get_parameters(), "cut"), f"cut at {RAW_BOXES} and {RAW_SCORES}"
+    cut = ov.Model(raw, model.get_parameters(), "cut")
+    return cut, after, f"cut at {RAW_BOXES} and {RAW_SCORES}"
+
+
+def _tail(model: ov.Model) -> Tail:
+    """What a graph does with its raw outputs, compiled apart from its network."""
+    import openvino as ov
+    from openvino import opset11 as ops
+
+    end = model.clone()
+    ports = {name: port for port in end.outputs for name in port.get_names()}
+    roots = [_trace(ports[name])[0] for name in (RAW_BOXES, RAW_SCORES)]
+    made = []
+    for root in roots:
+        parameter = ops.parameter(root.get_partial_shape(), np.float32)
+        for consumer in root.get_target_inputs():
+            consumer.replace_source_output(parameter.output(0))
+        made.append(parameter)
+    wanted = [*DETECTIONS, RAW_BOXES, RAW_SCORES]
+    compiled = ov.Core().compile_model(
+        ov.Model([ports[name] for name in wanted], [*end.get_parameters(), *made], "tail"),
+        "CPU",
+        options(throughput=False),
+    )
+    dtype = end.inputs[0].get_element_type().to_dtype()
+
+    def run(image: Image, boxes: Floats, scores: Floats) -> Mapping[str, Floats]:
+        found = compiled([image[None].astype(dtype), boxes, scores])
+        return {name: found[i] for i, name in enumerate(wanted)}
+
+    return run
 
 
 def split_at_network(
@@ -175,40 +227,70 @@ def _depends(outputs: list[ov.Output], source: str, past: ov.Output) -> bool:
     return False
 
 
-def _why_whole(model: ov.Model, parameters: PostProcessing | None) -> str:
-    outputs = {
-        name: RawOutput(_identity(_root(port)), _sizes(port), _sizes(_root(port)))
-        for port in model.outputs
-        for name in port.get_names()
-    }
-    nodes = [
-        NmsNode(
-            _identity(_root(op.input_value(0))),
-            _identity(_root(op.input_value(1))),
-            constant(op.input_value(3)),
-            constant(op.input_value(4)),
-        )
-        for op in model.get_ops()
-        if op.get_type_name() == "NonMaxSuppression"
-    ]
-    return why_whole(outputs, nodes, parameters)
+def _raw_outputs(model: ov.Model) -> dict[str, RawOutput]:
+    found = {}
+    for port in model.outputs:
+        root, choice = _trace(port)
+        for name in port.get_names():
+            found[name] = RawOutput(_identity(root), _sizes(port), _sizes(root), choice)
+    return found
 
 
-def _sizes(port: ov.Output) -> tuple[int, ...] | None:
+def _nms_nodes(model: ov.Model) -> list[NmsNode]:
+    found = []
+    for op in model.get_ops():
+        if op.get_type_name() == "NonMaxSuppression":
+            boxes, scores, *limits = op.input_values()
+            root = _identity(_trace(boxes)[0])
+            iou, score, sigma = (constant(limit) for limit in limits[1:])
+            most = _most(limits[0], root)
+            found.append(NmsNode(root, _identity(_trace(scores)[0]), most, iou, score, sigma))
+    return found
+
+
+def _most(port: ov.Output, boxes: str) -> Any:
+    """How many boxes an NMS gives at most: a constant, or that or all boxes there are."""
+    node = port.get_node()
+    if node.get_type_name() == "Convert":
+        return _most(node.input_value(0), boxes)
+    if node.get_type_name() != "Minimum":
+        return constant(port)
+    sides = [side for side in node.input_values() if not _counts(side, boxes)]
+    return _most(sides[0], boxes) if len(sides) == 1 else constant(port)
+
+
+def _counts(port: ov.Output, boxes: str) -> bool:
+    """Whether a number is one of the sizes of a tensor that holds the boxes."""
+    node = port.get_node()
+    while node.get_type_name() in (*_REARRANGE, "Convert"):
+        node = node.input_value(0).get_node()
+    shape_of = node.get_type_name() == "ShapeOf"
+    return shape_of and _identity(_trace(node.input_value(0))[0]) == boxes
+
+
+def _sizes(port: ov.Output) -> tuple[int | None, ...] | None:
     shape = port.get_partial_shape()
-    return None if shape.is_dynamic else tuple(shape.to_shape())
+    if shape.rank.is_dynamic:
+        return None
+    return tuple(None if size.is_dynamic else size.get_length() for size in shape)
 
 
-def _root(port: ov.Output) -> ov.Output:
-    """Where a tensor comes from, past operations that only rearrange it."""
+def _trace(port: ov.Output) -> tuple[ov.Output, bool]:
+    """Where a tensor comes from, past operations that only rearrange it.
+
+    Returns:
+        That, and whether one of the operations may have chosen out of it.
+    """
+    choice = False
     while True:
         node = port.get_node()
         kind = node.get_type_name()
         if kind not in _REARRANGE:
-            return port
+            return port, choice
         # A choice that depends on the image is more than a rearrangement.
         if kind == "Gather" and constant(node.input_value(1)) is None:
-            return port
+            return port, choice
+        choice = choice or kind in _CHOICES
         port = node.input_value(0)
 
 

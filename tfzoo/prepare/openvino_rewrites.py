@@ -206,3 +206,27 @@ def constant(port: ov.Output) -> Any:
         return None
     data = node.get_data()
     return data.ravel()[0] if data.size == 1 else data
+
+
+def unsqueeze_scalars(model: ov.Model) -> int:
+    """Lets each StridedSlice that only gives a single number dimensions be a Reshape.
+
+    OpenVINO's CPU plugin (seen in 2026.4.1) returns what happens to lie in memory where such a
+    one is an output: the number of detections of some exports.
+
+    Returns:
+        How many were replaced; the graph is changed in place.
+    """
+    return rewrite_all(model, "StridedSlice", _unsqueeze_scalar)
+
+
+def _unsqueeze_scalar(node: Any) -> bool:
+    from openvino import opset11 as ops
+
+    rank = node.input_value(0).get_partial_shape().rank
+    target = node.output(0).get_partial_shape()
+    if rank.is_dynamic or rank.get_length() > 0 or target.is_dynamic or target.rank == 0:
+        return False
+    shape = ops.constant(np.ones(target.rank.get_length(), dtype=np.int64))
+    node.output(0).replace(ops.reshape(node.input_value(0), shape, False).output(0))
+    return True
