@@ -79,7 +79,8 @@ def test_a_graph_whose_nms_works_on_other_boxes_is_left_whole(tmp_path) -> None:
     whole = tfzoo.load(folder, runtime="openvino")
     assert whole.cut == Cut()
     assert prepared.prepare(get_model(folder), "openvino").note == (
-        "its NMS works on other tensors than its raw outputs"
+        "its NMS works on other tensors than its raw outputs; "
+        "its network takes [32, 64, 3], not 64x64 pixels"
     )
     reference = tfzoo.load(folder, runtime="tensorflow")
     for picture in pictures(3):

@@ -26,7 +26,12 @@ from tfzoo.prepare.limits import (
 )
 from tfzoo.prepare.pipeline_config import PipelineConfig
 from tfzoo.prepare.postprocess import RAW_BOXES, RAW_SCORES, Floats, PostProcessing
-from tfzoo.prepare.preprocess import Preprocessing, Resizer, find_preprocessing
+from tfzoo.prepare.preprocess import (
+    Preprocessing,
+    Resizer,
+    find_preprocessing,
+    least_side,
+)
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -71,7 +76,8 @@ def write_prepared(
     after, note = _find_postprocessing(part, config.postprocessing)
     if after is not None:
         part = replace(part, ends={name: part.ends[name] for name in (RAW_BOXES, RAW_SCORES)})
-    network, before, resized = _split_at_network(part, config.resizer)
+    resizer, min_side = config.resizer or config.unpadded, least_side(source)
+    network, before, resized = _split_at_network(part, resizer, min_side)
     note += f"; {resized}"
     freed = before and with_free_batch(network, before, loops)
     note += "; takes batches" if freed else "; takes one image a call"
@@ -178,16 +184,33 @@ def _raw_outputs(part: Part) -> dict[str, RawOutput]:
 
 
 def _nms_nodes(part: Part) -> list[NmsNode]:
-    operations = part.starts[0].graph.get_operations()
-    nodes = [op for op in operations if op.type == "NonMaxSuppressionV5"]
+    """All NMS nodes of a graph; within a loop, what they work on is not followed."""
+    nodes = _operations(part.starts[0].graph)
     numbers = _numbers(part, [op.inputs[2] for op in nodes])
     found = []
     for op in nodes:
         boxes, scores, most, *limits = op.inputs
-        root = _trace(boxes)[0].name
-        iou, score, sigma = map(_constant, limits)
-        count = numbers.get(most.name, _most(most, root))
-        found.append(NmsNode(root, _trace(scores)[0].name, count, iou, score, sigma))
+        roots = _trace(boxes)[0].name, _trace(scores)[0].name
+        count = numbers.get(most.name, _most(most, roots[0]))
+        found.append(NmsNode(*roots, count, *map(_constant, limits)))
+    for op in _operations_of_functions(part):
+        found.append(NmsNode(None, None, _most(op.inputs[2], None), *map(_constant, op.inputs[3:])))
+    return found
+
+
+def _operations(graph: tf.Graph) -> list[tf.Operation]:
+    return [op for op in graph.get_operations() if op.type == "NonMaxSuppressionV5"]
+
+
+def _operations_of_functions(part: Part) -> list[tf.Operation]:
+    """The NMS nodes in what a graph calls: loops, for all that is known here."""
+    from tensorflow.python.framework.function_def_to_graph import function_def_to_graph
+
+    found = []
+    for function in part.graph_def.library.function:
+        if any(node.op == "NonMaxSuppressionV5" for node in function.node_def):
+            with part.starts[0].graph.as_default():
+                found += _operations(function_def_to_graph(function))
     return found
 
 
@@ -204,7 +227,7 @@ def _numbers(part: Part, ports: list[tf.Tensor]) -> dict[str, Any]:
     return {port.name: found[i].numpy() for i, port in fixed.items()}
 
 
-def _most(port: tf.Tensor, boxes: str) -> Any:
+def _most(port: tf.Tensor, boxes: str | None) -> Any:
     """How many boxes an NMS gives at most: a constant, or that or all boxes there are."""
     if port.op.type != "Minimum":
         return _constant(port)
@@ -212,12 +235,13 @@ def _most(port: tf.Tensor, boxes: str) -> Any:
     return _most(sides[0], boxes) if len(sides) == 1 else None
 
 
-def _counts(port: tf.Tensor, boxes: str) -> bool:
-    """Whether a number is one of the sizes of a tensor that holds the boxes."""
+def _counts(port: tf.Tensor, boxes: str | None) -> bool:
+    """Whether a number is one of the sizes of a tensor that holds the boxes (None: of any)."""
     while port.op.type in _REARRANGE:
         port = port.op.inputs[_REARRANGE[port.op.type]]
-    shape = port.op.type == "Shape"
-    return shape and bool(_trace(port.op.inputs[0])[0].name == boxes)
+    if port.op.type != "Shape":
+        return False
+    return boxes is None or bool(_trace(port.op.inputs[0])[0].name == boxes)
 
 
 def _sizes(port: tf.Tensor) -> tuple[int | None, ...] | None:
@@ -254,7 +278,7 @@ def _constant(port: tf.Tensor) -> Any:
 
 
 def _split_at_network(
-    part: Part, resizer: Resizer | None
+    part: Part, resizer: Resizer | None, min_side: int
 ) -> tuple[Part, Preprocessing | None, str]:
     """What follows the resizing of the image, what to do before it, and in a sentence why."""
     import tensorflow as tf
@@ -263,7 +287,7 @@ def _split_at_network(
         return part, None, "it takes images of the network's size"
     if resizer is None:
         return part, None, "how it resizes is not known"
-    starts = _entrance(part, resizer.size)
+    starts = _entrance(part, resizer.input_size)
     if not starts:
         return part, None, "nothing in it is an image of the network's size"
     front = replace(part, ends={"image": starts[0]}).function()
@@ -272,13 +296,13 @@ def _split_at_network(
     def graph(image: Image) -> Any:
         return front(tf.cast(image[None], dtype))["image"].numpy()[0]
 
-    before, note = find_preprocessing(resizer, graph)
+    before, note = find_preprocessing(resizer, graph, min_side)
     # What the graph says of its own sizes may be less.
-    starts[0].set_shape([1, *resizer.size, 3])
+    starts[0].set_shape([1, *resizer.input_size, 3])
     return replace(part, starts=starts) if before else part, before, note
 
 
-def _entrance(part: Part, size: tuple[int, int]) -> list[tf.Tensor]:
+def _entrance(part: Part, size: tuple[int | None, int | None]) -> list[tf.Tensor]:
     """Where the network begins: what all ends depend on the image by.
 
     That is the last tensor that is an image of the network's size, and where boxes are told in

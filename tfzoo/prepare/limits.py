@@ -62,7 +62,8 @@ class NmsNode:
     """One class's NMS in a graph.
 
     Attributes:
-        boxes: Name of the tensor that its boxes are a rearrangement of.
+        boxes: Name of the tensor that its boxes are a rearrangement of; None within a loop, where
+            that is not followed: then trial alone tells.
         scores: The same of its scores.
         max_boxes: Most boxes it gives, all of them apart; None where it is no constant.
         iou_threshold: Its limit as float32, likewise.
@@ -70,8 +71,8 @@ class NmsNode:
         sigma: Likewise: how scores fall beside better boxes, 0 where those are suppressed.
     """
 
-    boxes: str
-    scores: str
+    boxes: str | None
+    scores: str | None
     max_boxes: Any
     iou_threshold: Any
     score_threshold: Any
@@ -109,7 +110,8 @@ def why_whole(
         return "its raw outputs are a choice out of more"
     first = nodes[0]
     for node in nodes:
-        if (node.boxes, node.scores) != (boxes.root, scores.root):
+        inside = node.boxes is None and node.scores is None
+        if not inside and (node.boxes, node.scores) != (boxes.root, scores.root):
             return "its NMS works on other tensors than its raw outputs"
         limits = (node.max_boxes, node.iou_threshold, node.score_threshold)
         if None in limits:

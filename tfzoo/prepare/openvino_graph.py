@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tfzoo.images.image import Image
-from tfzoo.prepare.cut import WHOLE, Cut
+from tfzoo.prepare.cut import Cut
 from tfzoo.prepare.limits import (
     DETECTIONS,
     NmsNode,
@@ -19,6 +19,7 @@ from tfzoo.prepare.limits import (
     why_whole,
 )
 from tfzoo.prepare.openvino_rewrites import (
+    bodies,
     constant,
     flatten_gathers,
     split_large_topk,
@@ -26,7 +27,12 @@ from tfzoo.prepare.openvino_rewrites import (
 )
 from tfzoo.prepare.pipeline_config import PipelineConfig
 from tfzoo.prepare.postprocess import RAW_BOXES, RAW_SCORES, Floats, PostProcessing
-from tfzoo.prepare.preprocess import Preprocessing, Resizer, find_preprocessing
+from tfzoo.prepare.preprocess import (
+    Preprocessing,
+    Resizer,
+    find_preprocessing,
+    least_side,
+)
 from tfzoo.runtimes.openvino import COMPILED, options, read_model
 
 if TYPE_CHECKING:
@@ -71,15 +77,17 @@ def write_prepared(source: Path, folder: Path, config: PipelineConfig) -> tuple[
 
     core = ov.Core()
     model = read_model(core, source)
+    # One image a request: where the batch is free, so would be the size of all that follows.
+    if model.inputs[0].get_partial_shape()[0].is_dynamic:
+        model.reshape({0: ov.PartialShape([1, *model.inputs[0].get_partial_shape()[1:]])})
     unsqueeze_scalars(model)
     flattened = flatten_gathers(model)
     raw, after, note = cut_before_nms(model, config.postprocessing)
-    cut = WHOLE
-    if raw is not None:
-        model, before, resized = split_at_network(raw, config.resizer)
-        cut = Cut(before, after)
-        note += f"; {resized}"
-    elif split := split_large_topk(model):
+    resizer, min_side = config.resizer or config.unpadded, least_side(source)
+    model, before, resized = split_at_network(raw or model, resizer, min_side)
+    note += f"; {resized}"
+    cut = Cut(before, after, true_shapes=before is not None and len(model.inputs) > 1)
+    if raw is None and (split := split_large_topk(model)):
         note += f"; {split} large TopK done in two steps"
     if flattened:
         note += f"; {flattened} Gather with batch dimensions flattened"
@@ -129,10 +137,8 @@ def _tail(model: ov.Model) -> Tail:
     roots = [_trace(ports[name])[0] for name in (RAW_BOXES, RAW_SCORES)]
     made = []
     for root in roots:
-        parameter = ops.parameter(root.get_partial_shape(), np.float32)
-        for consumer in root.get_target_inputs():
-            consumer.replace_source_output(parameter.output(0))
-        made.append(parameter)
+        made.append(ops.parameter(root.get_partial_shape(), np.float32))
+        _put(made[-1], root)
     wanted = [*DETECTIONS, RAW_BOXES, RAW_SCORES]
     compiled = ov.Core().compile_model(
         ov.Model([ports[name] for name in wanted], [*end.get_parameters(), *made], "tail"),
@@ -149,27 +155,31 @@ def _tail(model: ov.Model) -> Tail:
 
 
 def split_at_network(
-    model: ov.Model, resizer: Resizer | None
+    model: ov.Model, resizer: Resizer | None, min_side: int = 0
 ) -> tuple[ov.Model, Preprocessing | None, str]:
     """The part of a graph that follows the resizing of its image, where that can be done outside.
 
     Args:
-        model: As `cut_before_nms` leaves it; changed in place.
+        model: As `cut_before_nms` leaves it, or whole; changed in place.
         resizer: As the model's config has it.
+        min_side: Height and width in pixels that the network's input must have at least.
 
     Returns:
         The graph from there on (the whole one if it can't be split), what to do before it, and in
-        a sentence why.
+        a sentence why. It takes an image, and where boxes are told in parts of the image in the
+        graph, the shape of what that fills.
     """
     import openvino as ov
     from openvino import opset11 as ops
 
+    if not any(size.is_dynamic for size in model.inputs[0].get_partial_shape()):
+        return model, None, "it takes images of the network's size"
     if resizer is None:
         return model, None, "how it resizes is not known"
-    found = _entrance(model, resizer.size)
+    found = _entrance(model, resizer.input_size)
     if found is None:
         return model, None, "nothing in it is an image of the network's size"
-    entrance, channels_first = found
+    entrance, channels_first, shape = found
     # The reader may have moved the change to channels first before the end of the resizing.
     image = ops.transpose(entrance, [0, 2, 3, 1]).output(0) if channels_first else entrance
     front = ov.Core().compile_model(
@@ -177,44 +187,75 @@ def split_at_network(
         "CPU",
         options(throughput=False),
     )
-    before, note = find_preprocessing(resizer, lambda picture: front([picture[None]])[0][0])
+    dtype = model.inputs[0].get_element_type().to_dtype()
+    before, note = find_preprocessing(
+        resizer, lambda picture: front([picture[None].astype(dtype)])[0][0], min_side
+    )
     if before is None:
         return model, None, note
-    parameter = ops.parameter([1, *resizer.size, 3], np.float32, name="network_input")
+    sizes = [-1 if size is None else size for size in resizer.input_size]
+    parameter = ops.parameter([1, *sizes, 3], np.float32, name="network_input")
     parameter.output(0).set_names({"network_input"})
     start = ops.transpose(parameter, [0, 3, 1, 2]) if channels_first else parameter
-    for consumer in entrance.get_target_inputs():
-        consumer.replace_source_output(start.output(0))
-    return ov.Model(model.outputs, [parameter], "network"), before, note
+    _put(start, entrance)
+    parameters = [parameter]
+    if shape is not None:
+        parameters.append(ops.parameter([1, 3], np.int32, name="true_image_shape"))
+        parameters[1].output(0).set_names({"true_image_shape"})
+        _put(parameters[1], shape)
+    return ov.Model(model.outputs, parameters, "network"), before, note
 
 
-def _entrance(model: ov.Model, size: tuple[int, int]) -> tuple[ov.Output, bool] | None:
-    """The last tensor that is an image of this size and that all of the network depends on.
+def _put(node: Any, port: ov.Output) -> None:
+    """Lets all that takes one tensor take another."""
+    for consumer in port.get_target_inputs():
+        consumer.replace_source_output(node.output(0))
+
+
+def _entrance(
+    model: ov.Model, size: tuple[int | None, int | None]
+) -> tuple[ov.Output, bool, ov.Output | None] | None:
+    """Where the network begins: what all outputs depend on the image by.
 
     Returns:
-        The tensor, and whether its channels come first.
+        The last tensor that is an image of the network's size, whether its channels come first,
+        and where it takes that too, the last that is the shape of what it fills.
     """
     import openvino as ov
 
     source = _identity(model.get_parameters()[0].output(0))
-    layouts = [ov.PartialShape([1, *size, 3]), ov.PartialShape([1, 3, *size])]
-    for node in reversed(model.get_ordered_ops()):
-        for port in node.outputs():
-            shape = port.get_partial_shape()
-            if (
-                node.get_type_name() != "Constant"
-                and port.get_element_type() == ov.Type.f32
-                and shape.rank.is_static
-                and any(shape.compatible(layout) for layout in layouts)
-                and not _depends(model.outputs, source, past=port)
-            ):
-                return port, not shape.compatible(layouts[0])
+    known = [-1 if side is None else side for side in size]
+    layouts = [ov.PartialShape([1, *known, 3]), ov.PartialShape([1, 3, *known])]
+    ports = [
+        port
+        for node in reversed(model.get_ordered_ops())
+        if node.get_type_name() != "Constant"
+        for port in node.outputs()
+        if port.get_partial_shape().rank.is_static
+    ]
+    images = [
+        port
+        for port in ports
+        if port.get_element_type() == ov.Type.f32
+        and any(port.get_partial_shape().compatible(layout) for layout in layouts)
+    ]
+    shapes = [
+        port
+        for port in ports
+        if port.get_element_type() == ov.Type.i32
+        and port.get_partial_shape() == ov.PartialShape([1, 3])
+    ]
+    for image in images:
+        for shape in (None, *shapes):
+            past = [image] if shape is None else [image, shape]
+            if not _depends(model.outputs, source, past):
+                return image, not image.get_partial_shape().compatible(layouts[0]), shape
     return None
 
 
-def _depends(outputs: list[ov.Output], source: str, past: ov.Output) -> bool:
-    """Whether outputs depend on a tensor by any way that does not lead through another."""
-    seen = {_identity(past)}
+def _depends(outputs: list[ov.Output], source: str, past: list[ov.Output]) -> bool:
+    """Whether outputs depend on a tensor by any way that does not lead through others."""
+    seen = {_identity(port) for port in past}
     waiting = list(outputs)
     while waiting:
         port = waiting.pop()
@@ -236,19 +277,21 @@ def _raw_outputs(model: ov.Model) -> dict[str, RawOutput]:
     return found
 
 
-def _nms_nodes(model: ov.Model) -> list[NmsNode]:
+def _nms_nodes(model: ov.Model, inside: bool = False) -> list[NmsNode]:
+    """All NMS nodes of a graph; `inside` of a loop, what they work on is not followed."""
     found = []
     for op in model.get_ops():
+        for body in bodies(op):
+            found += _nms_nodes(body, inside=True)
         if op.get_type_name() == "NonMaxSuppression":
             boxes, scores, *limits = op.input_values()
-            root = _identity(_trace(boxes)[0])
-            iou, score, sigma = (constant(limit) for limit in limits[1:])
-            most = _most(limits[0], root)
-            found.append(NmsNode(root, _identity(_trace(scores)[0]), most, iou, score, sigma))
+            root = None if inside else _name_of_root(boxes)
+            rest = (_most(limits[0], root), *map(constant, limits[1:]))
+            found.append(NmsNode(root, None if inside else _name_of_root(scores), *rest))
     return found
 
 
-def _most(port: ov.Output, boxes: str) -> Any:
+def _most(port: ov.Output, boxes: str | None) -> Any:
     """How many boxes an NMS gives at most: a constant, or that or all boxes there are."""
     node = port.get_node()
     if node.get_type_name() == "Convert":
@@ -259,13 +302,14 @@ def _most(port: ov.Output, boxes: str) -> Any:
     return _most(sides[0], boxes) if len(sides) == 1 else constant(port)
 
 
-def _counts(port: ov.Output, boxes: str) -> bool:
-    """Whether a number is one of the sizes of a tensor that holds the boxes."""
+def _counts(port: ov.Output, boxes: str | None) -> bool:
+    """Whether a number is one of the sizes of a tensor that holds the boxes (None: of any)."""
     node = port.get_node()
     while node.get_type_name() in (*_REARRANGE, "Convert"):
         node = node.input_value(0).get_node()
-    shape_of = node.get_type_name() == "ShapeOf"
-    return shape_of and _identity(_trace(node.input_value(0))[0]) == boxes
+    if node.get_type_name() != "ShapeOf":
+        return False
+    return boxes is None or _name_of_root(node.input_value(0)) == boxes
 
 
 def _sizes(port: ov.Output) -> tuple[int | None, ...] | None:
@@ -292,6 +336,10 @@ def _trace(port: ov.Output) -> tuple[ov.Output, bool]:
             return port, choice
         choice = choice or kind in _CHOICES
         port = node.input_value(0)
+
+
+def _name_of_root(port: ov.Output) -> str:
+    return _identity(_trace(port)[0])
 
 
 def _identity(port: ov.Output) -> str:
