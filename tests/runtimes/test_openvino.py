@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 import tfzoo
-from tests.helpers import one_stage
+from tests.helpers import free_sizes, one_stage, peaks
 from tfzoo.detector import Detector
-from tfzoo.errors import DeviceError, ModelFormatError, UsageError
+from tfzoo.errors import DeviceError, ImageError, ModelFormatError, UsageError
 from tfzoo.prepare import prepared
 from tfzoo.prepare.choose import compare
 from tfzoo.prepare.cut import Cut
@@ -130,6 +130,37 @@ def test_what_a_config_says_wrongly_changes_no_detection(
         assert (limits.max_per_class, limits.max_total, limits.num_classes) == (20, 30, 4)
     for picture in pictures(4):
         assert_same(opened.detect(picture), tensorflow.detect(picture))
+
+
+@pytest.mark.parametrize("free_batch", [True, False], ids=["float batch", "uint8"])
+def test_a_network_of_the_image_s_own_size_is_cut_and_refuses_the_same(
+    tmp_path, free_batch
+) -> None:
+    folder = free_sizes.save(tmp_path, free_batch)
+    whole = tfzoo.load(folder, runtime="tensorflow")
+    runtimes = ["openvino"] if free_batch else ["openvino", "frozen"]
+    for cut in (tfzoo.load(folder, runtime=runtime) for runtime in runtimes):
+        assert cut.cut.before is not None and cut.cut.after is not None
+        assert cut.cut.before.min_side == free_sizes.LEAST
+        found = 0
+        for picture in pictures(12):
+            try:
+                expected = whole.detect(picture)
+            except ImageError:
+                with pytest.raises(ImageError, match="the network takes 33 or more"):
+                    cut.detect(picture)
+            else:
+                found += len(expected)
+                assert_same(cut.detect(picture), expected)
+        assert found > 100
+
+
+def test_a_centernet_is_split_at_its_network_with_the_images_true_shapes(tmp_path) -> None:
+    folder = peaks.save(tmp_path)
+    whole, split = (tfzoo.load(folder, runtime=name) for name in ("tensorflow", "openvino"))
+    assert split.cut.before is not None and split.cut.after is None and split.cut.true_shapes
+    for picture in pictures(6):
+        assert_same(split.detect(picture), whole.detect(picture))
 
 
 def test_tensorflow_is_never_imported(model, own_cache) -> None:

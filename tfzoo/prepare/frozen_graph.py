@@ -322,7 +322,10 @@ def _entrance(part: Part, size: tuple[int | None, int | None]) -> list[tf.Tensor
     images = [
         port
         for port in ports
-        if port.dtype == tf.float32 and port.shape.is_compatible_with([1, *size, 3])
+        if port.dtype == tf.float32
+        and port.shape.is_compatible_with([1, *size, 3])
+        # Of any size, maps of features are too.
+        and (None not in size or port.shape[3] == 3)
     ]
     shapes = [port for port in ports if port.dtype == tf.int32 and port.shape == [1, 3]]
     for image in images:

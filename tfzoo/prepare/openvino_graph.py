@@ -238,6 +238,8 @@ def _entrance(
         for port in ports
         if port.get_element_type() == ov.Type.f32
         and any(port.get_partial_shape().compatible(layout) for layout in layouts)
+        # Of any size, maps of features are too.
+        and (None not in size or any(port.get_partial_shape()[axis] == 3 for axis in (1, 3)))
     ]
     shapes = [
         port
@@ -249,7 +251,12 @@ def _entrance(
         for shape in (None, *shapes):
             past = [image] if shape is None else [image, shape]
             if not _depends(model.outputs, source, past):
-                return image, not image.get_partial_shape().compatible(layouts[0]), shape
+                last = image.get_partial_shape().compatible(layouts[0])
+                return (
+                    image,
+                    not last or (None in size and image.get_partial_shape()[3] != 3),
+                    shape,
+                )
     return None
 
 
