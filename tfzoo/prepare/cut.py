@@ -48,5 +48,5 @@ def _typed(values: Mapping[str, Any]) -> dict[str, Any]:
     typed = {key: tuple(v) if isinstance(v, list) else v for key, v in values.items()}
     resizer = values["resizer"]
     if resizer is not None:
-        typed["resizer"] = Resizer(tuple(resizer["size"]), resizer["min_dimension"])
+        typed["resizer"] = Resizer(**resizer | {"size": tuple(resizer["size"])})
     return typed
