@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.helpers.paths import DATA
-from tfzoo.detections.labels import COCO, KEYPOINTS, SKELETON, category_name, read_labels
+from tfzoo.detections.label_files import read_labels
+from tfzoo.detections.labels import COCO, KEYPOINTS, SKELETON, category_name
 from tfzoo.errors import UsageError
 
 #: The categories of COCO's instances_val2017.json, and the person of person_keypoints_val2017.json.
