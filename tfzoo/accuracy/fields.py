@@ -109,6 +109,13 @@ def id_of(value: Any) -> Id | None:
     return None
 
 
+def is_box(value: Any) -> bool:
+    """Whether something is four numbers x, y, width, height, of no size below 0."""
+    if not isinstance(value, list) or len(value) != 4 or not set(map(type, value)) <= {int, float}:
+        return False
+    return all(-_FAR < number < _FAR for number in value) and min(value[2:]) >= 0
+
+
 def in_order(identity: Id) -> tuple[bool, Any]:
     """The key that sorts ids: numbers by size, then texts by letters."""
     return isinstance(identity, str), identity

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tfzoo.accuracy.fields import Id, in_order
+from tfzoo.accuracy.fields import Id, in_order, is_box
 from tfzoo.accuracy.id_slips import Slip, counted_from_one, counted_from_zero, find_slip
 from tfzoo.accuracy.truth import GroundTruth
 
@@ -209,7 +209,7 @@ def _check_places(looked_at: list[_Found]) -> str | None:
 def _best(truth: GroundTruth, rows: Sequence[Mapping[str, Any]]) -> list[_Found]:
     objects: dict[Id, list[dict[str, Any]]] = defaultdict(list)
     for annotation in truth.data["annotations"]:
-        if not annotation.get("iscrowd") and annotation.get("bbox"):
+        if not annotation.get("iscrowd") and is_box(annotation.get("bbox")):
             objects[annotation["image_id"]].append(annotation)
     detections: dict[Id, list[Mapping[str, Any]]] = defaultdict(list)
     for row in rows:

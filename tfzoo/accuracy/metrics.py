@@ -193,7 +193,7 @@ def _names(truth: GroundTruth) -> dict[Any, str]:
 def _with_numbers(truth: GroundTruth, rows: Sequence[Row]) -> tuple[GroundTruth, Sequence[Row]]:
     """The same with whole numbers as ids, which the libraries need; in the same order."""
     images, categories = truth.images, truth.categories
-    if all(type(one) is int and abs(one) < 2**62 for one in (*images, *categories)):
+    if all(type(one) is int and 0 <= one < 2**31 for one in (*images, *categories)):
         return truth, rows
     image_ids = {identity: number for number, identity in enumerate(images, start=1)}
     category_ids = {identity: number for number, identity in enumerate(categories, start=1)}

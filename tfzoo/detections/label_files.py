@@ -187,11 +187,12 @@ def _yaml(text: str) -> Pairs:
         """All is text: `no`, `on` and `1.0` are names as they stand there."""
 
         def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-            keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
-            for key, _ in node.value:
-                if isinstance(key, yaml.ScalarNode) and keys.count(key.value) > 1:
+            seen: set[str] = set()
+            for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
+                if key.value in seen:
                     line = key.start_mark.line + 1
                     raise UsageError(f"line {line}: '{key.value}' stands twice in one mapping")
+                seen.add(key.value)
             return super().construct_mapping(node, deep=deep)
 
     try:
