@@ -6,7 +6,8 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from tfzoo.accuracy.coco import CocoSet, Kind
+from tfzoo.accuracy.coco import CocoSet
+from tfzoo.accuracy.truth import Kind
 from tfzoo.options import CHECK, DEVICE, RESULTS, RUNTIME, option, told
 
 if TYPE_CHECKING:

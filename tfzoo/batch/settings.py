@@ -7,7 +7,7 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast
 
-from tfzoo.detections.labels import read_labels
+from tfzoo.detections.label_files import read_labels
 from tfzoo.errors import UsageError
 from tfzoo.options import CHECK, RUNTIME, DetectOptions, OnStep, option, told
 from tfzoo.zoo.manifest import DEFAULT_MODEL

@@ -172,7 +172,7 @@ class Detections:
             }
         )
 
-    def to_coco(self, image_id: int) -> list[dict[str, Any]]:
+    def to_coco(self, image_id: int | str) -> list[dict[str, Any]]:
         """COCO result rows: image_id, category_id, bbox [x, y, width, height] in pixels, score.
 
         Objects with keypoints add `keypoints` [x, y, score, ...]; mask models add `segmentation`
