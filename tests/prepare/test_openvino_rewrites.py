@@ -221,3 +221,34 @@ def test_a_number_made_a_list_of_one_is_itself() -> None:
     assert run.output(0).get_names() == {"number"}
     for size in (3, 50, 200):
         assert run([np.zeros((size, 4), np.float32)])[0].tolist() == [min(size, 100)]
+
+
+@pytest.mark.parametrize("gate", ["swish", "sigmoid"])
+@pytest.mark.parametrize("factor", [0.16662598, 0.16667, 0.16, 1 / 6])
+def test_a_factor_that_is_nearly_a_sixth_stays_what_it_is(gate: str, factor: float) -> None:
+    def model():
+        x = ops.parameter([1, 8, 16, 16], np.float32, name="x")
+        # As exporters have it: the clamp of x + 3, times the factor, times x or nothing.
+        clamped = ops.clamp(ops.add(x, ops.constant(np.float32(3))), 0.0, 6.0)
+        last = ops.multiply(clamped, ops.constant(np.float32(factor)))
+        last = ops.multiply(x, last) if gate == "swish" else last
+        return ov.Model([last.output(0)], [x], "hard")
+
+    changed = model()
+    # What is a sixth needs no help.
+    assert openvino_rewrites.keep_odd_sixths(changed) == (factor != 1 / 6)
+    values = np.random.default_rng(0).uniform(-4, 4, (1, 8, 16, 16)).astype(np.float32)
+    (got,) = compiled(changed)(values)
+    clamped = np.clip(values + np.float32(3), 0, 6)
+    wanted = (values * clamped if gate == "swish" else clamped) * np.float32(factor)
+    np.testing.assert_allclose(got, wanted, rtol=2e-6, atol=2e-6)
+
+
+def test_openvino_itself_takes_nearly_a_sixth_for_a_sixth() -> None:
+    # Should this fail one day, `keep_odd_sixths` is needed no more.
+    x = ops.parameter([1, 8, 16, 16], np.float32, name="x")
+    clamped = ops.clamp(ops.add(x, ops.constant(np.float32(3))), 0.0, 6.0)
+    last = ops.multiply(clamped, ops.constant(np.float32(0.16662598)))
+    run = compiled(ov.Model([last.output(0)], [x], "hard"))
+    (got,) = run(np.full((1, 8, 16, 16), 4, np.float32))
+    assert got.max() == pytest.approx(1.0, abs=1e-6)

@@ -12,7 +12,7 @@ from tfzoo.detections.types import Detections
 
 #: What makes two detections twins, beside their class.
 MIN_IOU = 0.99
-MAX_SCORE_DIFFERENCE = 0.005
+MAX_SCORE_DIFFERENCE = 0.002
 #: Key points of twins lie so near, as a part of the longer side of the box.
 MAX_KEYPOINT_SHIFT = 0.02
 #: Masks of twins (values 0 to 1, relative to the box) differ so little on average.
@@ -44,7 +44,7 @@ class Difference:
 
 
 def difference(reference: Detections, other: Detections) -> Difference:
-    """What has no twin: none of the same class, with an IoU over 0.99 and a score within 0.005.
+    """What has no twin: none of the same class, with an IoU over 0.99 and a score within 0.002.
 
     Key points and masks are held to the same. The ends of full lists are ties: a detection whose
     score is within the tolerance of the least that is listed may have fallen off the other's.

@@ -22,6 +22,7 @@ from tfzoo.prepare.openvino_rewrites import (
     bodies,
     constant,
     flatten_gathers,
+    keep_odd_sixths,
     split_large_topk,
     unsqueeze_scalars,
 )
@@ -81,6 +82,7 @@ def write_prepared(source: Path, folder: Path, config: PipelineConfig) -> tuple[
     if model.inputs[0].get_partial_shape()[0].is_dynamic:
         model.reshape({0: ov.PartialShape([1, *model.inputs[0].get_partial_shape()[1:]])})
     unsqueeze_scalars(model)
+    keep_odd_sixths(model)
     flattened = flatten_gathers(model)
     raw, after, note = cut_before_nms(model, config.postprocessing)
     resizer, min_side = config.resizer or config.unpadded, least_side(source)
