@@ -7,10 +7,10 @@ from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from tfzoo.accuracy.fields import Problems, Record, id_of, number_of, numbers, resolve, shown
+from tfzoo.accuracy.columns import no_size_below_zero, numbers
+from tfzoo.accuracy.fields import Problems, Record, id_of, number_of, resolve, shown
 from tfzoo.accuracy.shapes import check_shapes
 from tfzoo.accuracy.truth import FIELDS, GroundTruth, Kind
-from tfzoo.accuracy.truth_check import no_size_below_zero
 from tfzoo.errors import AnnotationError
 
 _EXPECTED = (
