@@ -141,7 +141,7 @@ def test_ten_are_shown_and_the_rest_counted(tmp_path: Path) -> None:
     with pytest.raises(AnnotationError) as error:
         values(truth, tmp_path / "truth.json")
     lines = str(error.value).splitlines()
-    assert lines[0].endswith("of no size below 0") and f"{count} annotations" in lines[0]
+    assert lines[0].endswith("with sizes of 0 or more") and f"{count} annotations" in lines[0]
     assert lines[1] == '  annotation 1: bbox is "box"'
     assert len(lines) == 12 and lines[-1] == f"  ... and {count - 10} more"
 

@@ -107,7 +107,7 @@ def id_of(value: Any) -> Id | None:
 
 
 def is_box(value: Any) -> bool:
-    """Whether something is four numbers x, y, width, height, of no size below 0."""
+    """Whether something is four numbers x, y, width, height, with sizes of 0 or more."""
     if not isinstance(value, list) or len(value) != 4 or not set(map(type, value)) <= {int, float}:
         return False
     return all(-FAR < number < FAR for number in value) and min(value[2:]) >= 0

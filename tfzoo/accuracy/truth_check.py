@@ -219,7 +219,7 @@ def check_kind(truth: GroundTruth, kind: Kind) -> None:
         )
 
     if kind != "masks":
-        rule = "have no bbox; expected four numbers x, y, width, height, of no size below 0"
+        rule = "have no bbox of four numbers x, y, width, height, with sizes of 0 or more"
         numbers(annotations, "bbox", lambda _: 4, told(rule, "bbox"), no_size_below_zero)
     if kind == "keypoints":
         _check_keypoints(annotations, truth.data["categories"], told)
