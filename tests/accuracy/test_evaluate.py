@@ -491,3 +491,52 @@ def test_the_real_models_twelve_numbers_agree_between_evaluators(tmp_path: Path)
     for other in others:
         assert other.box is not None
         assert other.box.values == pytest.approx(first.box.values, abs=1e-6)
+
+
+def test_ids_and_names_may_be_written_otherwise_and_come_back_as_they_were(
+    models: dict[str, Path], painted: Path, tmp_path: Path
+) -> None:
+    def otherwise(truth: dict[str, Any]) -> None:
+        for image in truth["images"]:
+            image["id"] = f"frame_{image['id']}"
+            image["file_name"] = f"set\\images\\{image['file_name']}"
+        for entry in truth["annotations"]:
+            entry["image_id"] = f"frame_{entry['image_id']}"
+
+    measured = evaluate(models["standard"], changed(painted, tmp_path, otherwise), tmp_path)
+    assert measured.box is not None and measured.box.ap == pytest.approx(1.0)
+    (journal,) = journals(tmp_path)
+    lines = [json.loads(line) for line in journal.read_text().splitlines()]
+    assert sorted(line["image_id"] for line in lines) == [f"frame_{i}" for i in range(1, 5)]
+    assert lines[0]["rows"][0]["image_id"] == lines[0]["image_id"]
+    again = evaluate(models["standard"], tmp_path / "changed", tmp_path)
+    assert again.metrics == measured.metrics and journal.read_text().count("\n") == 4
+
+
+def test_what_a_model_gives_is_looked_for_in_the_annotations_before_it_detects(
+    models: dict[str, Path], painted: Path, tmp_path: Path
+) -> None:
+    def without_one_mask(truth: dict[str, Any]) -> None:
+        truth["annotations"][1]["segmentation"] = []
+
+    folder = changed(painted, tmp_path, without_one_mask)
+    with pytest.raises(AnnotationError, match=r"for masks: 1 annotations .*\n  annotation 2: seg"):
+        evaluate(models["mask_rcnn"], folder, tmp_path)
+    assert not journals(tmp_path)
+    # Boxes alone need no masks.
+    assert evaluate(models["standard"], folder, tmp_path).box is not None
+
+
+def test_a_model_of_other_ids_and_equal_names_is_told(
+    models: dict[str, Path], painted: Path, tmp_path: Path
+) -> None:
+    def in_a_row(truth: dict[str, Any]) -> None:
+        truth["categories"] = [{"id": 0, "name": "person"}, {"id": 1, "name": "dog"}]
+        for entry in truth["annotations"]:
+            entry["category_id"] = {1: 0, 18: 1}[entry["category_id"]]
+
+    measured = evaluate(models["standard"], changed(painted, tmp_path, in_a_row), tmp_path)
+    assert any(
+        "category names under other ids. With it undone AP is 100.0 instead of 0.0." in warning
+        for warning in measured.warnings
+    )

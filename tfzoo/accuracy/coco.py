@@ -13,9 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from tfzoo.accuracy.fields import Id, in_order
-from tfzoo.accuracy.results_check import check_rows
 from tfzoo.accuracy.truth import GroundTruth, Kind
-from tfzoo.accuracy.truth_check import check_truth
 from tfzoo.errors import AnnotationError, UsageError
 
 #: Images in COCO's val2017, the set the zoo's figures were reported on.
@@ -28,6 +26,8 @@ def read_ground_truth(path: str | PathLike[str]) -> GroundTruth:
     Raises:
         AnnotationError: The file is missing, no JSON, or not in COCO's format; names what is wrong.
     """
+    from tfzoo.accuracy.truth_check import check_truth
+
     path = Path(path)
     data = _read_json(path, "annotations")
     if not isinstance(data, dict) or not all(
@@ -54,6 +54,8 @@ def read_results(path: str | PathLike[str]) -> list[dict[str, Any]]:
         AnnotationError: The file is missing, no JSON, or not in COCO's results format; names what
             is wrong.
     """
+    from tfzoo.accuracy.results_check import check_rows
+
     path = Path(path)
     return check_rows(_read_json(path, "predictions"), path)
 

@@ -6,11 +6,8 @@ import json
 import math
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
-from itertools import chain
+from collections.abc import Iterable
 from typing import Any
-
-import numpy as np
 
 from tfzoo.errors import AnnotationError
 
@@ -19,7 +16,7 @@ Record = dict[str, Any]
 Id = int | str
 
 #: Beyond any picture; products of two are still numbers.
-_FAR = 1e100
+FAR = 1e100
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,3})?")
 _WHOLE = re.compile(r"-?(0|[1-9][0-9]{0,17})")
 _SHOWN = 10
@@ -85,10 +82,10 @@ def shown(record: Record, field: str) -> str:
 def number_of(value: Any) -> float | None:
     """A finite number, or a text that is exactly one; None for all else."""
     if type(value) is int or type(value) is float:
-        return value if -_FAR < value < _FAR else None
+        return value if -FAR < value < FAR else None
     if isinstance(value, str) and _NUMBER.fullmatch(text := value.strip()):
         number = int(text) if text.lstrip("+-").isdigit() and len(text) < 20 else float(text)
-        return number if -_FAR < number < _FAR else None
+        return number if -FAR < number < FAR else None
     return None
 
 
@@ -110,10 +107,10 @@ def id_of(value: Any) -> Id | None:
 
 
 def is_box(value: Any) -> bool:
-    """Whether something is four numbers x, y, width, height, of no size below 0."""
+    """Whether something is four numbers x, y, width, height, with sizes of 0 or more."""
     if not isinstance(value, list) or len(value) != 4 or not set(map(type, value)) <= {int, float}:
         return False
-    return all(-_FAR < number < _FAR for number in value) and min(value[2:]) >= 0
+    return all(-FAR < number < FAR for number in value) and min(value[2:]) >= 0
 
 
 def in_order(identity: Id) -> tuple[bool, Any]:
@@ -152,58 +149,3 @@ def resolve(records: Iterable[Record], field: str, known: dict[Any, Id]) -> Iter
                 yield index
             else:
                 record[field] = own
-
-
-def numbers(
-    records: Sequence[Record],
-    field: str,
-    lengths: Callable[[Record], int | None],
-    wrong: Callable[[int, Record], None],
-    sound: Callable[[np.ndarray[Any, Any]], bool] = lambda values: True,
-) -> None:
-    """Sees that a field is a list of finite numbers; texts that are exactly one are replaced.
-
-    Args:
-        records: Records, which are changed.
-        field: Name of the field.
-        lengths: How many numbers a record should have; None for any number.
-        wrong: Is told each record that has something else, and its index.
-        sound: What else has to be true, of a row or of rows of numbers [..., length].
-    """
-    for start in range(0, len(records), 10_000):
-        some = records[start : start + 10_000]
-        if _all_sound(some, field, lengths, sound):
-            continue
-        for index, record in enumerate(some, start):
-            values = record.get(field)
-            converted = list(map(number_of, values)) if isinstance(values, list) else [None]
-            length = lengths(record)
-            fits = None not in converted and length in (None, len(converted))
-            if not fits or not sound(np.array(converted, dtype=float)):
-                wrong(index, record)
-            else:
-                record[field] = converted
-
-
-def _all_sound(
-    records: Sequence[Record],
-    field: str,
-    lengths: Callable[[Record], int | None],
-    sound: Callable[[np.ndarray[Any, Any]], bool],
-) -> bool:
-    """Whether records are all as they should be, without a look at each number in turn."""
-    values: list[Any] = [record.get(field) for record in records]
-    if set(map(type, values)) != {list}:
-        return False
-    found = set(map(len, values))
-    wanted = {lengths(record) for record in records}
-    if len(found) != 1 or wanted - found - {None}:
-        return False
-    flat = list(chain.from_iterable(values))
-    if not set(map(type, flat)) <= {int, float}:
-        return False
-    try:
-        table = np.array(flat, dtype=float).reshape(len(values), -1)
-    except OverflowError:
-        return False
-    return bool((np.abs(table) < _FAR).all()) and sound(table)

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from tfzoo.accuracy.fields import Problems, Record, id_of, number_of, numbers, resolve, shown
+from tfzoo.accuracy.columns import no_size_below_zero, numbers
+from tfzoo.accuracy.fields import Problems, Record, id_of, number_of, resolve, shown
 from tfzoo.accuracy.shapes import check_shapes
 from tfzoo.accuracy.truth import FIELDS, GroundTruth, Kind
-from tfzoo.accuracy.truth_check import no_size_below_zero
 from tfzoo.errors import AnnotationError
 
 _EXPECTED = (
@@ -49,7 +49,7 @@ def check_rows(rows: Any, path: Path) -> list[Record]:
                 row["score"] = number
     if not problems:
         boxed = [(index, row) for index, row in enumerate(rows) if row.get("bbox")]
-        rule = "have no box; expected four numbers x, y, width, height, of no size below 0"
+        rule = "have no bbox of four numbers x, y, width, height, with sizes of 0 or more"
         wrong = told(rule, "bbox")
         numbers(
             [row for _, row in boxed],
@@ -113,7 +113,7 @@ def check_results(rows: list[Record], path: Path, kind: Kind, truth: GroundTruth
 
     def wrong(index: int, row: Record) -> None:
         what = {
-            "box": "no box; expected four numbers x, y, width, height",
+            "box": "no bbox of four numbers x, y, width, height",
             "keypoints": "keypoints that are not three numbers for each of their category's",
             "masks": "no mask; expected polygons, or run lengths that fill the image",
         }[kind]

@@ -11,8 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from tfzoo.accuracy.columns import no_size_below_zero, numbers
 from tfzoo.accuracy.fields import (
     Id,
     Problems,
@@ -20,7 +19,6 @@ from tfzoo.accuracy.fields import (
     id_of,
     is_text,
     number_of,
-    numbers,
     resolve,
     shown,
     whole_of,
@@ -221,7 +219,7 @@ def check_kind(truth: GroundTruth, kind: Kind) -> None:
         )
 
     if kind != "masks":
-        rule = "have no bbox; expected four numbers x, y, width, height, of no size below 0"
+        rule = "have no bbox of four numbers x, y, width, height, with sizes of 0 or more"
         numbers(annotations, "bbox", lambda _: 4, told(rule, "bbox"), no_size_below_zero)
     if kind == "keypoints":
         _check_keypoints(annotations, truth.data["categories"], told)
@@ -234,11 +232,6 @@ def check_kind(truth: GroundTruth, kind: Kind) -> None:
         known = [annotation for annotation in annotations if annotation["image_id"] in sizes]
         check_shapes(known, sizes, told(rule, "segmentation"))
     problems.end(f"{truth.path} can't be scored for {kind}: ")
-
-
-def no_size_below_zero(boxes: np.ndarray[Any, Any]) -> bool:
-    """Whether boxes [..., 4] have widths and heights that some box could have."""
-    return bool((boxes[..., 2:] >= 0).all())
 
 
 def _check_keypoints(
