@@ -90,7 +90,7 @@ def understood(settings: RunSettings, detector: Detector) -> RunSettings:
     classes = settings.classes
     return replace(
         settings,
-        model=_name(settings.model),
+        model=detector.model.id,
         out=settings.folder,
         runtime=detector.runtime.name,
         classes=None if classes is None else category_ids(classes, detector.labels),
