@@ -13,6 +13,7 @@ from tfzoo.batch.settings import RunSettings
 from tfzoo.detections.labels import category_ids
 from tfzoo.detector import Detector, load
 from tfzoo.errors import ModelFormatError
+from tfzoo.runtimes.runtime import reason_of
 from tfzoo.zoo.schema import ModelSpec
 
 #: Images in a part: some seconds of work, and few enough files in a run of a million.
@@ -118,6 +119,6 @@ def probe(detector: Detector, video: bool) -> Columns:
         found = detector.detect(np.zeros((64, 64, 3), dtype=np.uint8))
     except Exception as error:  # Anything at all, from any runtime.
         raise ModelFormatError(
-            f"{detector.model.id} fails on a blank image, so no other was tried: {error}"
+            f"{detector.model.id} fails on a blank image, so no other was tried: {reason_of(error)}"
         ) from error
     return Columns(found.keypoints is not None, found.masks is not None, video)

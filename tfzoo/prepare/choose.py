@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from tfzoo.detections.types import Detections
-from tfzoo.errors import TfzooError
+from tfzoo.errors import ImageError, StoreError, TfzooError
 from tfzoo.images.image import Image
 from tfzoo.images.reading import read_image
 from tfzoo.prepare.export import find_export
@@ -133,8 +133,9 @@ def choose(model: StoredModel, open_detector: Callable[[str], Detect], gpu: bool
 
     try:
         return _read(keep(model, _key(gpu), _versions(model), build)[1])
-    except TfzooError as error:
-        # A cache that can't be written, say. TensorFlow says what ails the model, if it is that.
+    except (StoreError, ImageError) as error:
+        # A cache that can't be written, say, or a picture it can't take. What is no detector is
+        # not to be chosen for.
         return Choice("tensorflow", f"not measured: {error}")
 
 

@@ -18,6 +18,8 @@ from tfzoo.prepare.graph_part import Part, behind
 from tfzoo.prepare.pipeline_config import PipelineConfig
 from tfzoo.prepare.postprocess import RAW_BOXES, RAW_SCORES, NmsNode, RawOutput, why_whole
 from tfzoo.prepare.preprocess import Preprocessing, Resizer, find_preprocessing
+from tfzoo.runtimes.runtime import reason_of
+from tfzoo.runtimes.tensorflow import quiet_absl
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -69,9 +71,10 @@ def write_prepared(
     note += "; takes batches" if freed else "; takes one image a call"
     # Nothing is trained on it, and gradients of one's own (swish) can't be saved frozen.
     options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
-    tf.saved_model.save(
-        tf.Module(), str(folder), signatures=freed or network.function(), options=options
-    )
+    with quiet_absl():
+        tf.saved_model.save(
+            tf.Module(), str(folder), signatures=freed or network.function(), options=options
+        )
     return Cut(before, after, true_shapes=len(network.starts) > 1), note
 
 
@@ -83,15 +86,24 @@ def _freeze(source: Path) -> Part:
     )
 
     try:
-        model = tf.saved_model.load(str(source))
+        with quiet_absl():
+            model = tf.saved_model.load(str(source))
         signature = model.signatures["serving_default"]
         with _quiet_stderr():
             # Loops stay functions: taken apart, they are slower and no converter knows them.
             frozen, graph_def = convert_variables_to_constants_v2_as_graph(
                 signature, lower_control_flow=False
             )
-    except (OSError, KeyError, ValueError, tf.errors.OpError) as error:
-        raise ModelFormatError(f"{source} can't be frozen by TensorFlow: {error}") from None
+    except Exception as error:  # A cut file raises nearly anything.
+        raise ModelFormatError(
+            f"{source} can't be frozen by TensorFlow: {reason_of(error)}"
+        ) from None
+    if len(frozen.inputs) > 1:
+        taken = ", ".join(port.name.partition(":")[0] for port in frozen.inputs)
+        raise ModelFormatError(
+            f"{source} takes more than an image ({taken}), and only models that take an image "
+            "alone are prepared; run it with --runtime tensorflow"
+        )
     graph = tf.Graph()
     with graph.as_default():
         tf.graph_util.import_graph_def(graph_def, name="")

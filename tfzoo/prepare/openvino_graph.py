@@ -63,6 +63,8 @@ def write_prepared(source: Path, folder: Path, config: PipelineConfig) -> tuple[
     core = ov.Core()
     model = read_model(core, source)
     raw, note = cut_before_nms(model, config.postprocessing)
+    if len(model.inputs) > 1:
+        raw, note = None, "it takes more than an image"
     cut = WHOLE
     if raw is not None:
         model, before, resized = split_at_network(raw, config.resizer)
