@@ -1,10 +1,13 @@
 # make demo: see it work.  make test: everything that has to hold.
-PYTHON ?= python3
+# Which Python makes the environment; else the newest that is supported and runs.
+PYTHON ?=
 VENV ?= .venv
 BIN = $(VENV)/bin
 
 # Faults are tried this many times each by `make test`; more is slower and surer.
 export TRIALS ?= 5
+# Processes that share the tests.
+WORKERS ?= 2
 # Slips in the code that `make mutants` tries.
 SAMPLE ?= 300
 
@@ -13,16 +16,19 @@ SAMPLE ?= 300
 help:  ## What there is
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
 
-# The stamp is newer than what the environment was made from.
-$(VENV)/stamp: requirements.txt pyproject.toml
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --requirement requirements.txt
-	$(BIN)/python -m pip install --quiet --no-deps --editable .
+# A stamp is newer than what the environment was made from. The tests' set has the demo's in it.
+SET = requirements.txt pyproject.toml tools/environment.sh
+$(VENV)/demo.stamp: $(SET)
+	tools/environment.sh $(VENV) demo $(PYTHON)
 	touch $@
+
+$(VENV)/stamp: $(SET)
+	tools/environment.sh $(VENV) tests $(PYTHON)
+	touch $(VENV)/demo.stamp $@
 
 environment: $(VENV)/stamp  ## Make the environment (.venv) with the full tested set
 
-demo: environment  ## See it work: a model, a folder of pictures, what was found in them
+demo: $(VENV)/demo.stamp  ## See it work: a model, a folder of pictures, what was found in them
 	$(BIN)/tfzoo demo
 
 lint: environment  ## Style
@@ -33,7 +39,8 @@ types: environment  ## Types
 	$(BIN)/mypy
 
 test: lint types  ## Style, types and every test; TFZOO_TEST_DATA adds those on real data
-	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered --durations=15
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal \
+		--cov --cov-report=term:skip-covered --durations=15
 
 docs: environment  ## The documentation site, into site/: open site/index.html
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet

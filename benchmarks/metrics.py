@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 
 from tfzoo.accuracy.bootstrap import interval_of
-from tfzoo.accuracy.coco import GroundTruth
 from tfzoo.accuracy.metrics import METRICS, run_evaluation
+from tfzoo.accuracy.truth import GroundTruth
 from tfzoo.detections.labels import COCO
 
 WIDTH, HEIGHT = 640, 480

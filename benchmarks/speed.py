@@ -1,63 +1,52 @@
-"""Every ratio the project promises, measured in turn in one run.
+"""Every ratio the project promises, measured in turn in one run, by the road a user takes.
 
-Usage: python benchmarks/speed.py --data FOLDER [--large SAVED_MODEL] [--repeats 5]
+    python -m benchmarks.speed --data FOLDER [--large SAVED_MODEL] [--only ROW ...]
 
-FOLDER holds `zoo/*.tar.gz` (a model with real weights) and `coco_val_mini/`. Each row is measured
-`--repeats` times, ours and what it is held against one after the other, and the medians are
-compared, so that a busy machine disturbs both alike. Prints Markdown.
+FOLDER holds `zoo/ssd_*.tar.gz` and `zoo/centernet_*.tar.gz` (models with real weights) and
+`coco_val_mini/`. The installed `tfzoo detect` runs with `auto`, in new caches and in used ones, on
+a quiet machine and beside a busy core. Each row is measured `--repeats` times, ours and what it is
+held against one after the other, and the medians are compared. Prints Markdown.
 """
 
+from __future__ import annotations
+
 import argparse
+import contextlib
+import io
 import json
 import os
 import platform
-import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable
+from collections import Counter
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from statistics import median
 
-HERE = Path(__file__).parent
-PYTHON = sys.executable
+from benchmarks.in_turn import (
+    NotRun,
+    call,
+    compared,
+    head,
+    in_turn,
+    load,
+    processor,
+    row,
+    seconds_of,
+)
+from benchmarks.road import (
+    TFZOO,
+    Detected,
+    Model,
+    Road,
+    environment,
+    tutorial_s,
+    tutorial_speed,
+)
 
-FOLDER = """
-import json, sys, tempfile, time
-from pathlib import Path
-import tfzoo
-from tfzoo.batch.folder import detect_folder
-model, runtime, *images = sys.argv[1:]
-detector = tfzoo.load(model, runtime=runtime, throughput=True)
-with tempfile.TemporaryDirectory() as out:
-    detect_folder(images[:8], detector, Path(out) / "warm", min_score=0.3, pictures=False)
-    started = time.perf_counter()
-    detect_folder(images, detector, Path(out) / "all", min_score=0.3, pictures=False)
-    seconds = time.perf_counter() - started
-print(json.dumps({"images_per_s": len(images) / seconds}))
-"""
-
-BARE = """
-import json, sys, time
-import tfzoo
-from tfzoo.images.pipeline import READERS, in_order
-model, runtime, upto, *images = sys.argv[1:]
-detector = tfzoo.load(model, runtime=runtime, throughput=True)
-threads = detector.workers + READERS
-def run(path):
-    prepared = detector.prepare(tfzoo.read_image(path))
-    if upto == "detections":
-        detector.detect_prepared([prepared], 0.3)
-    else:
-        detector.runtime.run(*prepared.inputs)
-list(in_order(run, images[:8], threads))
-started = time.perf_counter()
-for _ in in_order(run, images, threads):
-    pass
-print(json.dumps({"images_per_s": len(images) / (time.perf_counter() - started)}))
-"""
+#: Rows that are measured for each model under each load, and those that are for the models once.
+LOADED = ("first", "second", "new-folder", "folder")
+ONCE = ("choice", "prepare", "int8", "ap", "batches", "list")
 
 BATCHES = """
 import json, sys, time
@@ -72,193 +61,305 @@ for _ in detector.stream(images, 0.3, int(batch)):
 print(json.dumps({"images_per_s": len(images) / (time.perf_counter() - started)}))
 """
 
-ACCURACY = """
-import contextlib, io, json, sys
-from pathlib import Path
-import tfzoo
-from pycocotools.coco import COCO
-from pycocotools.cocoeval import COCOeval
-model, runtime, batch, data = sys.argv[1:]
-with contextlib.redirect_stdout(io.StringIO()):
-    truth = COCO(str(Path(data) / "instances.json"))
-    ids = sorted(truth.imgs)
-    paths = [Path(data) / "images" / truth.imgs[i]["file_name"] for i in ids]
-    detector = tfzoo.load(model, runtime=runtime, throughput=True)
-    rows = []
-    for image_id, found in zip(ids, detector.stream(paths, batch_size=int(batch)), strict=True):
-        rows += found.to_coco(image_id)
-    evaluation = COCOeval(truth, truth.loadRes(rows), "bbox")
-    evaluation.evaluate(), evaluation.accumulate(), evaluation.summarize()
-print(json.dumps({"ap": evaluation.stats[0], "runtime": detector.run_info.runtime}))
-"""
-
-
-ROWS = ["folder", "batches", "command", "large", "ap", "list"]
-
-
-def call(*command: str) -> dict[str, float]:
-    """Runs a program whose last line is JSON."""
-    done = subprocess.run(command, check=True, capture_output=True, text=True)
-    return json.loads(done.stdout.strip().splitlines()[-1])
-
-
-def seconds_of(*command: str) -> float:
-    """Wall seconds of a whole command."""
-    started = time.perf_counter()
-    subprocess.run(command, check=True, capture_output=True)
-    return time.perf_counter() - started
-
-
-def in_turn(repeats: int, **measures: Callable[[], float]) -> dict[str, list[float]]:
-    """Takes each measure, one after the other, again and again."""
-    taken: dict[str, list[float]] = {name: [] for name in measures}
-    for _ in range(repeats):
-        for name, measure in measures.items():
-            taken[name].append(measure())
-    return taken
-
-
-def shown(values: list[float], unit: str) -> str:
-    return f"{median(values):.3g} {unit} ({min(values):.3g} to {max(values):.3g})"
-
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    """Prints the table; see the module's docstring."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--large", type=Path, help="folder of an export of a zoo model's size")
-    parser.add_argument("--copies", type=int, default=8, help="times each photo is in the folder")
+    parser.add_argument("--copies", type=int, default=8, help="times each image is in the folder")
     parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--runtime", default="openvino")
-    parser.add_argument("--only", nargs="*", default=ROWS)
-    options = parser.parse_args()
-    repeats, runtime = options.repeats, options.runtime
+    parser.add_argument("--caches", type=int, default=10, help="new caches for the row `choice`")
+    parser.add_argument("--only", nargs="*", choices=LOADED + ONCE, default=LOADED + ONCE)
+    parser.add_argument("--models", nargs="*", default=["ssd", "centernet", "demo", "large"])
+    parser.add_argument("--loads", nargs="*", choices=["quiet", "busy"], default=["quiet", "busy"])
+    given = parser.parse_args()
 
-    from tfzoo.store.models import get_model
-
-    archive = next((options.data / "zoo").glob("ssd_*.tar.gz"))
-    model = str(get_model(archive).path)
-    coco = options.data / "coco_val_mini"
-    photos = sorted((coco / "images").iterdir())
-    images = [str(path) for path in photos]
+    coco = given.data / "coco_val_mini"
     print(f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, {processor()}, {os.cpu_count()} cores, load "
           f"{os.getloadavg()[0]:.1f}; Python {platform.python_version()}, "
           f"tensorflow {version('tensorflow')}, openvino {version('openvino')}; "
-          f"{len(images)} images, median of {repeats} (least to most)\n")  # fmt: skip
-    print("| what | ours | against | ratio | aim |\n| --- | --- | --- | --- | --- |", flush=True)
+          f"median of {given.repeats} (least to most)\n")  # fmt: skip
+    head()
+    with tempfile.TemporaryDirectory(prefix="tfzoo-speed-") as folder:
+        road = Road(Path(folder))
+        models = [m for m in find_models(given.data, given.large, road) if m.name in given.models]
+        for model in models:
+            for name in given.loads:
+                with load(name):
+                    by_load(road, model, f"{model.name}, {name}", given)
+            if "choice" in given.only:
+                choice(road, model, given.caches, given.loads)
+            if "prepare" in given.only:
+                preparing(road, model, given.repeats)
+            if model.name in ("ssd", "centernet"):
+                if "int8" in given.only:
+                    int8(road, model, coco, given.repeats, given.copies)
+                if "ap" in given.only:
+                    accuracies(road, model, coco)
+            if "batches" in given.only and model.name == "ssd":
+                batches(model, given.repeats)
+        if "list" in given.only:
+            listing(given.repeats)
 
-    def row(what: str, ours: str, against: str, ratio: float, aim: str) -> None:
-        print(f"| {what} | {ours} | {against} | {ratio:.3g} | {aim} |", flush=True)
 
-    # Prepared and cached, as in everyday use.
-    call(PYTHON, "-c", FOLDER, model, runtime, *images[:8])
+def find_models(data: Path, large: Path | None, road: Road) -> list[Model]:
+    """The models there are to measure, each unpacked once for the tutorial script."""
+    os.environ["TFZOO_CACHE"] = str(road.new_cache())
+    from tfzoo.store.models import get_model
+    from tfzoo.zoo.manifest import DEFAULT_MODEL, packaged_scenes
 
-    if "folder" in options.only:
-        # Often enough that what a run costs once does not count: the figure is for a warm one.
-        more = tempfile.TemporaryDirectory()
-        many = [
-            Path(more.name, f"{copy}-{photo.name}")
-            for copy in range(options.copies)
-            for photo in photos
-        ]
-        for path in many:
-            path.symlink_to(photos[0].parent / path.name.split("-", 1)[1])
-        images = [str(path) for path in many]
+    photos = data / "coco_val_mini" / "images"
+    found = []
+    for name, folder in (("ssd", 3.0), ("centernet", 1.5)):
+        for archive in sorted((data / "zoo").glob(f"{name}_*.tar.gz"))[:1]:
+            saved = get_model(archive).path
+            found.append(Model(name, str(archive), saved, photos, 1 / 8, folder))
+    demo = get_model(DEFAULT_MODEL).path
+    found.append(Model("demo", DEFAULT_MODEL, demo, packaged_scenes(), 1 / 8, 0))
+    if large:
+        saved = large if (large / "saved_model.pb").exists() else large / "saved_model"
+        found.append(Model("large", str(large), saved, photos, 1 / 15, 0))
+    return found
 
-        def bare(upto: str) -> float:
-            return call(PYTHON, "-c", BARE, model, runtime, upto, *images)["images_per_s"]
 
-        taken = in_turn(
-            repeats,
-            ours=lambda: call(PYTHON, "-c", FOLDER, model, runtime, *images)["images_per_s"],
-            tutorial=lambda: call(PYTHON, str(HERE / "tutorial.py"), model, *images)[
-                "images_per_s"
-            ],
-            network=lambda: bare("network"),
-            detections=lambda: bare("detections"),
-        )
-        ours = median(taken["ours"])
-        row("folder, warm", shown(taken["ours"], "images/s"),
-            "tutorial script: " + shown(taken["tutorial"], "images/s"),
-            ours / median(taken["tutorial"]), "at least 3")  # fmt: skip
-        for upto in ("detections", "network"):
-            row("folder, warm", shown(taken["ours"], "images/s"),
-                f"bare loop up to the {upto}: " + shown(taken[upto], "images/s"),
-                ours / median(taken[upto]), "at least 0.9")  # fmt: skip
-        more.cleanup()
-        images = [str(path) for path in photos]
+def pictures(folder: Path) -> list[Path]:
+    """The images of a folder."""
+    return sorted(path for path in folder.iterdir() if path.suffix in (".jpg", ".png"))
 
-    if "batches" in options.only:
-        some = images * 3
 
-        def stream(name: str, batch: int) -> float:
-            return call(PYTHON, "-c", BATCHES, model, name, str(batch), *some)["images_per_s"]
+def copied(road: Road, model: Model, copies: int) -> Path:
+    """A folder with each image so often that what a run costs once does not count."""
+    folder = Path(tempfile.mkdtemp(prefix="images-", dir=road.place))
+    for copy in range(copies):
+        for path in pictures(model.images):
+            (folder / f"{copy}-{path.name}").symlink_to(path.resolve())
+    return folder
 
-        taken = in_turn(
-            repeats,
-            four=lambda: stream("frozen", 4),
-            frozen=lambda: stream("frozen", 1),
-            tensorflow=lambda: stream("tensorflow", 1),
-        )
-        row("frozen form, batches of 4", shown(taken["four"], "images/s"),
-            "one image a call: " + shown(taken["frozen"], "images/s"),
-            median(taken["four"]) / median(taken["frozen"]), "")  # fmt: skip
-        row("frozen form, one image a call", shown(taken["frozen"], "images/s"),
-            "the export as it is: " + shown(taken["tensorflow"], "images/s"),
-            median(taken["frozen"]) / median(taken["tensorflow"]), "")  # fmt: skip
 
-    commands = [("command", model, 6), ("large", str(options.large), 12)]
-    for name, folder, share in commands:
-        if name not in options.only or folder == "None":
-            continue
-        with tempfile.TemporaryDirectory() as out:
-            command = [PYTHON, "-m", "tfzoo", "detect", images[0], "--model", folder, "--out", out]
-            command += ["--overwrite", "--no-images", "--runtime", runtime]
-            subprocess.run(command, check=True, capture_output=True)
-            saved = folder if Path(folder, "saved_model.pb").exists() else f"{folder}/saved_model"
-            tutorial = [PYTHON, str(HERE / "tutorial.py"), saved, images[0]]
-            taken = in_turn(
-                repeats,
-                ours=lambda command=command: seconds_of(*command),
-                tutorial=lambda tutorial=tutorial: seconds_of(*tutorial),
-            )
-        row(f"one image, whole command{', a zoo model’s size' if name == 'large' else ''}",
-            shown(taken["ours"], "s"), "tutorial script: " + shown(taken["tutorial"], "s"),
-            median(taken["ours"]) / median(taken["tutorial"]), f"at most 1/{share}")  # fmt: skip
+def by_load(road: Road, model: Model, where: str, given: argparse.Namespace) -> None:
+    """The rows that are measured on a quiet machine and beside a busy core."""
+    images = pictures(model.images)
+    if {"first", "second"} & set(given.only):
+        one_image(road, model, images[0], where, given)
+    if model.name == "large":
+        return
+    if "new-folder" in given.only:
+        new_folder(road, model, where, given.repeats)
+    if "folder" in given.only:
+        warm_folder(road, model, where, given)
 
-    if "ap" in options.only:
-        trials = [("tensorflow", 1), ("tensorflow", 4)]
-        trials += [(name, n) for name in ("frozen", "xla", "openvino", "onnx") for n in (1, 4)]
-        reference = None
-        for name, batch in trials:
+
+def one_image(road: Road, model: Model, image: Path, where: str, given: argparse.Namespace) -> None:
+    """The first command in a new cache, and the second."""
+    caches: list[Path] = []
+
+    def first() -> Detected:
+        caches.append(road.new_cache())
+        return road.detect(caches[-1], model, image)
+
+    taken = in_turn(
+        given.repeats,
+        first=first,
+        second=lambda: road.detect(caches[-1], model, image),
+        tutorial=lambda: tutorial_s(model, image),
+    )
+    tutorial = taken["tutorial"]
+    if "first" in given.only:
+        compared(f"first command ever, one image, results on disk ({where})",
+                 [one.results_s for one in taken["first"]], "tutorial script", tutorial, "s",
+                 "at most 1.2")  # fmt: skip
+        compared(f"first command ever, one image, until it ended ({where})",
+                 [one.whole_s for one in taken["first"]], "tutorial script", tutorial,
+                 "s")  # fmt: skip
+    if "second" in given.only:
+        second = taken["second"]
+        compared(f"second command, one image, with {runtimes(second)} ({where})",
+                 [one.whole_s for one in second], "tutorial script", tutorial, "s",
+                 f"at most 1/{1 / model.second:.0f}")  # fmt: skip
+
+
+def new_folder(road: Road, model: Model, where: str, repeats: int) -> None:
+    """The first command in a new cache, on a folder."""
+    images = pictures(model.images)
+    taken = in_turn(
+        repeats,
+        ours=lambda: road.detect(road.new_cache(), model, model.images),
+        tutorial=lambda: tutorial_s(model, *images),
+    )
+    compared(f"first command ever, {len(images)} images, results on disk ({where})",
+             [one.results_s for one in taken["ours"]], "tutorial script", taken["tutorial"], "s",
+             "at most 1.2")  # fmt: skip
+
+
+def warm_folder(road: Road, model: Model, where: str, given: argparse.Namespace) -> None:
+    """A folder in a used cache: while it runs, and as a whole command."""
+    folder = copied(road, model, given.copies)
+    images = pictures(folder)
+    cache = road.warm_cache(model, images[0])
+    taken = in_turn(
+        given.repeats,
+        ours=lambda: road.detect(cache, model, folder),
+        speed=lambda: tutorial_speed(model, *images),
+        whole=lambda: tutorial_s(model, *images),
+    )
+    ours = taken["ours"]
+    aim = f"at least {model.folder:g}" if model.folder else ""
+    compared(f"folder, warm, with {runtimes(ours)} ({where})",
+             [one.summary["images_per_s"] for one in ours],
+             "tutorial script", taken["speed"], "images/s", aim)  # fmt: skip
+    compared(f"folder of {len(images)}, warm, whole command ({where})",
+             [one.whole_s for one in ours], "tutorial script", taken["whole"], "s")  # fmt: skip
+
+
+def runtimes(detected: list[Detected]) -> str:
+    """What ran, and how often where it was not always the same."""
+    counts = Counter(str(one.summary["runtime"]) for one in detected).most_common()
+    if len(counts) == 1:
+        return counts[0][0]
+    return ", ".join(f"{name} {count} of {len(detected)}" for name, count in counts)
+
+
+def choice(road: Road, model: Model, caches: int, loads: list[str]) -> None:
+    """What `auto` takes for a folder in new caches, in which one image was detected before."""
+    image = pictures(model.images)[0]
+    chosen: list[Detected] = []
+    for number in range(caches):
+        with load(loads[number % len(loads)]):
+            cache = road.new_cache()
+            road.detect(cache, model, image)
+            chosen.append(road.detect(cache, model, model.images))
+    row(f"chosen in {caches} new caches, {' and '.join(loads)} in turn ({model.name})",
+        runtimes(chosen), aim=f"the same {caches} of {caches}")  # fmt: skip
+
+
+def preparing(road: Road, model: Model, repeats: int) -> None:
+    """Preparing a model, against opening its export once."""
+    taken = in_turn(
+        repeats,
+        ours=lambda: seconds_of(
+            TFZOO, "prepare", model.given,
+            environment=environment(road.new_cache()),
+        ),
+        opening=lambda: tutorial_s(model),
+    )  # fmt: skip
+    compared(f"preparing ({model.name})", taken["ours"], "opening the export in TensorFlow",
+             taken["opening"], "s", "at most 3")  # fmt: skip
+
+
+def accuracies(road: Road, model: Model, coco: Path) -> None:
+    """AP by every runtime, one image a call and in batches."""
+    cache = road.new_cache()
+    # Where the converter can be had; the rows of ONNX Runtime say so where not.
+    with contextlib.suppress(NotRun):
+        road.tfzoo(cache, "export", model.given, "--format", "onnx")
+    reference = None
+    for runtime in ("tensorflow", "frozen", "xla", "openvino", "onnx", "auto"):
+        for batch in ("1", "4"):
+            what = f"AP, {runtime}, batch {batch} ({model.name})"
+            options = ("--runtime", runtime, "--batch", batch)
             try:
-                found = call(PYTHON, "-c", ACCURACY, model, name, str(batch), str(coco))
-            except subprocess.CalledProcessError as error:
-                reason = error.stderr.strip().splitlines()[-1].split(":")[0]
-                print(f"| AP, {name}, batch {batch} | not run: {reason} | | | |")
+                ap, ran = average_precision(road, cache, model, coco, options)
+            except NotRun as error:
+                row(what, f"not run: {error}")
                 continue
-            reference = found["ap"] if reference is None else reference
-            row(f"AP, {found['runtime']}, batch {batch}", f"{found['ap']:.5f}",
-                f"tensorflow: {reference:.5f}", found["ap"] - reference,
+            reference = ap if reference is None else reference
+            row(what, f"{ap:.5f} with {ran}", f"tensorflow: {reference:.5f}", ap - reference,
                 "difference within 0.0005")  # fmt: skip
 
-    if "list" in options.only:
-        taken = in_turn(
-            repeats * 3,
-            ours=lambda: seconds_of(PYTHON, "-m", "tfzoo", "list"),
-            imports=lambda: seconds_of(PYTHON, "-c", "import yaml, pydantic"),
-        )
-        row("tfzoo list", shown(taken["ours"], "s"),
-            "import yaml, pydantic: " + shown(taken["imports"], "s"),
-            median(taken["ours"]) / median(taken["imports"]), "at most 2.5")  # fmt: skip
+
+def average_precision(
+    road: Road,
+    cache: Path,
+    model: Model,
+    coco: Path,
+    options: tuple[str, ...],
+    annotations: Path | None = None,
+) -> tuple[float, str]:
+    """AP of what `tfzoo detect` wrote, by pycocotools, and the runtime that ran."""
+    from pycocotools.coco import COCO
+    from pycocotools.cocoeval import COCOeval
+
+    given = annotations or coco / "instances.json"
+    out = Path(tempfile.mkdtemp(prefix="ap-", dir=road.place)) / "found"
+    options += ("--annotations", str(given), "--min-score", "0")
+    detected = road.detect(cache, model, coco / "images", *options, keep=out)
+    with contextlib.redirect_stdout(io.StringIO()):
+        truth = COCO(str(given))
+        evaluation = COCOeval(truth, truth.loadRes(str(out / "detections.json")), "bbox")
+        evaluation.evaluate()
+        evaluation.accumulate()
+        evaluation.summarize()
+    return float(evaluation.stats[0]), str(detected.summary["runtime"])
 
 
-def processor() -> str:
-    """The processor's name."""
+def int8(road: Road, model: Model, coco: Path, repeats: int, copies: int) -> None:
+    """INT8, calibrated on one half of the images: its speed, and its AP on the other half."""
+    truth = json.loads((coco / "instances.json").read_text())
+    names = sorted(image["file_name"] for image in truth["images"])
+    calibration = Path(tempfile.mkdtemp(prefix="calibration-", dir=road.place))
+    for name in names[::2]:
+        (calibration / name).symlink_to((coco / "images" / name).resolve())
+    other = {image["id"] for image in truth["images"] if image["file_name"] in names[1::2]}
+    half = road.place / "other_half.json"
+    truth["images"] = [image for image in truth["images"] if image["id"] in other]
+    truth["annotations"] = [one for one in truth["annotations"] if one["image_id"] in other]
+    half.write_text(json.dumps(truth))
+
+    folder = copied(road, model, copies)
+    images = pictures(folder)
+    cache = road.warm_cache(model, images[0])
+    asked = ("--precision", "int8")
     try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        return next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor()
+        road.tfzoo(cache, "prepare", model.given, *asked, "--calibrate", calibration)
+        road.detect(cache, model, model.images, *asked)
+    except NotRun as error:
+        row(f"int8 ({model.name})", f"not run: {error}")
+        return
+    taken = in_turn(
+        repeats,
+        ours=lambda: road.detect(cache, model, folder, *asked).summary["images_per_s"],
+        full=lambda: road.detect(cache, model, folder).summary["images_per_s"],
+        tutorial=lambda: tutorial_speed(model, *images),
+    )
+    what = f"folder, warm, int8 ({model.name})"
+    compared(what, taken["ours"], "tutorial script", taken["tutorial"], "images/s", "at least 5")
+    compared(what, taken["ours"], "full precision", taken["full"], "images/s", "at least 1.7")
+    ap, _ = average_precision(road, cache, model, coco, asked, half)
+    full, _ = average_precision(road, cache, model, coco, (), half)
+    row(f"AP of int8 on {len(other)} other images ({model.name})", f"{ap:.5f}",
+        f"full precision: {full:.5f}", ap - full, "difference within 0.005")  # fmt: skip
+
+
+def batches(model: Model, repeats: int) -> None:
+    """The frozen form in batches and alone, and the export as it is."""
+    images = [str(path) for path in pictures(model.images)] * 3
+
+    def stream(name: str, batch: int) -> float:
+        command = [sys.executable, "-c", BATCHES, str(model.saved_model), name, str(batch)]
+        return float(call(*command, *images)["images_per_s"])
+
+    taken = in_turn(
+        repeats,
+        four=lambda: stream("frozen", 4),
+        frozen=lambda: stream("frozen", 1),
+        tensorflow=lambda: stream("tensorflow", 1),
+    )
+    compared("frozen form, batches of 4", taken["four"], "one image a call", taken["frozen"],
+             "images/s")  # fmt: skip
+    compared("frozen form, one image a call", taken["frozen"], "the export as it is",
+             taken["tensorflow"], "images/s")  # fmt: skip
+
+
+def listing(repeats: int) -> None:
+    """A command that needs no model."""
+    taken = in_turn(
+        repeats * 3,
+        ours=lambda: seconds_of(TFZOO, "list"),
+        imports=lambda: seconds_of(sys.executable, "-c", "import yaml, pydantic"),
+    )
+    compared("tfzoo list", taken["ours"], "import yaml, pydantic", taken["imports"], "s",
+             "at most 2.5")  # fmt: skip
 
 
 if __name__ == "__main__":

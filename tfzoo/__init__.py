@@ -24,11 +24,13 @@ if TYPE_CHECKING:
     from tfzoo.errors import NothingQualifiesError, TfzooError
     from tfzoo.images.reading import read_image
     from tfzoo.options import DetectOptions
+    from tfzoo.prepare.choice import Choice, Trial
     from tfzoo.report.chart import draw_chart, save_chart
     from tfzoo.report.points import as_printed_points, pareto_front, reported_points
     from tfzoo.report.recommend import recommend
     from tfzoo.report.table import build_table
     from tfzoo.timing.benchmark import Timing, benchmark
+    from tfzoo.trials.occasion import prepare_model
     from tfzoo.zoo.manifest import (
         DEFAULT_MODEL,
         find_model,
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Accuracy": "accuracy.evaluate",
+    "Choice": "prepare.choice",
     "DEFAULT_MODEL": "zoo.manifest",
     "DetectOptions": "options",
     "Detection": "detections.types",
@@ -50,6 +53,7 @@ _HOMES = {
     "RunSettings": "batch.settings",
     "Summary": "batch.folder",
     "TfzooError": "errors",
+    "Trial": "prepare.choice",
     "Timing": "timing.benchmark",
     "as_printed_points": "report.points",
     "benchmark": "timing.benchmark",
@@ -63,6 +67,7 @@ _HOMES = {
     "load_manifest": "zoo.manifest",
     "packaged_scenes": "zoo.manifest",
     "pareto_front": "report.points",
+    "prepare_model": "trials.occasion",
     "read_image": "images.reading",
     "recommend": "report.recommend",
     "reported_points": "report.points",
@@ -72,6 +77,7 @@ _HOMES = {
 __all__ = [
     "DEFAULT_MODEL",
     "Accuracy",
+    "Choice",
     "DetectOptions",
     "Detection",
     "Detections",
@@ -82,6 +88,7 @@ __all__ = [
     "Summary",
     "TfzooError",
     "Timing",
+    "Trial",
     "__version__",
     "as_printed_points",
     "benchmark",
@@ -95,6 +102,7 @@ __all__ = [
     "load_manifest",
     "packaged_scenes",
     "pareto_front",
+    "prepare_model",
     "read_image",
     "recommend",
     "reported_points",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
@@ -23,6 +23,7 @@ from tfzoo.images.image import Image, ImageLike
 from tfzoo.images.pipeline import READERS, batched, in_order
 from tfzoo.images.reading import read_image
 from tfzoo.options import DetectOptions
+from tfzoo.prepare.choice import USUAL_IMAGES, Choice, known_choice, on_gpu
 from tfzoo.prepare.cut import WHOLE, Cut
 from tfzoo.prepare.opening import open_model
 from tfzoo.prepare.postprocess import RAW_BOXES, RAW_SCORES, postprocess
@@ -268,6 +269,7 @@ def load(
     runtime: str = "auto",
     labels: Mapping[int, str] | None = None,
     throughput: bool = False,
+    images: int = USUAL_IMAGES,
 ) -> Detector:
     """Opens a model: fetched, verified and cached at first, from the cache afterwards.
 
@@ -276,11 +278,14 @@ def load(
         device: `auto` (a GPU where there is one), `cpu`, `gpu` or `gpu:1`.
         runtime: `tensorflow` (the export as it is), `frozen` (TensorFlow on its prepared form),
             `xla` (that compiled), `openvino` or `onnx`; `auto` is what `TFZOO_RUNTIME` says, else
-            the fastest that is proven to agree with TensorFlow (measured once for each model and
-            kind of device, see `tfzoo.prepare.choose`). An `.onnx` file opens with `onnx` unless
-            OpenVINO is asked for.
+            what takes the least time for so many images of those that are proven to agree with
+            TensorFlow. That is measured by `prepare_model`, and by `tfzoo detect` after its first
+            run; before, it is `tensorflow`. An `.onnx` file opens with `onnx` unless OpenVINO is
+            asked for.
         labels: Category names by id, where they are not those of the manifest, or COCO's.
         throughput: Prefer many images a second (`stream`) over the latency of one.
+        images: How many images there are about, for `auto`: what opens fast suits few, what runs
+            fast suits many.
 
     Raises:
         UnknownModelError, AmbiguousModelError: The name fits no model, or several.
@@ -289,40 +294,55 @@ def load(
         DeviceError, RuntimeUnavailableError: It can't be run as asked.
     """
     model = get_model(name)
+    chosen = known_runtime(model, runtime, device, images)
+    return open_stored(model, chosen or "tensorflow", device, labels, throughput)
+
+
+def open_stored(
+    model: StoredModel,
+    runtime: str,
+    device: str = "auto",
+    labels: Mapping[int, str] | None = None,
+    throughput: bool = False,
+) -> Detector:
+    """Opens a model from the store with a runtime by name; see `load`."""
     names = labels or (model.spec.labels if model.spec else None) or COCO
+    parts = open_model(model, runtime, device, throughput)
+    return Detector(model, parts.runtime, names, parts.cut)
+
+
+def known_runtime(model: StoredModel, runtime: str, device: str, images: int) -> str | None:
+    """The runtime that is meant, or None where it is `auto` and nothing was measured yet.
+
+    Args:
+        model: From the store.
+        runtime: One of `tfzoo.runtimes.runtime.NEEDS`, or `auto`.
+        device: `auto`, `cpu`, `gpu` or `gpu:1`.
+        images: How many images there are about.
+    """
     if runtime == "auto":
         runtime = os.environ.get(RUNTIME_VARIABLE, "auto")
-    opened: dict[str, Detector] = {}
-
-    def open_with(chosen: str) -> Detector:
-        if chosen not in opened:
-            parts = open_model(model, chosen, device, throughput)
-            opened[chosen] = Detector(model, parts.runtime, names, parts.cut)
-        return opened[chosen]
-
     if model.path.suffix == ".onnx":
         # TensorFlow opens no .onnx file.
-        runtime = "openvino" if runtime == "openvino" else "onnx"
-    elif runtime == "auto":
-        runtime = _choose(model, open_with, device)
-    elif runtime != "tensorflow":
-        _warn_if_disproven(model, runtime, device)
-    return open_with(runtime)
-
-
-def _choose(model: StoredModel, open_with: Callable[[str], Detector], device: str) -> str:
-    from tfzoo.prepare.choose import choose, on_gpu
-
-    return choose(model, lambda name: open_with(name).detect, on_gpu(device)).runtime
-
-
-def _warn_if_disproven(model: StoredModel, runtime: str, device: str) -> None:
-    """Says so where a runtime that was asked for is known to find other things."""
-    from tfzoo.prepare.choose import known_choice, on_gpu
-
+        return "openvino" if runtime == "openvino" else "onnx"
+    if runtime == "tensorflow":
+        return runtime
     known = known_choice(model, on_gpu(device))
-    for trial in known.trials if known else ():
-        if trial.runtime == runtime and not trial.agrees:
-            _log.warning(
-                "%s on %s does not agree with TensorFlow: %s", model.id, runtime, trial.reason
-            )
+    if runtime == "auto":
+        return None if known is None else known.best(images).runtime
+    _warn_unless_proven(model, runtime, known)
+    return runtime
+
+
+def _warn_unless_proven(model: StoredModel, runtime: str, known: Choice | None) -> None:
+    """Says so where a runtime that was asked for is not known to find what TensorFlow finds."""
+    trials = {trial.runtime: trial for trial in known.trials} if known else {}
+    trial = trials.get(runtime)
+    if trial is None:
+        _log.warning(
+            "%s on %s has not been compared with TensorFlow on this machine; do so with: "
+            "tfzoo prepare '%s'",
+            model.id, runtime, model.id,
+        )  # fmt: skip
+    elif not trial.agrees:
+        _log.warning("%s on %s does not agree with TensorFlow: %s", model.id, runtime, trial.reason)

@@ -24,6 +24,9 @@ Result = TypeVar("Result")
 #: Larger images are refused unless asked for: a small file can unpack to any size.
 MAX_PIXELS = 150_000_000
 
+#: Told in words what is being done, how many steps are done, and of how many (0: not known).
+OnStep = Callable[[str, int, int], None]
+
 _KEY = "option"
 
 
@@ -59,6 +62,12 @@ RUNTIME = Option(
     "compiled), openvino, onnx, or auto (what TFZOO_RUNTIME says, else the fastest that is proven "
     "to agree with TensorFlow).",
     metavar="RUNTIME",
+)
+CHECK = Option(
+    "Detect N of the images with TensorFlow too, the same ones each time, and tell what differs.",
+    metavar="N",
+    least=0,
+    pinned=False,
 )
 RESULTS = Option("Folder of the measurements, such as accuracy.csv.", metavar="DIR", text=Path)
 
@@ -150,8 +159,10 @@ def called_with(
                 raise TypeError(f"{function.__name__}() {error}") from None
             return function(settings(*args, **kwargs))
 
-        lines = [f"        {one.name}: {about.help}\n" for one, about in options_of(settings)]
-        call.__doc__ = (function.__doc__ or "").replace("Args:\n", "Args:\n" + "".join(lines), 1)
+        # From Python 3.13 on a docstring comes without its indentation, before with it.
+        about_function = inspect.cleandoc(function.__doc__ or "")
+        lines = [f"    {one.name}: {about.help}\n" for one, about in options_of(settings)]
+        call.__doc__ = about_function.replace("Args:\n", "Args:\n" + "".join(lines), 1)
         call.__dict__["__signature__"] = signature.replace(
             return_annotation=function.__annotations__["return"]
         )

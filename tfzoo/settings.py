@@ -18,6 +18,8 @@ OFFLINE_VARIABLE = "TFZOO_OFFLINE"
 MIRROR_VARIABLE = "TFZOO_MIRROR"
 #: `1` accepts plain http without a digest in the manifest.
 UNVERIFIED_VARIABLE = "TFZOO_ALLOW_UNVERIFIED"
+#: `0` keeps commands from preparing models unasked.
+PREPARE_VARIABLE = "TFZOO_PREPARE"
 
 
 def cache_folder() -> Path:
@@ -45,10 +47,15 @@ def allow_unverified() -> bool:
     return _switched_on(UNVERIFIED_VARIABLE)
 
 
+def prepares_unasked() -> bool:
+    """Whether a command may prepare a model that it runs for the first time."""
+    return _switched_on(PREPARE_VARIABLE, unset="1")
+
+
 def mirror() -> str | None:
     """Base URL of a mirror, without a slash at its end."""
     return os.environ.get(MIRROR_VARIABLE, "").rstrip("/") or None
 
 
-def _switched_on(variable: str) -> bool:
-    return os.environ.get(variable, "").strip().casefold() in {"1", "true", "yes", "on"}
+def _switched_on(variable: str, unset: str = "") -> bool:
+    return os.environ.get(variable, unset).strip().casefold() in {"1", "true", "yes", "on"}

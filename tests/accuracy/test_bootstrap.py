@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from tests.helpers.coco_data import Rows, Truth, as_truth, random_data
 from tfzoo.accuracy.bootstrap import Matches, average_precision, interval, matches_of
-from tfzoo.accuracy.coco import Kind
 from tfzoo.accuracy.metrics import run_evaluation, score
+from tfzoo.accuracy.truth import Kind
 
 
 def repeated(truth: Truth, rows: Rows, weights: NDArray[np.integer]) -> tuple[Truth, Rows]:

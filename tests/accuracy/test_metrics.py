@@ -19,8 +19,9 @@ from pycocotools.cocoeval import COCOeval
 
 from tests.helpers.coco_data import Rows, Truth, as_truth, ellipse, random_data
 from tfzoo.accuracy import metrics
-from tfzoo.accuracy.coco import Kind, read_ground_truth
+from tfzoo.accuracy.coco import read_ground_truth
 from tfzoo.accuracy.metrics import EVALUATORS, METRICS, evaluator_version, require, score
+from tfzoo.accuracy.truth import Kind
 from tfzoo.errors import AnnotationError, MeasurementError, UsageError
 
 # Said by pycocotools of numpy 2 at each mask it decodes.

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tfzoo.accuracy.coco import Kind
 from tfzoo.accuracy.official import _predictions
+from tfzoo.accuracy.truth import Kind
 
 IMAGE = {"id": 7, "height": 30, "width": 40}
 FOUND = [{"bbox": [4, 6, 10, 20], "category_id": 3, "score": 0.5}]

@@ -68,7 +68,7 @@ def test_settings_show_alike_whoever_is_told_of_progress() -> None:
 
 def test_every_setting_is_an_option_but_the_callers_own_function() -> None:
     options = {one.name for one, _ in options_of(RunSettings)}
-    assert {one.name for one in fields(RunSettings)} - options == {"on_progress"}
+    assert {one.name for one in fields(RunSettings)} - options == {"on_progress", "on_step"}
     assert {one.name for one, _ in options_of(DetectOptions)} < options
 
 
@@ -132,7 +132,7 @@ def test_a_new_option_is_an_argument_in_python_and_documented() -> None:
     assert run("photos", sharpen=0.5) == 0.5
     assert inspect.signature(run).parameters["sharpen"].default == 0.25
     assert inspect.signature(run).return_annotation is float
-    assert "        sharpen: Sharpen images by so much.\n" in str(run.__doc__)
+    assert "\n    sharpen: Sharpen images by so much.\n" in str(run.__doc__)
     with pytest.raises(UsageError, match="sharpen is -1; expected 0 or more"):
         run("photos", sharpen=-1)
     with pytest.raises(TypeError, match="sharpn"):

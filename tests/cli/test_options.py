@@ -37,8 +37,8 @@ def test_a_function_takes_its_settings_and_tells_of_them(
     taken = inspect.signature(function).parameters
     assert list(taken) == list(inspect.signature(settings).parameters)
     for one in fields(settings):
-        assert f"        {one.name}: " in str(function.__doc__)
-    assert "        settings: " not in str(function.__doc__)
+        assert f"\n    {one.name}: " in str(function.__doc__)
+    assert " settings: " not in str(function.__doc__)
 
 
 @pytest.mark.parametrize("function", [tfzoo.evaluate, tfzoo.benchmark])

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from pycocotools import mask as coco_mask
 
-from tfzoo.accuracy.coco import GroundTruth
+from tfzoo.accuracy.truth import GroundTruth
 
 Truth = dict[str, Any]
 Rows = list[dict[str, Any]]

@@ -78,6 +78,9 @@ def test_a_consumer_that_stops_early_leaves_no_work_behind() -> None:
 
     results = in_order(work, range(100), 2)
     next(results)
+    deadline = time.monotonic() + 10
+    while len(begun) < 3 and time.monotonic() < deadline:
+        time.sleep(0.01)
     # Two are under way, and are waited for; the one that waits its turn is never begun.
     threading.Timer(0.2, gate.set).start()
     results.close()

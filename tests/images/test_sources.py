@@ -6,10 +6,8 @@ import io
 import os
 import random
 import resource
-import signal
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from functools import lru_cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -22,6 +20,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 
+from tests.helpers.limits import no_longer_than
 from tfzoo.errors import ImageError, UsageError
 from tfzoo.images import addresses, sources
 from tfzoo.images.reading import read_image
@@ -229,20 +228,6 @@ def mutated(draw: st.DrawFn) -> bytes:
             at = min(at, len(data) - 1)
             data[at] = draw(st.integers(0, 255)) if kind == "set" else data[at] ^ 1 << (at % 8)
     return bytes(data)
-
-
-@contextmanager
-def no_longer_than(seconds: float) -> Iterator[None]:
-    def stop(*_: Any) -> None:
-        raise AssertionError(f"still busy after {seconds} s")
-
-    before = signal.signal(signal.SIGALRM, stop)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
 
 
 def test_no_mutated_file_crashes_hangs_or_swells() -> None:

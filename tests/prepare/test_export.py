@@ -11,7 +11,7 @@ import tfzoo
 from tests.helpers import one_stage
 from tfzoo.cli.main import app
 from tfzoo.errors import ModelFormatError, OfflineError, RuntimeUnavailableError
-from tfzoo.prepare import choose, export
+from tfzoo.prepare import export
 from tfzoo.prepare.prepared import prepare
 from tfzoo.store.models import get_model
 
@@ -104,37 +104,6 @@ def test_a_missing_python_for_the_converter_is_named(model, monkeypatch) -> None
     monkeypatch.setattr(shutil, "which", lambda name: None)
     with pytest.raises(RuntimeUnavailableError, match=r"Python 3\.11"):
         export.export_onnx(get_model(model))
-
-
-def test_prepare_measures_and_info_shows_it(model, monkeypatch) -> None:
-    rng = np.random.default_rng(1)
-    pictures = [rng.integers(0, 256, (50, 70, 3), dtype=np.uint8) for _ in range(8)]
-    monkeypatch.setattr(choose, "load_scenes", lambda: pictures)
-    shown = CliRunner().invoke(app, ["info", str(model), "--runtimes"])
-    assert "not measured on this machine yet" in shown.output
-    done = CliRunner().invoke(app, ["prepare", str(model)])
-    assert done.exit_code == 0, done.output
-    shown = CliRunner().invoke(app, ["info", str(model), "--runtimes"])
-    assert "openvino" in shown.output and "gives all of TensorFlow's" in shown.output
-    monkeypatch.setattr(choose, "measure", None)
-    assert CliRunner().invoke(app, ["prepare", str(model)]).exit_code == 0
-    assert CliRunner().invoke(app, ["prepare", str(model), "--again"]).exit_code != 0
-
-
-def test_on_a_gpu_what_was_prepared_ahead_is_what_auto_opens(model, monkeypatch) -> None:
-    rng = np.random.default_rng(1)
-    pictures = [rng.integers(0, 256, (50, 70, 3), dtype=np.uint8) for _ in range(8)]
-    monkeypatch.setattr(choose, "load_scenes", lambda: pictures)
-    # There is none here: what counts is which measurement is looked up.
-    monkeypatch.setattr(choose, "on_gpu", lambda device="auto": True)
-    monkeypatch.setenv("TFZOO_RUNTIME", "auto")
-    assert CliRunner().invoke(app, ["prepare", str(model)]).exit_code == 0
-    assert choose.known_choice(get_model(model), gpu=False) is None
-    assert "frozen" in CliRunner().invoke(app, ["info", str(model), "--runtimes"]).output
-    monkeypatch.setattr(choose, "measure", None)
-    known = choose.known_choice(get_model(model), gpu=True)
-    assert known is not None and "openvino" not in {trial.runtime for trial in known.trials}
-    assert tfzoo.load(model).runtime.name == known.runtime
 
 
 def test_the_converter_is_installed_once_and_what_a_stop_left_of_it_is_deleted(

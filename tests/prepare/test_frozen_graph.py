@@ -8,6 +8,7 @@ import pytest
 
 import tfzoo
 from tests.helpers import one_stage, peaks, standins
+from tfzoo.detections.agreement import compare
 from tfzoo.detector import Detector
 from tfzoo.errors import RuntimeUnavailableError, UsageError
 from tfzoo.prepare import prepared
@@ -173,6 +174,4 @@ def test_real_weights_on_real_images_give_the_exports_detections() -> None:
     images = sorted((data / "coco_val_mini" / "images").iterdir())[:24]
     wanted = list(whole.stream(images, 0.3))
     found = list(cut.stream(images, 0.3, batch_size=8))
-    from tfzoo.prepare.choose import compare
-
     assert compare(wanted, found)[0] and compare(found, wanted)[0]

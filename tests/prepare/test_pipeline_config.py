@@ -56,6 +56,7 @@ def test_a_fixed_shape_of_one_side_is_none(resizer: str) -> None:
 def test_without_padding_the_size_depends_on_the_image(pad: str) -> None:
     read = read_pipeline_config(config(f"keep_aspect_ratio_resizer {{ min_dimension: 9 {pad} }}"))
     assert read.resizer is None
+    assert read.unpadded == Resizer((1024, 1024), 9, pad=False)
     assert read.postprocessing == PostProcessing(90, score_threshold=0.0)
 
 

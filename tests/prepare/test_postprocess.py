@@ -1,6 +1,5 @@
 """Post-processing in numpy is the exported graph's own, bit for bit."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,13 +8,8 @@ import pytest
 from tests.helpers.one_stage import multiclass_nms
 from tfzoo.prepare.pipeline_config import find_config, read_pipeline_config
 from tfzoo.prepare.postprocess import (
-    RAW_BOXES,
-    RAW_SCORES,
-    NmsNode,
     PostProcessing,
-    RawOutput,
     postprocess,
-    why_whole,
 )
 from tfzoo.prepare.preprocess import Resizer
 from tfzoo.zoo.manifest import find_model
@@ -172,77 +166,3 @@ def test_the_zoo_s_own_parameters_stand_in_for_a_missing_config(tmp_path: Path) 
     assert centernet.resizer == Resizer((512, 512), 512)
     nothing_known = find_config(tmp_path)
     assert nothing_known.resizer is nothing_known.postprocessing is None
-
-
-#: A graph of five classes that can be cut: its NMS works on what it returns.
-BOXES = RawOutput("boxes", (1, ANCHORS, 4), (ANCHORS, 4))
-SCORES = RawOutput("scores", (1, ANCHORS, CLASSES + 1), (ANCHORS, CLASSES + 1))
-OUTPUTS = {RAW_BOXES: BOXES, RAW_SCORES: SCORES}
-NODE = NmsNode("boxes", "scores", np.float32(0.6), np.float32(1e-8))
-NODES = [NODE] * CLASSES
-PARAMETERS = PostProcessing(CLASSES)
-
-
-def test_a_graph_whose_nms_works_on_its_raw_outputs_can_be_cut() -> None:
-    assert why_whole(OUTPUTS, NODES, PARAMETERS) == ""
-    without_background = replace(
-        SCORES, sizes=(1, ANCHORS, CLASSES), root_sizes=(1, CLASSES, ANCHORS)
-    )
-    outputs = {**OUTPUTS, RAW_SCORES: without_background, "more": BOXES}
-    assert why_whole(outputs, NODES, PARAMETERS) == ""
-
-
-@pytest.mark.parametrize("missing", [RAW_BOXES, RAW_SCORES])
-def test_a_graph_without_raw_outputs_stays_whole(missing: str) -> None:
-    outputs = {name: output for name, output in OUTPUTS.items() if name != missing}
-    assert why_whole(outputs, NODES, PARAMETERS) == "it has no raw_detection_boxes"
-
-
-def test_a_graph_of_unknown_parameters_stays_whole() -> None:
-    assert "parameters of its post-processing are not known" in why_whole(OUTPUTS, NODES, None)
-
-
-@pytest.mark.parametrize("name", [RAW_BOXES, RAW_SCORES])
-@pytest.mark.parametrize("sizes", [None, (ANCHORS, 4), (2, ANCHORS, 4), (1, 1, ANCHORS, 4)])
-def test_a_graph_of_no_fixed_shape_stays_whole(name: str, sizes: tuple[int, ...] | None) -> None:
-    outputs = {**OUTPUTS, name: replace(OUTPUTS[name], sizes=sizes)}
-    assert "no fixed shape" in why_whole(outputs, NODES, PARAMETERS)
-
-
-@pytest.mark.parametrize(
-    ("columns", "nodes"),
-    [
-        (CLASSES + 2, CLASSES),
-        (CLASSES - 1, CLASSES),
-        (CLASSES + 1, CLASSES - 1),
-        (CLASSES + 1, CLASSES + 1),
-        (CLASSES, 0),
-    ],
-)
-def test_a_graph_of_another_number_of_classes_stays_whole(columns: int, nodes: int) -> None:
-    scores = replace(SCORES, sizes=(1, ANCHORS, columns), root_sizes=(ANCHORS, columns))
-    said = why_whole({**OUTPUTS, RAW_SCORES: scores}, [NODE] * nodes, PARAMETERS)
-    assert said == f"it has {nodes} NMS nodes for {CLASSES} classes"
-
-
-@pytest.mark.parametrize("name", [RAW_BOXES, RAW_SCORES])
-@pytest.mark.parametrize("sizes", [None, (2 * ANCHORS, 4), (ANCHORS, 3)])
-def test_a_graph_that_returns_a_choice_stays_whole(
-    name: str, sizes: tuple[int, ...] | None
-) -> None:
-    outputs = {**OUTPUTS, name: replace(OUTPUTS[name], root_sizes=sizes)}
-    assert "a choice out of more" in why_whole(outputs, NODES, PARAMETERS)
-
-
-@pytest.mark.parametrize(
-    ("node", "said"),
-    [
-        (replace(NODE, boxes="refined"), "other tensors than its raw outputs"),
-        (replace(NODE, scores="refined"), "other tensors than its raw outputs"),
-        (replace(NODE, iou_threshold=np.float32(0.5)), "other limits than its pipeline.config"),
-        (replace(NODE, score_threshold=np.float32(0)), "other limits than its pipeline.config"),
-        (replace(NODE, iou_threshold=None), "other limits than its pipeline.config"),
-    ],
-)
-def test_one_class_with_an_nms_of_its_own_keeps_a_graph_whole(node: NmsNode, said: str) -> None:
-    assert said in why_whole(OUTPUTS, [*NODES[:-1], node], PARAMETERS)

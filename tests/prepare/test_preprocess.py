@@ -8,7 +8,13 @@ import pytest
 import tfzoo
 from tests.helpers import one_stage
 from tfzoo.errors import ImageError
-from tfzoo.prepare.preprocess import Preprocessing, Resizer, find_preprocessing, resize_bilinear
+from tfzoo.prepare.preprocess import (
+    Preprocessing,
+    Resizer,
+    find_preprocessing,
+    least_side,
+    resize_bilinear,
+)
 
 ONES, ZEROS = (1.0, 1.0, 1.0), (0.0, 0.0, 0.0)
 IMAGENET = np.float32([123.675, 116.28, 103.53]), np.float32([58.395, 57.12, 57.375])
@@ -132,3 +138,30 @@ def test_an_image_that_nothing_is_left_of_is_refused(tmp_path) -> None:
     assert detector.cut.before is not None
     with pytest.raises(ImageError, match="2000x1 pixels: output dimensions must be positive"):
         detector.detect(noise(1, 2000))
+
+
+def test_without_padding_the_input_goes_with_the_image() -> None:
+    resizer = Resizer((90, 90), 60, pad=False)
+    assert resizer.input_size == (None, None) and Resizer((90, 80)).input_size == (90, 80)
+
+    def graph(image):
+        size = resizer.content_size(image.shape[:2])
+        return resize_bilinear(image, size, half_pixel=False) / np.float32(255)
+
+    found, _ = find_preprocessing(resizer, graph, min_side=33)
+    assert found is not None and found.min_side == 33 and not found.half_pixel
+    assert found(np.zeros((120, 120, 3), np.uint8)).shape == (60, 60, 3)
+    assert found(np.zeros((66, 180, 3), np.uint8)).shape == (33, 90, 3)
+    with pytest.raises(ValueError, match="it is 90x32 pixels when resized"):
+        found(np.zeros((64, 180, 3), np.uint8))
+    # Padded, it is always large enough.
+    padded = replace(found, resizer=replace(resizer, pad=True))
+    assert padded(np.zeros((64, 180, 3), np.uint8)).shape == (90, 90, 3)
+
+
+def test_a_network_says_what_it_asserts_of_its_input(tmp_path) -> None:
+    (tmp_path / "saved_model.pb").write_bytes(b"\x12\x00image of any size")
+    assert least_side(tmp_path) == 0
+    words = b"\x12\x08image size must be >= %d in both height and width.\x00"
+    (tmp_path / "saved_model.pb").write_bytes(words % 33 + words % 129)
+    assert least_side(tmp_path) == 129

@@ -1,6 +1,7 @@
 """OpenVINO: reads a SavedModel without TensorFlow, cuts it where it may, changes no detection."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -9,11 +10,11 @@ import numpy as np
 import pytest
 
 import tfzoo
-from tests.helpers import one_stage
+from tests.helpers import free_sizes, one_stage, peaks
+from tfzoo.detections.agreement import compare
 from tfzoo.detector import Detector
-from tfzoo.errors import DeviceError, ModelFormatError, UsageError
+from tfzoo.errors import DeviceError, ImageError, ModelFormatError, UsageError
 from tfzoo.prepare import prepared
-from tfzoo.prepare.choose import compare
 from tfzoo.prepare.cut import Cut
 from tfzoo.prepare.postprocess import postprocess
 from tfzoo.runtimes.runtime import open_runtime
@@ -78,31 +79,88 @@ def test_a_graph_whose_nms_works_on_other_boxes_is_left_whole(tmp_path) -> None:
     whole = tfzoo.load(folder, runtime="openvino")
     assert whole.cut == Cut()
     assert prepared.prepare(get_model(folder), "openvino").note == (
-        "its NMS works on other tensors than its raw outputs"
+        "its NMS works on other tensors than its raw outputs; "
+        "its network takes [32, 64, 3], not 64x64 pixels"
     )
     reference = tfzoo.load(folder, runtime="tensorflow")
     for picture in pictures(3):
         assert_same(whole.detect(picture), reference.detect(picture))
 
 
-@pytest.mark.parametrize(
-    ("old", "new", "note"),
-    [
-        ("iou_threshold: 0.5", "iou_threshold: 0.6", "its NMS has other limits than its pipeline"),
-        ("num_classes: 4", "num_classes: 5", "it has 4 NMS nodes for 5 classes"),
-        ("ssd {", "faster_rcnn {", "the parameters of its post-processing are not known"),
-    ],
-)
-def test_a_config_that_is_not_the_graph_s_leaves_it_whole(
-    model, tmp_path, old: str, new: str, note: str
-) -> None:
-    folder = tmp_path / "copy"
+def copy_with(config: str, model: Path, folder: Path) -> Path:
+    """The same model beside another `pipeline.config`."""
     folder.mkdir()
     (folder / "saved_model").symlink_to(model / "saved_model")
-    (folder / "pipeline.config").write_text(one_stage.CONFIG.replace(old, new))
+    (folder / "pipeline.config").write_text(config)
+    return folder / "saved_model"
+
+
+def test_a_config_of_another_family_leaves_a_graph_whole(model, tmp_path) -> None:
+    config = one_stage.CONFIG.replace("ssd {", "faster_rcnn {")
     # The model's files are the same, and so is its digest: the config is part of the key.
-    made = prepared.prepare(get_model(folder / "saved_model"), "openvino")
-    assert made.cut == Cut() and made.note.startswith(note)
+    made = prepared.prepare(get_model(copy_with(config, model, tmp_path / "copy")), "openvino")
+    assert made.cut.after is None
+    assert made.note.startswith("the parameters of its post-processing are not known")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        ("iou_threshold: 0.5", "iou_threshold: 0.6"),
+        ("num_classes: 4", "num_classes: 5"),
+        ("max_total_detections: 30", "max_total_detections: 5 change_coordinate_frame: false"),
+        ("max_detections_per_class: 20", "max_detections_per_class: 2"),
+        ("score_threshold: 1e-08", "score_threshold: 0.6"),
+        ("min_dimension: 64", "min_dimension: 32"),
+        ("keep_aspect_ratio_resizer", "fixed_shape_resizer { height: 64 width: 64 } #"),
+        ("iou_threshold: 0.5", "iou_threshold: 0.5 soft_nms_sigma: 0.5"),
+    ],
+    ids=lambda wrong: wrong[1],
+)
+def test_what_a_config_says_wrongly_changes_no_detection(
+    model, tensorflow, tmp_path, wrong
+) -> None:
+    config = one_stage.CONFIG.replace(*wrong)
+    if "fixed" in wrong[1]:
+        config = re.sub(r"#[^}]*}", "", config)
+    opened = tfzoo.load(copy_with(config, model, tmp_path / "copy"), runtime="openvino")
+    if "dimension" not in wrong[1] and "fixed" not in wrong[1] and "soft" not in wrong[1]:
+        limits = opened.cut.after
+        assert limits is not None
+        assert (limits.max_per_class, limits.max_total, limits.num_classes) == (20, 30, 4)
+    for picture in pictures(4):
+        assert_same(opened.detect(picture), tensorflow.detect(picture))
+
+
+@pytest.mark.parametrize("free_batch", [True, False], ids=["float batch", "uint8"])
+def test_a_network_of_the_image_s_own_size_is_cut_and_refuses_the_same(
+    tmp_path, free_batch
+) -> None:
+    folder = free_sizes.save(tmp_path, free_batch)
+    whole = tfzoo.load(folder, runtime="tensorflow")
+    runtimes = ["openvino"] if free_batch else ["openvino", "frozen"]
+    for cut in (tfzoo.load(folder, runtime=runtime) for runtime in runtimes):
+        assert cut.cut.before is not None and cut.cut.after is not None
+        assert cut.cut.before.min_side == free_sizes.LEAST
+        found = 0
+        for picture in pictures(12):
+            try:
+                expected = whole.detect(picture)
+            except ImageError:
+                with pytest.raises(ImageError, match="the network takes 33 or more"):
+                    cut.detect(picture)
+            else:
+                found += len(expected)
+                assert_same(cut.detect(picture), expected)
+        assert found > 100
+
+
+def test_a_centernet_is_split_at_its_network_with_the_images_true_shapes(tmp_path) -> None:
+    folder = peaks.save(tmp_path)
+    whole, split = (tfzoo.load(folder, runtime=name) for name in ("tensorflow", "openvino"))
+    assert split.cut.before is not None and split.cut.after is None and split.cut.true_shapes
+    for picture in pictures(6):
+        assert_same(split.detect(picture), whole.detect(picture))
 
 
 def test_tensorflow_is_never_imported(model, own_cache) -> None:
@@ -170,9 +228,60 @@ def test_many_threads_give_each_image_its_own_result(model) -> None:
         np.testing.assert_array_equal(found.scores, expected.scores)
 
 
+@pytest.fixture
+def picky(tmp_path):
+    """Opens a graph that fails, at run time, on images of more or fewer than 64 pixels."""
+    import openvino as ov
+    from openvino import opset11 as ops
+
+    image = ops.parameter([1, -1, -1, 3], np.uint8, name="image")
+    square = ops.reshape(image, ops.constant(np.array([1, 8, 8, 3])), False)
+    square.output(0).set_names({"square"})
+    ov.save_model(ov.Model([square.output(0)], [image]), str(tmp_path / "picky.xml"))
+    return open_runtime("openvino", tmp_path / "picky.xml", throughput=True)
+
+
+def test_a_compiled_model_that_failed_is_not_used_again(picky) -> None:
+    good, bad = np.ones((1, 4, 16, 3), np.uint8), np.ones((1, 4, 4, 3), np.uint8)
+    first = picky._compiled
+    assert picky.run(good)["square"].sum() == 192 and picky._compiled is first
+    used = []
+    first.infer = lambda inputs, infer=first.infer: used.append(inputs) or infer(inputs)
+    for _ in range(2):
+        with pytest.raises(RuntimeError):
+            picky.run(bad)
+    assert picky.run(good)["square"].sum() == 192
+    assert picky._compiled is not first and not picky._compiled.failed and len(used) == 1
+
+
+def test_images_beside_one_that_fails_get_their_own_results(picky) -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    def run(i: int) -> int | None:
+        try:
+            rows = 4 if i % 10 else 3
+            return int(picky.run(np.full((1, rows, 16, 3), i, np.uint8))["square"][0, 0, 0, 0])
+        except RuntimeError:
+            return None
+
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(run, range(40))) == [i if i % 10 else None for i in range(40)]
+
+
+def test_an_image_that_ran_while_another_failed_is_run_again(picky) -> None:
+    first = picky._compiled
+
+    def spoiled(inputs):
+        first.failed = True  # By another thread, meanwhile.
+        return [np.zeros((1, 8, 8, 3), np.uint8)]
+
+    first.infer = spoiled
+    assert picky.run(np.ones((1, 4, 16, 3), np.uint8))["square"].sum() == 192
+
+
 def test_weights_and_arithmetic_stay_in_single_precision(model) -> None:
     runtime = tfzoo.load(model, runtime="openvino").runtime
-    precision = runtime._model.get_property("INFERENCE_PRECISION_HINT")
+    precision = runtime._compiled.model.get_property("INFERENCE_PRECISION_HINT")
     assert precision.to_string() == "f32"
 
 

@@ -14,8 +14,9 @@ from PIL import Image
 import tfzoo
 from tests.helpers import standins
 from tfzoo.errors import UnknownModelError, UsageError
+from tfzoo.processes import how_it_ended
 from tfzoo.timing import timed_process
-from tfzoo.timing.benchmark import TIMING_COLUMNS, Timing, _how_it_ended, benchmark
+from tfzoo.timing.benchmark import TIMING_COLUMNS, Timing, benchmark
 from tfzoo.timing.settings import parse_image_size
 
 
@@ -104,7 +105,7 @@ def test_the_images_grain_turns_nothing_dark_bright_nor_bright_dark() -> None:
 def test_how_a_process_without_an_answer_ended_is_told(
     returncode: int, said: str, told: str
 ) -> None:
-    assert _how_it_ended(returncode, said) == told
+    assert how_it_ended(returncode, said) == told
 
 
 def test_the_call_that_is_timed_ends_with_detections_in_host_memory(model: Path) -> None:

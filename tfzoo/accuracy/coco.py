@@ -4,76 +4,29 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import random
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
+from tfzoo.accuracy.fields import Id, in_order
+from tfzoo.accuracy.results_check import check_rows
+from tfzoo.accuracy.truth import GroundTruth, Kind
+from tfzoo.accuracy.truth_check import check_truth
 from tfzoo.errors import AnnotationError, UsageError
-
-#: What can be scored; the names stand in `--json` and in accuracy.csv.
-Kind = Literal["box", "keypoints", "masks"]
-KINDS: tuple[Kind, ...] = ("box", "keypoints", "masks")
-
-#: The field of an annotation or results row that holds each.
-FIELDS: dict[Kind, str] = {"box": "bbox", "keypoints": "keypoints", "masks": "segmentation"}
 
 #: Images in COCO's val2017, the set the zoo's figures were reported on.
 VAL2017_IMAGES = 5000
 
 
-@dataclass(frozen=True, eq=False)
-class GroundTruth:
-    """Annotations of a set of images, in COCO's own format.
-
-    Attributes:
-        data: `images`, `annotations` and `categories` (https://cocodataset.org/#format-data).
-        path: The file it was read from.
-    """
-
-    data: dict[str, Any] = field(repr=False)
-    path: Path
-
-    @cached_property
-    def images(self) -> dict[int, dict[str, Any]]:
-        """The images by id, in order of id."""
-        return {image["id"]: image for image in sorted(self.data["images"], key=lambda i: i["id"])}
-
-    @cached_property
-    def categories(self) -> dict[int, str]:
-        """Category names by id, in order of id."""
-        listed = sorted(self.data["categories"], key=lambda category: category["id"])
-        return {category["id"]: category.get("name", str(category["id"])) for category in listed}
-
-    @cached_property
-    def kinds(self) -> tuple[Kind, ...]:
-        """What can be scored against these annotations."""
-        annotations = self.data["annotations"]
-        return tuple(
-            kind
-            for kind in KINDS
-            if any(annotation.get(FIELDS[kind]) for annotation in annotations)
-        )
-
-    def subset(self, image_ids: Iterable[int]) -> GroundTruth:
-        """The annotations of some of the images."""
-        kept = set(image_ids)
-        data = self.data | {
-            "images": [image for image in self.data["images"] if image["id"] in kept],
-            "annotations": [a for a in self.data["annotations"] if a["image_id"] in kept],
-        }
-        return GroundTruth(data, self.path)
-
-
 def read_ground_truth(path: str | PathLike[str]) -> GroundTruth:
-    """Reads a COCO annotation file.
+    """Reads a COCO annotation file, and sees through it.
 
     Raises:
-        AnnotationError: The file is missing, no JSON, or not in COCO's format.
+        AnnotationError: The file is missing, no JSON, or not in COCO's format; names what is wrong.
     """
     path = Path(path)
     data = _read_json(path, "annotations")
@@ -87,60 +40,37 @@ def read_ground_truth(path: str | PathLike[str]) -> GroundTruth:
         )
     if not data["images"]:
         raise AnnotationError(f"{path} lists no images; there is nothing to evaluate")
-    known = {image["id"] for image in data["images"]}
-    stray = sum(annotation["image_id"] not in known for annotation in data["annotations"])
-    if stray:
-        raise AnnotationError(
-            f"{path}: {stray} annotations are of images that the file does not list; a set that "
-            "was cut down must drop both"
-        )
-    without = sum("area" not in a for a in data["annotations"] if a.get("bbox"))
-    if without:
-        raise AnnotationError(
-            f"{path}: {without} annotations have no area; COCO's metrics sort objects by it. Add "
-            "each object's area in pixels (of its mask, or width times height)"
-        )
-    # COCO's tools take an object of id 0 for none at all, and need to be told that it is no crowd.
-    numbered = enumerate(data["annotations"], start=1)
-    data["annotations"] = [{"iscrowd": 0, **a, "id": number} for number, a in numbered]
+    check_truth(data, path)
     return GroundTruth(data, path)
 
 
 def read_results(path: str | PathLike[str]) -> list[dict[str, Any]]:
-    """Reads a COCO results file.
+    """Reads a COCO results file, and sees through it.
 
     Returns:
         A row a detection: image_id, category_id, score and bbox, keypoints or segmentation.
 
     Raises:
-        AnnotationError: The file is missing, no JSON, or not in COCO's results format.
+        AnnotationError: The file is missing, no JSON, or not in COCO's results format; names what
+            is wrong.
     """
     path = Path(path)
-    rows = _read_json(path, "predictions")
-    if not isinstance(rows, list) or not all(map(_is_result, rows)):
-        raise AnnotationError(
-            f"{path} is no COCO results file: expected a list of objects with image_id, "
-            "category_id, score and bbox, keypoints or segmentation "
-            "(https://cocodataset.org/#format-results)"
-        )
-    return rows
-
-
-def _is_result(row: Any) -> bool:
-    return (
-        isinstance(row, dict)
-        and {"image_id", "category_id", "score"} <= row.keys()
-        and isinstance(row["score"], int | float)
-        and math.isfinite(row["score"])
-        and (not row.get("bbox") or len(row["bbox"]) == 4)
-    )
+    return check_rows(_read_json(path, "predictions"), path)
 
 
 def _read_json(path: Path, what: str) -> Any:
     try:
-        return json.loads(path.read_bytes())
+        data = path.read_bytes()
     except OSError as error:
         raise AnnotationError(f"{what} {path} can't be read: {error.strerror}") from None
+    if data.startswith(b"version https://git-lfs.github.com/spec/"):
+        raise AnnotationError(
+            f"{what} {path} is a pointer of Git LFS, not the file; fetch it with: git lfs pull"
+        )
+    try:
+        return json.loads(data)
+    except RecursionError:
+        raise AnnotationError(f"{what} {path} lies too deep in itself to be COCO's") from None
     except ValueError as error:
         raise AnnotationError(f"{what} {path} is not JSON: {error}") from None
 
@@ -175,22 +105,27 @@ class CocoSet:
         return max(fitting, key=lambda truth: len(truth.categories), default=None)
 
     @cached_property
-    def files(self) -> dict[int, str]:
+    def files(self) -> dict[Id, str]:
         """File name (relative to `images`) by image id, in order of id.
 
         Raises:
-            AnnotationError: Two annotation files disagree on an image.
+            AnnotationError: Two annotation files disagree on an image, or an image has no name.
         """
-        files: dict[int, str] = {}
+        files: dict[Id, str] = {}
         for truth in self.truths:
             for image_id, image in truth.images.items():
+                if "file_name" not in image:
+                    raise AnnotationError(
+                        f"{truth.path}: image {image_id} has no file_name, and no coco_url that "
+                        "says it"
+                    )
                 name = image["file_name"]
                 if files.setdefault(image_id, name) != name:
                     raise AnnotationError(
                         f"image {image_id} is {files[image_id]} in {self.annotations[0]} but "
                         f"{name} in {truth.path}; expected annotations of the same images"
                     )
-        return dict(sorted(files.items()))
+        return dict(sorted(files.items(), key=lambda item: in_order(item[0])))
 
 
 #: Where images and annotations lie in the usual layouts, the split's name in place of {}.
@@ -239,7 +174,7 @@ def _layouts() -> str:
     )
 
 
-def sample(image_ids: Sequence[int], limit: int | None, seed: int) -> list[int]:
+def sample(image_ids: Sequence[Id], limit: int | None, seed: int) -> list[Id]:
     """At most `limit` of the images, drawn by a seeded generator; sorted.
 
     A smaller limit of the same seed draws a subset of a larger one, so that predictions carry over.
@@ -248,12 +183,12 @@ def sample(image_ids: Sequence[int], limit: int | None, seed: int) -> list[int]:
         UsageError: The limit is not positive.
     """
     if limit is None:
-        return sorted(image_ids)
+        return sorted(image_ids, key=in_order)
     if limit < 1:
         raise UsageError(f"--limit {limit}: expected at least one image")
-    shuffled = sorted(image_ids)
+    shuffled = sorted(image_ids, key=in_order)
     random.Random(seed).shuffle(shuffled)
-    return sorted(shuffled[:limit])
+    return sorted(shuffled[:limit], key=in_order)
 
 
 def list_digest(files: Iterable[str]) -> str:
@@ -262,7 +197,7 @@ def list_digest(files: Iterable[str]) -> str:
     return "sha256:" + hashlib.sha256(joined.encode()).hexdigest()
 
 
-def name_of(coco_set: CocoSet, image_ids: Sequence[int]) -> str:
+def name_of(coco_set: CocoSet, image_ids: Sequence[Id]) -> str:
     """What images of a set are, as the column `image_set` names it.
 
     Returns:
@@ -283,7 +218,7 @@ def describe_images(images: Iterable[dict[str, Any]]) -> str:
     """
     images = list(images)
     # COCO's own annotations carry the address of each image, which names its split.
-    places = [f"{image.get('coco_url', '')} {image['file_name']}" for image in images]
+    places = [f"{image.get('coco_url', '')} {image.get('file_name', '')}" for image in images]
     if all("val2017/" in place for place in places):
         return "val2017" if len(images) == VAL2017_IMAGES else "val2017 subset"
     trained_on = ("val2014", "train2014", "train2017")

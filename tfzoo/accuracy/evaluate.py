@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import warnings as python_warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from os import PathLike, fspath
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from tfzoo.accuracy.coco import (
-    FIELDS,
-    KINDS,
     CocoSet,
-    GroundTruth,
-    Kind,
     describe_images,
     find_coco,
     list_digest,
@@ -24,17 +22,24 @@ from tfzoo.accuracy.coco import (
     read_results,
     sample,
 )
+from tfzoo.accuracy.fields import Id
 from tfzoo.accuracy.guard import minival_warning, size_warning, warnings_for
+from tfzoo.accuracy.image_files import find_files
 from tfzoo.accuracy.metrics import Metrics, evaluator_version, require, score
 from tfzoo.accuracy.predictions import Prediction, journal_path, open_journal, prediction_of
+from tfzoo.accuracy.results_check import check_results, join
 from tfzoo.accuracy.settings import EvaluateSettings, PredictionSettings, ScoreOptions
-from tfzoo.detector import Detector, load
+from tfzoo.accuracy.truth import FIELDS, KINDS, GroundTruth, Kind
+from tfzoo.accuracy.truth_check import check_kind
+from tfzoo.detector import Detector
 from tfzoo.errors import AnnotationError, UsageError
 from tfzoo.images.pipeline import in_order
 from tfzoo.images.reading import read_image
 from tfzoo.options import called_with
 from tfzoo.results import ACCURACY_COLUMNS, append_row
 from tfzoo.settings import PACKAGE
+from tfzoo.trials.check import Check, check
+from tfzoo.trials.occasion import open_for
 from tfzoo.zoo.manifest import load_manifest
 from tfzoo.zoo.schema import HeldOut, ModelSpec
 
@@ -59,6 +64,7 @@ class Accuracy:
         model_digest: What vouches for the model.
         runtime: Runtime and its version.
         device: Device the detections were made on.
+        check: How a sample compares with TensorFlow's detections, where that was asked for.
     """
 
     model: str
@@ -72,6 +78,7 @@ class Accuracy:
     model_digest: str = ""
     runtime: str = ""
     device: str = ""
+    check: Check | None = None
 
     @property
     def box(self) -> Metrics | None:
@@ -100,7 +107,8 @@ class Accuracy:
         for kind in KINDS:
             metrics = self.metrics.get(kind)
             shown[kind] = None if metrics is None else metrics.to_json()
-        return shown | self._origin() | {"warnings": list(self.warnings)}
+        shown |= self._origin() | {"warnings": list(self.warnings)}
+        return shown if self.check is None else shown | {"check": asdict(self.check)}
 
     def to_rows(self) -> list[dict[str, Any]]:
         """The measurement as rows of accuracy.csv, one for each kind."""
@@ -138,9 +146,12 @@ def evaluate(settings: EvaluateSettings) -> Accuracy:  # noqa: D417 - `called_wi
     require(settings.evaluator)
     coco_set = _coco_set(settings)
     chosen = sample(list(coco_set.files), settings.limit, settings.seed)
-    files = {image_id: coco_set.images / coco_set.files[image_id] for image_id in chosen}
-    _check_present(files)
-    detector = _opened(settings)
+    files = find_files(coco_set.images, {image_id: coco_set.files[image_id] for image_id in chosen})
+    detector = _opened(settings, len(files))
+    for kind in _kinds_of(detector):
+        # Before the work: an object without what its kind needs could be found by no model.
+        if (truth := coco_set.truth(kind)) is not None:
+            check_kind(truth, kind)
     predictions = _predict(detector, coco_set, files, settings)
     given = {kind for prediction in predictions for kind in prediction.kinds}
     truths = {
@@ -154,13 +165,17 @@ def evaluate(settings: EvaluateSettings) -> Accuracy:  # noqa: D417 - `called_wi
         [row for prediction in predictions for row in prediction.rows],
         settings,
         name_of(coco_set, chosen),
-        {prediction.image_id: prediction.size for prediction in predictions},
+        sizes={prediction.image_id: prediction.size for prediction in predictions},
+        labels=detector.labels,
         model_digest=detector.model.digest,
         runtime=detector.run_info.runtime,
         device=detector.run_info.device,
     )
     for row in measured.to_rows():
         append_row(Path(settings.results) / "accuracy.csv", ACCURACY_COLUMNS, row)
+    if settings.check:
+        named = [(str(path), path.name) for path in files.values()]
+        return replace(measured, check=check(detector, named, settings.check))
     return measured
 
 
@@ -178,6 +193,8 @@ def evaluate_predictions(settings: PredictionSettings) -> Accuracy:  # noqa: D41
     kind = settings.kind
     truth = read_ground_truth(settings.annotations)
     rows = read_results(settings.predictions)
+    path = Path(settings.predictions)
+    join(rows, path, truth)
     if rows and not any(row.get(FIELDS[kind]) for row in rows):
         raise AnnotationError(
             f"{fspath(settings.predictions)} holds no {kind}: expected `{FIELDS[kind]}` in its "
@@ -185,11 +202,20 @@ def evaluate_predictions(settings: PredictionSettings) -> Accuracy:  # noqa: D41
         )
     if settings.limit is not None:
         chosen = set(sample(list(truth.images), settings.limit, settings.seed))
-        known = truth.images.keys()
-        rows = [row for row in rows if row["image_id"] in chosen or row["image_id"] not in known]
+        rows = [row for row in rows if row["image_id"] in chosen]
         truth = truth.subset(chosen)
+    if kind in truth.kinds:
+        check_kind(truth, kind)
+        rows = check_results(rows, path, kind, truth)
     image_set = describe_images(truth.images.values())
-    return _measure(fspath(settings.predictions), {kind: truth}, rows, settings, image_set, {})
+    return _measure(
+        fspath(settings.predictions),
+        {kind: truth},
+        rows,
+        settings,
+        image_set,
+        sized_by_box=all(row.get("bbox") for row in rows),
+    )
 
 
 def _coco_set(settings: EvaluateSettings) -> CocoSet:
@@ -227,26 +253,27 @@ def _held_out(model: str | PathLike[str] | ModelSpec | Detector) -> HeldOut | No
     return spec.held_out if spec else None
 
 
-def _check_present(files: Mapping[int, Path]) -> None:
-    missing = [path for path in files.values() if not path.is_file()]
-    if missing:
-        raise UsageError(
-            f"{len(missing)} of {len(files)} annotated images are missing, such as {missing[0]}. "
-            "Expected all of them, by the file_name of the annotations: leaving some out would "
-            "change the score without a word"
-        )
-
-
-def _opened(settings: EvaluateSettings) -> Detector:
+def _opened(settings: EvaluateSettings, images: int) -> Detector:
     if isinstance(settings.model, Detector):
         return settings.model
-    return load(settings.model, runtime=settings.runtime, device=settings.device)
+    return open_for(settings.model, images=images, runtime=settings.runtime, device=settings.device)
+
+
+def _kinds_of(detector: Detector) -> list[Kind]:
+    """What a model gives, by its signature."""
+    outputs = [output.name for output in detector.runtime.signature.outputs]
+    kinds: list[Kind] = ["box"]
+    if any("keypoint" in name for name in outputs):
+        kinds.append("keypoints")
+    if detector.kind == "mask_rcnn":
+        kinds.append("masks")
+    return kinds
 
 
 def _predict(
     detector: Detector,
     coco_set: CocoSet,
-    files: Mapping[int, Path],
+    files: Mapping[Id, Path],
     settings: EvaluateSettings,
 ) -> list[Prediction]:
     """The saved predictions of these images, those still missing made first."""
@@ -268,7 +295,7 @@ def _predict(
         if on_progress is not None:
             on_progress(done, len(files))
 
-        def detect(image_id: int) -> None:
+        def detect(image_id: Id) -> None:
             found = detector.detect(read_image(files[image_id]))
             # Saved from its own thread: no finished image waits for a slower one before it.
             journal.add(prediction_of(image_id, found))
@@ -286,27 +313,34 @@ def _measure(
     rows: list[dict[str, Any]],
     options: ScoreOptions,
     image_set: str,
-    sizes: Mapping[int, tuple[int, int]],
-    **origin: str,
+    *,
+    sizes: Mapping[Id, tuple[int, int]] = MappingProxyType({}),
+    labels: Mapping[int, str] | None = None,
+    sized_by_box: bool = False,
+    **origin: Any,
 ) -> Accuracy:
     """Scores detections, kind by kind, and looks for mistakes."""
     if not truths:
         raise UsageError("the annotations hold nothing of what this model gives")
+    scored = partial(
+        score, evaluator=options.evaluator, seed=options.seed, sized_by_box=sized_by_box
+    )
     metrics = {
-        kind: score(
-            truth,
-            rows,
-            kind,
-            evaluator=options.evaluator,
-            resamples=options.resamples,
-            seed=options.seed,
-        )
+        kind: scored(truth, rows, kind, resamples=options.resamples)
         for kind, truth in truths.items()
     }
-    truth = truths.get("box") or next(iter(truths.values()))
+    kind, truth = next(iter(truths.items()))
     images = list(truth.images.values())
+
+    def ap_with(meant: Mapping[Id, Id]) -> float | None:
+        if not meant:
+            return metrics[kind].ap
+        given = [row for row in rows if row["category_id"] in meant]
+        changed = [row | {"category_id": meant[row["category_id"]]} for row in given]
+        return scored(truth, changed, kind, resamples=0).ap
+
     warnings = [
-        *(warnings_for(truth, rows)),
+        *warnings_for(truth, rows, labels, ap_with),
         *filter(None, [size_warning(truth, sizes), minival_warning(image_set)]),
     ]
     for warning in warnings:
@@ -318,7 +352,7 @@ def _measure(
         metrics=metrics,
         warnings=tuple(warnings),
         image_set=image_set,
-        image_list_digest=list_digest(image["file_name"] for image in images),
+        image_list_digest=list_digest(str(image.get("file_name", image["id"])) for image in images),
         evaluator=evaluator_version(options.evaluator),
         date=datetime.now(UTC).isoformat(timespec="seconds"),
         **origin,

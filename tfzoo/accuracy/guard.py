@@ -9,12 +9,15 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tfzoo.accuracy.coco import GroundTruth
+from tfzoo.accuracy.fields import Id, in_order, is_box
+from tfzoo.accuracy.id_slips import Slip, counted_from_one, counted_from_zero, find_slip
+from tfzoo.accuracy.truth import GroundTruth
 
 Array = NDArray[np.float64]
 
@@ -27,33 +30,43 @@ class _Found:
     """The best-scored detections of one image, as many as it has objects."""
 
     boxes: Array  # [N, 4] x, y, width, height as given
-    categories: NDArray[np.int64]  # [N]
+    categories: NDArray[np.object_]  # [N]
     size: tuple[float, float]  # width, height in pixels
     true_boxes: Array  # [G, 4]
-    true_categories: NDArray[np.int64]  # [G]
+    true_categories: NDArray[np.object_]  # [G]
 
 
-def warnings_for(truth: GroundTruth, rows: Sequence[Mapping[str, Any]]) -> list[str]:
+def warnings_for(
+    truth: GroundTruth,
+    rows: Sequence[Mapping[str, Any]],
+    labels: Mapping[int, str] | None = None,
+    ap_with: Callable[[Mapping[Id, Id]], float | None] | None = None,
+) -> list[str]:
     """What looks wrong about detections; empty when nothing does.
 
     Args:
         truth: The ground truth they are scored against.
         rows: COCO results rows; where their boxes lie is looked at for those that have one.
+        labels: The model's category names by id, where they are known.
+        ap_with: Gives AP, 0 to 1, of the detections with other category ids: those given by those
+            that are meant.
     """
     if not rows:
         return ["there are no detections at all: is the score threshold too high?"]
     boxes = [row for row in rows if row.get("bbox")]
-    causes = [_check_categories(truth, rows), _check_pixels(boxes)]
+    looked_at = _best(truth, boxes)
+    slip = find_slip(truth, {row["category_id"] for row in rows}, labels, partial(_gain, looked_at))
+    causes = [_check_categories(truth, rows, slip, ap_with), _check_pixels(boxes)]
     if causes == [None, None]:
         # What is explained already needs no second explanation.
-        causes.append(_check_places(truth, boxes))
+        causes.append(_check_places(looked_at))
     return [warning for warning in (*causes, _check_threshold(truth, rows)) if warning is not None]
 
 
 _EXPLAINS = "Likely cause"
 
 
-def size_warning(truth: GroundTruth, sizes: Mapping[int, tuple[int, int]]) -> str | None:
+def size_warning(truth: GroundTruth, sizes: Mapping[Id, tuple[int, int]]) -> str | None:
     """What is wrong if images are not of the size that their annotations say.
 
     Args:
@@ -61,7 +74,7 @@ def size_warning(truth: GroundTruth, sizes: Mapping[int, tuple[int, int]]) -> st
         sizes: Height and width of each image as it was read, by image id.
     """
     other = [
-        (image["file_name"], size, (image["height"], image["width"]))
+        (image.get("file_name", image_id), size, (image["height"], image["width"]))
         for image_id, size in sizes.items()
         if (image := truth.images.get(image_id)) and "height" in image and "width" in image
         if tuple(size) != (image["height"], image["width"])
@@ -88,30 +101,53 @@ def minival_warning(image_set: str) -> str | None:
     )
 
 
-def _check_categories(truth: GroundTruth, rows: Sequence[Mapping[str, Any]]) -> str | None:
-    given = np.array([row["category_id"] for row in rows])
-    known = np.array(list(truth.categories))
-    outside = ~np.isin(given, known)
+def _check_categories(
+    truth: GroundTruth,
+    rows: Sequence[Mapping[str, Any]],
+    slip: Slip | None,
+    ap_with: Callable[[Mapping[Id, Id]], float | None] | None,
+) -> str | None:
+    given = [row["category_id"] for row in rows]
+    known = list(truth.categories)
+    outside = [one not in truth.categories for one in given]
+    share = sum(outside) / len(outside)
     # A model of 90 outputs may name one of COCO's ten gaps now and then.
-    if outside.mean() < 0.01:
+    if share < 0.01 and slip is None:
         return None
-    shown = ", ".join(str(i) for i in np.unique(given[outside])[:5])
+    unknown = sorted({one for one, out in zip(given, outside, strict=True) if out}, key=in_order)
     text = (
-        f"{outside.mean():.0%} of the detections have category ids that the ground truth does not "
-        f"list (such as {shown}); they count for nothing. "
+        f"{share:.0%} of the detections have category ids that the ground truth does not "
+        f"list (such as {', '.join(map(str, unknown[:5]))}); they count for nothing. "
     )
-    if len(known) < 80 and np.isin(known, np.unique(given)).any() and given.max() > known.max():
+    if slip is not None:
+        if share < 0.01:
+            text = (
+                f"the best detections find {slip.plain:.0%} of the objects as they are, but "
+                f"{slip.share:.0%} if {slip.cause} is undone. "
+            )
+        return text + f"{_EXPLAINS}: {slip.cause}.{_ap_told(slip, ap_with)}"
+    if not all(isinstance(one, int) for one in (*given, *known)):
+        return text + f"{_EXPLAINS}: the annotations have ids of another kind than the detections."
+    first, last, least, most = min(known), max(known), min(given), max(given)
+    if len(known) < 80 and set(known) & set(given) and in_order(most) > in_order(last):
         return text + (
             f"The ground truth lists {len(known)} categories only: the model knows more, which "
             "is no mistake where a part of them is to be scored."
         )
-    contiguous = given.max() < len(known) < known.max()
-    if given.min() == 0 and 0 not in known:
-        kind = "0 to 79 in a row" if contiguous else "counted from 0"
-        return text + f"{_EXPLAINS}: class indices {kind} instead of COCO's ids 1 to 90."
-    if given.max() <= len(known) < known.max():
-        return text + f"{_EXPLAINS}: ids 1 to 80 in a row instead of COCO's 1 to 90 with gaps."
+    if least == 0 and 0 not in known:
+        return text + f"{_EXPLAINS}: {counted_from_zero(known, most)}."
+    if in_order(most) <= in_order(len(known)) < in_order(last) and first != 0:
+        return text + f"{_EXPLAINS}: {counted_from_one(known)}."
     return text + f"{_EXPLAINS}: the model was trained on other categories than these annotations."
+
+
+def _ap_told(slip: Slip, ap_with: Callable[[Mapping[Id, Id]], float | None] | None) -> str:
+    if ap_with is None:
+        return ""
+    plain, undone = ap_with({}), ap_with(slip.meant)
+    if plain is None or undone is None:
+        return ""
+    return f" With it undone AP is {100 * undone:.1f} instead of {100 * plain:.1f}."
 
 
 def _check_pixels(rows: Sequence[Mapping[str, Any]]) -> str | None:
@@ -126,7 +162,7 @@ def _check_pixels(rows: Sequence[Mapping[str, Any]]) -> str | None:
 
 
 def _check_threshold(truth: GroundTruth, rows: Sequence[Mapping[str, Any]]) -> str | None:
-    counts: dict[int, int] = defaultdict(int)
+    counts: dict[Id, int] = defaultdict(int)
     for row in rows:
         counts[row["image_id"]] += 1
     lowest = min(row["score"] for row in rows)
@@ -141,8 +177,21 @@ def _check_threshold(truth: GroundTruth, rows: Sequence[Mapping[str, Any]]) -> s
     )
 
 
-def _check_places(truth: GroundTruth, rows: Sequence[Mapping[str, Any]]) -> str | None:
-    looked_at = _best(truth, rows)
+def _gain(looked_at: list[_Found], meant: Mapping[Id, Id]) -> float:
+    """Share of objects that are found with other category ids."""
+    if not looked_at:
+        return 0.0
+    return _share_found(
+        looked_at,
+        lambda found: _with_categories(
+            found,
+            # Of ids that are meant for none, none is found.
+            np.array([meant.get(one) if meant else one for one in found.categories], dtype=object),
+        ),
+    )
+
+
+def _check_places(looked_at: list[_Found]) -> str | None:
     if not looked_at:
         return None
     plain = _share_found(looked_at, lambda found: found)
@@ -158,25 +207,25 @@ def _check_places(truth: GroundTruth, rows: Sequence[Mapping[str, Any]]) -> str 
 
 
 def _best(truth: GroundTruth, rows: Sequence[Mapping[str, Any]]) -> list[_Found]:
-    objects: dict[int, list[dict[str, Any]]] = defaultdict(list)
+    objects: dict[Id, list[dict[str, Any]]] = defaultdict(list)
     for annotation in truth.data["annotations"]:
-        if not annotation.get("iscrowd") and annotation.get("bbox"):
+        if not annotation.get("iscrowd") and is_box(annotation.get("bbox")):
             objects[annotation["image_id"]].append(annotation)
-    detections: dict[int, list[Mapping[str, Any]]] = defaultdict(list)
+    detections: dict[Id, list[Mapping[str, Any]]] = defaultdict(list)
     for row in rows:
         detections[row["image_id"]].append(row)
     found = []
-    for image_id in sorted(objects.keys() & detections.keys())[:_IMAGES]:
+    for image_id in sorted(objects.keys() & detections.keys(), key=in_order)[:_IMAGES]:
         wanted = objects[image_id]
         best = sorted(detections[image_id], key=lambda row: -row["score"])[: len(wanted)]
         image = truth.images[image_id]
         found.append(
             _Found(
                 np.array([row["bbox"] for row in best], dtype=float),
-                np.array([row["category_id"] for row in best]),
+                np.array([row["category_id"] for row in best], dtype=object),
                 (float(image.get("width", 1)), float(image.get("height", 1))),
                 np.array([annotation["bbox"] for annotation in wanted], dtype=float),
-                np.array([annotation["category_id"] for annotation in wanted]),
+                np.array([annotation["category_id"] for annotation in wanted], dtype=object),
             )
         )
     return found
@@ -207,7 +256,7 @@ def _with_boxes(found: _Found, boxes: Array) -> _Found:
     return _Found(boxes, found.categories, found.size, found.true_boxes, found.true_categories)
 
 
-def _with_categories(found: _Found, categories: NDArray[np.int64]) -> _Found:
+def _with_categories(found: _Found, categories: NDArray[np.object_]) -> _Found:
     return _Found(found.boxes, categories, found.size, found.true_boxes, found.true_categories)
 
 
@@ -246,6 +295,4 @@ _SLIPS: dict[str, Callable[[_Found], _Found]] = {
     "boxes as x0, y0, x1, y1 instead of x, y, width, height": _from_corners,
     "boxes as y0, x0, y1, x1 instead of x, y, width, height": _from_swapped_corners,
     "boxes normalised to 0..1 instead of pixels": _denormalised,
-    "category ids one too low": lambda f: _with_categories(f, f.categories + 1),
-    "category ids one too high": lambda f: _with_categories(f, f.categories - 1),
 }

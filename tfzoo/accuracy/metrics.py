@@ -10,7 +10,8 @@ from __future__ import annotations
 import contextlib
 import gc
 import io
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -19,8 +20,8 @@ from typing import Any, Literal
 import numpy as np
 
 from tfzoo.accuracy.bootstrap import Interval, interval_of
-from tfzoo.accuracy.coco import FIELDS, GroundTruth, Kind
 from tfzoo.accuracy.settings import Evaluator
+from tfzoo.accuracy.truth import FIELDS, GroundTruth, Kind
 from tfzoo.errors import AnnotationError, MeasurementError, UsageError
 
 EVALUATORS: tuple[Evaluator, ...] = ("faster-coco-eval", "pycocotools", "official")
@@ -87,6 +88,7 @@ def score(
     evaluator: Evaluator = "faster-coco-eval",
     resamples: int = 200,
     seed: int = 0,
+    sized_by_box: bool = False,
 ) -> Metrics:
     """Scores detections.
 
@@ -98,6 +100,8 @@ def score(
             the interval come from faster-coco-eval then.
         resamples: Bootstrap resamples of the interval; 0 for none.
         seed: Of the resampling.
+        sized_by_box: Whether keypoints and masks are as large as their rows' boxes, as COCO's
+            tools take rows that have both; or as the keypoints and masks themselves.
 
     Raises:
         UsageError: The annotations, or the evaluator, can't score this kind.
@@ -110,22 +114,28 @@ def score(
             f"{truth.path} holds no {kind} to score against; it holds "
             f"{', '.join(truth.kinds) or 'nothing'}"
         )
-    rows = [row for row in results if row.get(FIELDS[kind])]
+    rows: Sequence[Row] = [row for row in results if row.get(FIELDS[kind])]
     _check_images(truth, rows)
+    truth, rows = _with_numbers(truth, rows)
     if evaluator == "official":
         from tfzoo.accuracy.official import official_metrics
 
         values = official_metrics(truth, rows, kind)
     evaluation = run_evaluation(
-        truth, rows, kind, "pycocotools" if evaluator == "pycocotools" else "faster-coco-eval"
+        truth,
+        rows,
+        kind,
+        "pycocotools" if evaluator == "pycocotools" else "faster-coco-eval",
+        sized_by_box,
     )
     if evaluator != "official":
         numbers = [_or_none(value) for value in evaluation.stats[: len(METRICS[kind])]]
         values = dict(zip(METRICS[kind], numbers, strict=True))
     # IoU x recall x category, over all areas, with the most detections.
     precision = evaluation.eval["precision"][:, :, :, 0, -1]
+    names = _names(truth)
     per_class = {
-        truth.categories[category_id]: _or_none(precision[:, :, k].mean())
+        names[category_id]: _or_none(precision[:, :, k].mean())
         for k, category_id in enumerate(evaluation.params.catIds)
     }
     interval = interval_of(evaluation, resamples, seed) if resamples else None
@@ -161,7 +171,7 @@ def evaluator_version(evaluator: Evaluator) -> str:
     return f"{package} {version(package)}"
 
 
-def _check_images(truth: GroundTruth, rows: list[Row]) -> None:
+def _check_images(truth: GroundTruth, rows: Sequence[Row]) -> None:
     strays = {row["image_id"] for row in rows} - truth.images.keys()
     if strays:
         shown = ", ".join(map(str, sorted(strays, key=str)[:3]))
@@ -171,11 +181,47 @@ def _check_images(truth: GroundTruth, rows: list[Row]) -> None:
         )
 
 
+def _names(truth: GroundTruth) -> dict[Any, str]:
+    """Names of the categories by id; those of one name have their ids beside it."""
+    counts = Counter(truth.categories.values())
+    return {
+        identity: name if counts[name] == 1 else f"{name} (id {identity})"
+        for identity, name in truth.categories.items()
+    }
+
+
+def _with_numbers(truth: GroundTruth, rows: Sequence[Row]) -> tuple[GroundTruth, Sequence[Row]]:
+    """The same with whole numbers as ids, which the libraries need; in the same order."""
+    images, categories = truth.images, truth.categories
+    if all(type(one) is int and 0 <= one < 2**31 for one in (*images, *categories)):
+        return truth, rows
+    image_ids = {identity: number for number, identity in enumerate(images, start=1)}
+    category_ids = {identity: number for number, identity in enumerate(categories, start=1)}
+    names = _names(truth)
+
+    def numbered(row: Row) -> dict[str, Any]:
+        ids = (image_ids[row["image_id"]], category_ids[row["category_id"]])
+        return {**row, "image_id": ids[0], "category_id": ids[1]}
+
+    data = truth.data | {
+        "images": [image | {"id": image_ids[image["id"]]} for image in truth.data["images"]],
+        "categories": [
+            category | {"id": category_ids[category["id"]], "name": names[category["id"]]}
+            for category in truth.data["categories"]
+        ],
+        "annotations": [numbered(annotation) for annotation in truth.data["annotations"]],
+    }
+    # What is of no category that is listed counts for nothing.
+    kept = [numbered(row) for row in rows if row["category_id"] in category_ids]
+    return GroundTruth(data, truth.path), kept
+
+
 def run_evaluation(
     truth: GroundTruth,
     rows: Iterable[Row],
     kind: Kind,
     library: Literal["faster-coco-eval", "pycocotools"] = "faster-coco-eval",
+    sized_by_box: bool = False,
 ) -> Any:
     """Runs COCO's evaluation.
 
@@ -184,12 +230,13 @@ def run_evaluation(
     """
     coco_class, evaluation_class = _load(library)
     # The libraries write into what they are given.
-    data = truth.data | {"annotations": [dict(a) for a in truth.data["annotations"]]}
+    data = truth.data | {"annotations": truth.numbered()}
     with _quick_and_quiet():
         truth_index = _index(coco_class, data)
-        results_index = _results_index(truth_index, coco_class, data, rows, kind)
+        fields = (FIELDS[kind], "bbox") if sized_by_box else (FIELDS[kind],)
+        results_index = _results_index(truth_index, coco_class, data, rows, fields)
         evaluation = evaluation_class(truth_index, results_index, _IOU_TYPES[kind])
-        evaluation.params.catIds = _category_ids(truth, kind)
+        evaluation.params.catIds = truth.scored(kind)
         if kind == "keypoints" and (sigmas := _sigmas(truth)) is not None:
             evaluation.params.kpt_oks_sigmas = sigmas
         evaluation.evaluate()
@@ -206,9 +253,13 @@ def _index(coco_class: Any, data: dict[str, Any]) -> Any:
 
 
 def _results_index(
-    truth_index: Any, coco_class: Any, data: dict[str, Any], rows: Iterable[Row], kind: Kind
+    truth_index: Any,
+    coco_class: Any,
+    data: dict[str, Any],
+    rows: Iterable[Row],
+    fields: tuple[str, ...],
 ) -> Any:
-    if kind == "box":
+    if fields[0] == "bbox":
         # As `loadRes` makes them, but for a polygon a row that boxes have no use for.
         boxes = [
             {
@@ -224,8 +275,9 @@ def _results_index(
         ]
         return _index(coco_class, data | {"annotations": boxes})
     # The libraries pick how to take an object's area by the fields that the first row has: masks
-    # by their pixels, keypoints by their extent. So rows have the one field of this kind.
-    kept = ("image_id", "category_id", "score", FIELDS[kind])
+    # by their pixels, keypoints by their extent. So rows have the one field of this kind, unless
+    # their boxes are asked for.
+    kept = ("image_id", "category_id", "score", *fields)
     copies = [{key: row[key] for key in kept} for row in rows]
     if not copies:
         return _index(coco_class, data | {"annotations": []})
@@ -258,13 +310,6 @@ def _load(library: str) -> tuple[Any, Any]:
     from faster_coco_eval import COCOeval_faster
 
     return FasterCOCO, COCOeval_faster
-
-
-def _category_ids(truth: GroundTruth, kind: Kind) -> list[int]:
-    if kind == "keypoints":
-        with_points = {c["id"] for c in truth.data["categories"] if c.get("keypoints")}
-        return sorted(with_points) or sorted(truth.categories)
-    return sorted(truth.categories)
 
 
 def _sigmas(truth: GroundTruth) -> np.ndarray[Any, Any] | None:

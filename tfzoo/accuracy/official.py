@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tfzoo.accuracy.coco import GroundTruth, Kind
+from tfzoo.accuracy.fields import Id
+from tfzoo.accuracy.truth import GroundTruth, Kind
 from tfzoo.errors import UsageError
 
 #: The evaluator's names for the twelve numbers, in COCO's order.
@@ -53,18 +54,18 @@ def official_metrics(
         )
     from official.vision.evaluation.coco_evaluator import COCOEvaluator
 
-    by_image: dict[int, list[Mapping[str, Any]]] = defaultdict(list)
+    by_image: dict[Id, list[Mapping[str, Any]]] = defaultdict(list)
     for row in rows:
         by_image[row["image_id"]].append(row)
     # The evaluator takes every image's rows to be as many as the first one's.
     count = max(1, *(len(found) for found in by_image.values())) if by_image else 1
-    padding = min(truth.categories) - 1
+    padding = min(int(one) for one in truth.categories) - 1
     with (
         tempfile.TemporaryDirectory() as folder,
         contextlib.redirect_stdout(io.StringIO()),
     ):
         annotations = Path(folder) / "annotations.json"
-        annotations.write_text(json.dumps(truth.data))
+        annotations.write_text(json.dumps(truth.data | {"annotations": truth.numbered()}))
         evaluator = COCOEvaluator(
             str(annotations), include_mask=kind == "masks", need_rescale_bboxes=False
         )

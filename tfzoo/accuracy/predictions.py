@@ -18,7 +18,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import IO, Any
 
-from tfzoo.accuracy.coco import Kind
+from tfzoo.accuracy.fields import Id
+from tfzoo.accuracy.truth import Kind
 from tfzoo.detections.types import Detections
 from tfzoo.errors import MeasurementError
 
@@ -34,13 +35,13 @@ class Prediction:
         rows: COCO results rows.
     """
 
-    image_id: int
+    image_id: Id
     size: tuple[int, int]
     kinds: tuple[Kind, ...]
     rows: list[dict[str, Any]]
 
 
-def prediction_of(image_id: int, found: Detections) -> Prediction:
+def prediction_of(image_id: Id, found: Detections) -> Prediction:
     """The prediction that detections of an image make."""
     kinds: list[Kind] = ["box"]
     if found.keypoints is not None:
@@ -66,7 +67,7 @@ def journal_path(folder: Path, model: str, pinned: Mapping[str, str]) -> Path:
 class Journal:
     """An open journal; see `open_journal`."""
 
-    def __init__(self, file: IO[bytes], saved: dict[int, Prediction]) -> None:
+    def __init__(self, file: IO[bytes], saved: dict[Id, Prediction]) -> None:
         self._file = file
         self._lock = threading.Lock()
         self.saved = saved
@@ -114,7 +115,7 @@ def open_journal(path: Path) -> Iterator[Journal]:
         ) from None
 
 
-def _read(file: IO[bytes], path: Path) -> dict[int, Prediction]:
+def _read(file: IO[bytes], path: Path) -> dict[Id, Prediction]:
     saved = {}
     file.seek(0)
     whole = 0

@@ -6,8 +6,9 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from tfzoo.accuracy.coco import CocoSet, Kind
-from tfzoo.options import DEVICE, RESULTS, RUNTIME, option, told
+from tfzoo.accuracy.coco import CocoSet
+from tfzoo.accuracy.truth import Kind
+from tfzoo.options import CHECK, DEVICE, RESULTS, RUNTIME, option, told
 
 if TYPE_CHECKING:
     from tfzoo.detector import Detector
@@ -67,6 +68,7 @@ class EvaluateSettings(ScoreOptions):
     runtime: str = option("tensorflow", RUNTIME)
     device: str = option("auto", DEVICE)
     results: str | PathLike[str] = option("results", RESULTS)
+    check: int = option(0, CHECK)
     on_progress: OnProgress | None = field(default=None, repr=False)
 
 

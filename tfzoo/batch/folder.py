@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tfzoo.batch import journal, local, ray
 from tfzoo.batch.exports import export
-from tfzoo.batch.inputs import Listing, write_inputs
+from tfzoo.batch.inputs import Listing, read_inputs, write_inputs
 from tfzoo.batch.job import INPUTS, PART_IMAGES, PARTS, Job, open_detector, probe, understood
 from tfzoo.batch.journal import Journal
 from tfzoo.batch.pictures import annotate_videos
@@ -20,7 +20,10 @@ from tfzoo.batch.settings import OnProgress, RunSettings
 from tfzoo.detector import Detector
 from tfzoo.errors import UsageError
 from tfzoo.files import remove_leftovers
+from tfzoo.images.sources import ImageFile
 from tfzoo.options import called_with
+from tfzoo.trials.check import Check, check
+from tfzoo.trials.occasion import silent
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,7 @@ class Summary:
         runtime: Runtime and its version.
         device: Devices really used.
         out: The output folder.
+        check: How a sample compares with TensorFlow's detections, where that was asked for.
     """
 
     images: int
@@ -54,11 +58,14 @@ class Summary:
     runtime: str
     device: str
     out: Path
+    check: Check | None = None
 
     @property
     def exit_code(self) -> int:
-        """0 all good, 1 some images failed, 3 all did."""
-        return 0 if not self.failed else 1 if self.failed < self.images else 3
+        """0 all good, 1 some images failed or the check shows other detections, 3 all failed."""
+        if self.failed and self.failed == self.images:
+            return 3
+        return int(self.failed > 0 or (self.check is not None and not self.check.agrees))
 
 
 @called_with(RunSettings)
@@ -70,6 +77,8 @@ def detect_folder(settings: RunSettings) -> Summary:  # noqa: D417 - `called_wit
 
     Args:
         on_progress: Told of images finished and images in all (None while unknown).
+        on_step: Told in words what is done before the first image, how many steps of it are done,
+            and of how many (0: not known).
 
     Returns:
         What was done.
@@ -91,7 +100,7 @@ def detect_folder(settings: RunSettings) -> Summary:  # noqa: D417 - `called_wit
                 journal.delete(out)
             write_inputs(out / INPUTS, pinned, PART_IMAGES)
             pinned.check()
-        detectors = _open(replace(settings, runtime=_runtime(settings, begun)))
+        detectors = _open(replace(settings, runtime=_runtime(settings, begun)), pinned.images)
         columns = probe(detectors[0], video=pinned.videos > 0)
         job = Job(understood(settings, detectors[0]), columns, PART_IMAGES)
         pins = journal.pins(job, detectors[0])
@@ -101,7 +110,10 @@ def detect_folder(settings: RunSettings) -> Summary:  # noqa: D417 - `called_wit
         else:
             pinned.check(pins, out)
         job.parts.create()
-        return _run(job, pinned, detectors, settings.on_progress)
+        summary = _run(job, pinned, detectors, settings.on_progress)
+    if settings.check:
+        return replace(summary, check=_check(job, detectors[0], settings))
+    return summary
 
 
 def _to_go_on_with(settings: RunSettings) -> Journal | None:
@@ -134,16 +146,30 @@ def _runtime(settings: RunSettings, begun: Journal | None) -> str:
     return "auto"
 
 
-def _open(settings: RunSettings) -> list[Detector]:
+def _open(settings: RunSettings, images: int) -> list[Detector]:
     """A detector on each device; for Ray one, that only tells what the model gives."""
     if isinstance(settings.model, Detector):
         return [settings.model]
     if settings.engine == "ray":
         return [open_detector(settings, "cpu")]
     first, *others = settings.devices
-    opened = open_detector(settings, first)
+    opened = open_detector(settings, first, images)
     same = replace(settings, runtime=opened.runtime.name)
     return [opened, *(open_detector(same, device) for device in others)]
+
+
+def _check(job: Job, detector: Detector, settings: RunSettings) -> Check:
+    """Compares images of the run, frames of videos left out, with TensorFlow's detections."""
+    listed = ((path, name) for _, path, name, _ in read_inputs(job.inputs))
+    files = [(path, name) for path, name in listed if not ImageFile(path, name).is_video]
+    return check(
+        detector,
+        files,
+        settings.check,
+        settings.min_score,
+        settings.devices[0],
+        settings.on_step or silent,
+    )
 
 
 def _run(

@@ -11,9 +11,11 @@ import numpy as np
 from tfzoo.batch.parts import Columns, Parts
 from tfzoo.batch.settings import RunSettings
 from tfzoo.detections.labels import category_ids
-from tfzoo.detector import Detector, load
+from tfzoo.detector import Detector
 from tfzoo.errors import ModelFormatError
+from tfzoo.prepare.choice import USUAL_IMAGES
 from tfzoo.runtimes.runtime import reason_of
+from tfzoo.trials.occasion import open_for, silent
 from tfzoo.zoo.schema import ModelSpec
 
 #: Images in a part: some seconds of work, and few enough files in a run of a million.
@@ -66,14 +68,22 @@ class Job:
         return self.out / PICTURES
 
 
-def open_detector(settings: RunSettings, device: str) -> Detector:
-    """A detector for a run, on one device."""
-    return load(
+def open_detector(settings: RunSettings, device: str, images: int = USUAL_IMAGES) -> Detector:
+    """A detector for a run, on one device.
+
+    Args:
+        settings: The run's.
+        device: `auto`, `cpu`, `gpu` or `gpu:1`.
+        images: How many images there are about.
+    """
+    return open_for(
         _name(settings.model),
+        images=images,
         device=device,
         runtime=settings.runtime,
         labels=settings.labels,
-        throughput=True,
+        may_prepare=settings.prepare,
+        on_step=settings.on_step or silent,
     )
 
 
@@ -96,6 +106,7 @@ def understood(settings: RunSettings, detector: Detector) -> RunSettings:
         runtime=detector.runtime.name,
         classes=None if classes is None else category_ids(classes, detector.labels),
         on_progress=None,
+        on_step=None,
     )
 
 

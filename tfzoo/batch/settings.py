@@ -7,9 +7,9 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast
 
-from tfzoo.detections.labels import read_labels
+from tfzoo.detections.label_files import read_labels
 from tfzoo.errors import UsageError
-from tfzoo.options import RUNTIME, DetectOptions, option, told
+from tfzoo.options import CHECK, RUNTIME, DetectOptions, OnStep, option, told
 from tfzoo.zoo.manifest import DEFAULT_MODEL
 
 if TYPE_CHECKING:
@@ -102,7 +102,15 @@ class RunSettings(DetectOptions):
         least=1,
         pinned=False,
     )
+    prepare: bool = option(
+        True,
+        "Prepare a model at its first run: before the images where so many repay it, else after.",
+        flags=("--prepare/--no-prepare",),
+        pinned=False,
+    )
+    check: int = option(0, CHECK)
     on_progress: OnProgress | None = field(default=None, repr=False)
+    on_step: OnStep | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         super().__post_init__()

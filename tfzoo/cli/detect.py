@@ -22,6 +22,7 @@ from tfzoo.cli.console import (
     print_json,
 )
 from tfzoo.cli.options import takes
+from tfzoo.cli.prepare import prepare_afterwards, print_check
 
 #: What shells expect of a command that Ctrl-C ended: 128 + SIGINT.
 _INTERRUPTED = 128 + signal.SIGINT
@@ -47,8 +48,9 @@ def detect_command(
     # A scheduler's polite stop is as good as Ctrl-C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        with progress_bar("detecting", "images") as show:
-            summary = detect_folder(**values, on_progress=show)
+        with progress_bar("detecting", "images") as bar:
+            bar.step("starting")
+            summary = detect_folder(**values, on_progress=bar.count, on_step=bar.step)
     except KeyboardInterrupt:
         kept = f"Stopped. What was finished is kept in {values['out']}. Go on with:"
         err.print(kept, markup=False, soft_wrap=True)
@@ -58,6 +60,8 @@ def detect_command(
         print_json(_as_json(asdict(summary), values["pictures"]))
     else:
         _print(asdict(summary), values["pictures"])
+    if values["prepare"] and summary.failed < summary.images:
+        prepare_afterwards(values["model"], values["runtime"], values["device"])
     raise typer.Exit(summary.exit_code)
 
 
@@ -93,6 +97,8 @@ def _print(summary: dict[str, Any], pictures: bool) -> None:
         say(", ".join(f"{name} {count}" for name, count in shown[:10]) + more)
     if summary["skipped"]:
         say(f"{summary['skipped']} images were skipped: the annotation file has them not")
+    if (check := summary["check"]) is not None:
+        print_check(check)
     if summary["failed"]:
         say(f"{summary['failed']} images failed; see {folder / 'errors.jsonl'}", style="bold")
     say(f"Results: {folder / 'detections.json'}, detections.csv, images.json, parts/")

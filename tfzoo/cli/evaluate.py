@@ -7,6 +7,7 @@ import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -15,6 +16,7 @@ import typer
 from tfzoo.accuracy.settings import EvaluateSettings, OnProgress, ScoreOptions
 from tfzoo.cli.console import JsonOption, ManifestOption, OfflineOption, err, out, plain_table
 from tfzoo.cli.options import takes
+from tfzoo.cli.prepare import print_check
 from tfzoo.errors import TfzooError, UsageError
 from tfzoo.options import options_of
 
@@ -98,6 +100,8 @@ def _show(measured: Accuracy, as_json: bool) -> None:
         _print_line(measured.to_json())
     else:
         _print_table(measured)
+        if measured.check is not None:
+            print_check(asdict(measured.check))
 
 
 def _print_line(value: dict[str, Any]) -> None:

@@ -188,13 +188,13 @@ def _show_own(model: StoredModel, as_json: bool) -> None:
 
 
 def _show_runtimes(name: str, as_json: bool) -> None:
-    from tfzoo.cli.prepare import print_choice
-    from tfzoo.prepare.choose import known_choice, on_gpu
+    from tfzoo.cli.prepare import choice_json, print_choice
+    from tfzoo.prepare.choice import known_choice, on_gpu
     from tfzoo.store.models import get_model
 
     known = known_choice(get_model(name, offline=True), on_gpu())
     if as_json:
-        print_json(known and asdict(known))
+        print_json(known and choice_json(known))
     elif known is None:
         out.print(f"not measured on this machine yet; do so with: tfzoo prepare '{name}'")
     else:

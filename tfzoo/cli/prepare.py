@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from dataclasses import asdict
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich.markup import escape
@@ -15,14 +15,20 @@ from tfzoo.cli.console import (
     JsonOption,
     ManifestOption,
     OfflineOption,
+    err,
     out,
     plain_table,
     print_json,
 )
-from tfzoo.errors import UsageError
+from tfzoo.errors import TfzooError
 
 if TYPE_CHECKING:
-    from tfzoo.prepare.choose import Choice, Detect
+    from tfzoo.prepare.choice import Choice
+
+#: So many images are told of, to show what `auto` would take for them.
+_EXAMPLES = (1, 100, 10_000)
+#: Images that differ from TensorFlow's are told of up to this number.
+_SHOWN = 10
 
 
 def prepare_command(
@@ -39,23 +45,23 @@ def prepare_command(
 ) -> None:
     """Make models open fast: convert them once, and measure which runtime suits them.
 
-    Each installed runtime detects the packaged pictures. The fastest that gives TensorFlow's own
-    detections is what `--runtime auto` then opens.
+    Each installed runtime detects the same pictures, in a process of its own. Of those that give
+    TensorFlow's own detections, `--runtime auto` then takes the one that is done first: opening
+    counts for one image, speed for a folder. `tfzoo detect` does the same after a model's first
+    run, if TFZOO_PREPARE=0 or --no-prepare do not forbid it.
 
     Example: tfzoo prepare "ssd mobilenet v2 320x320"
     """
-    from tfzoo.prepare.choose import choose, forget, on_gpu
+    from tfzoo.cli.progress import progress_bar
     from tfzoo.store.models import get_model
+    from tfzoo.trials.occasion import prepare_model
 
     rows = []
     for name in names:
+        with progress_bar("preparing", "steps") as bar:
+            choice = prepare_model(name, again=again, on_step=bar.step)
         model = get_model(name)
-        if model.path.suffix == ".onnx":
-            raise UsageError(f"{model.id} is an .onnx file, which opens as it is")
-        if again:
-            forget(model, on_gpu())
-        choice = choose(model, partial(_open, name), on_gpu())
-        rows.append({"model": model.id, **asdict(choice)})
+        rows.append({"model": model.id, **choice_json(choice)})
         if not as_json:
             out.print(model.id, style="bold", markup=False)
             print_choice(choice)
@@ -63,24 +69,97 @@ def prepare_command(
         print_json(rows)
 
 
-def _open(name: str, runtime: str) -> Detect:
-    from tfzoo.detector import load
+def prepare_afterwards(model: str, runtime: str, device: str) -> None:
+    """Prepares a model whose results are there already, where that was not done yet.
 
-    return load(name, runtime=runtime).detect
+    Whatever goes wrong is told and no more: nobody asked for it. Ctrl-C ends it.
+    """
+    from tfzoo.cli.progress import progress_bar
+    from tfzoo.store.models import get_model
+    from tfzoo.trials.occasion import prepare_model, why_prepare
+
+    first = device.split(",")[0]
+    if (why := why_prepare(get_model(model), runtime, first)) is None:
+        return
+    # Whoever waits for the results in a pipe has them now.
+    sys.stdout.flush()
+    err.print(
+        f"Preparing {model} {why}; once, for some seconds. Ctrl-C ends it and harms nothing; "
+        "--no-prepare leaves it out.",
+        markup=False,
+        soft_wrap=True,
+    )
+    try:
+        with progress_bar("preparing", "steps") as bar:
+            choice = prepare_model(model, device=first, again=True, on_step=bar.step)
+    except KeyboardInterrupt:
+        err.print("Not prepared; the results are kept.")
+    except TfzooError as error:
+        err.print(f"Not prepared: {error}", markup=False, soft_wrap=True)
+    else:
+        best = choice.best()
+        err.print(f"auto opens it with {best.runtime} from now on.", markup=False)
+
+
+def choice_json(choice: Choice) -> dict[str, Any]:
+    """What was measured, and what follows from it, as JSON values."""
+    return {
+        "runtime": choice.best().runtime,
+        "reason": choice.reason(),
+        "runtime_by_images": {str(n): choice.best(n).runtime for n in _EXAMPLES},
+        **asdict(choice),
+    }
 
 
 def print_choice(choice: Choice) -> None:
-    """Prints what was tried and what was chosen."""
+    """Prints what was tried, at what cost, and what `auto` takes for how many images."""
     table = plain_table()
-    for title in ("runtime", "version", "ms an image", "agrees", ""):
-        table.add_column(title, justify="right" if title == "ms an image" else "left")
+    table.add_column("runtime")
+    table.add_column("version")
+    for title in ("opens in s", "ms an image", "+/-", "images/s"):
+        table.add_column(title, justify="right")
+    table.add_column("agrees")
+    table.add_column("")
     for trial in choice.trials:
-        latency = "" if trial.latency_ms is None else f"{trial.latency_ms:.1f}"
+        spread = "" if trial.spread is None else f"{trial.spread / 2:.0%}"
+        figures = [trial.open_s, trial.latency_ms, trial.images_per_s]
+        opens, latency, speed = ("" if x is None else f"{x:.3g}" for x in figures)
         agrees = "yes" if trial.agrees else "no"
-        table.add_row(trial.runtime, trial.version, latency, agrees, escape(trial.reason))
-    if choice.trials:
-        out.print(table)
-    out.print(f"auto opens it with {choice.runtime}: {choice.reason}", markup=False)
+        row = (trial.runtime, trial.version, opens, latency, spread, speed, agrees)
+        table.add_row(*row, escape(trial.reason))
+    out.print(table)
+    for images in _EXAMPLES:
+        count = "1 image" if images == 1 else f"{images} images"
+        best = choice.best(images)
+        if best.offered:
+            seconds = f"{best.seconds(images):.2g} s in all"
+            out.print(f"auto takes {best.runtime} for {count}: {seconds}", markup=False)
+    out.print(f"Why: {choice.reason()}", markup=False)
+    if choice.date:
+        out.print(f"Measured {choice.date}", markup=False)
+    if choice.provisional:
+        out.print(
+            f"Provisional: {choice.provisional}. It is measured again when the machine is quiet; "
+            "now: tfzoo prepare --again",
+            markup=False,
+        )
+
+
+def print_check(check: dict[str, Any]) -> None:
+    """Prints how a sample compares with TensorFlow's detections."""
+    agrees = "agrees with TensorFlow" if check["agrees"] else "does not agree with TensorFlow"
+    style = None if check["agrees"] else "bold"
+    text = f"Checked {check['images']} images: {agrees}; {check['reason']}"
+    out.print(text, style=style, markup=False, soft_wrap=True)
+    for image in check["differing"][:_SHOWN]:
+        out.print(
+            f"  {image['file_name']}: vanished {image['vanished']}, appeared {image['appeared']}, "
+            f"{image['crossed']} crossed the threshold",
+            markup=False,
+            soft_wrap=True,
+        )
+    if (more := len(check["differing"]) - _SHOWN) > 0:
+        out.print(f"  and {more} images more (all: --json)")
 
 
 def export_command(

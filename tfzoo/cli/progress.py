@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
+from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -19,9 +20,27 @@ from rich.text import Text
 from tfzoo.cli.console import err
 
 
+class Bar:
+    """A bar that is shown, and what tells it how far things are."""
+
+    def __init__(self, progress: Progress, doing: str) -> None:
+        self._progress, self._doing = progress, doing
+        self._task = progress.add_task("starting", total=None)
+
+    def count(self, done: int, total: int | None) -> None:
+        """So many are done, and of how many (None: unknown)."""
+        self._progress.update(self._task, description=self._doing, completed=done, total=total)
+
+    def step(self, doing: str, done: int = 0, steps: int = 0) -> None:
+        """What is being done, how many steps are done, and of how many (0: unknown)."""
+        self._progress.update(
+            self._task, description=escape(doing), completed=done, total=steps or None
+        )
+
+
 @contextmanager
-def progress_bar(doing: str, unit: str) -> Iterator[Callable[[int, int | None], None]]:
-    """Shows a bar; gives what tells it how many are done, and of how many (None: unknown)."""
+def progress_bar(doing: str, unit: str) -> Iterator[Bar]:
+    """Shows a bar, which says what is being done once things are counted."""
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -30,12 +49,7 @@ def progress_bar(doing: str, unit: str) -> Iterator[Callable[[int, int | None], 
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as progress:
-        bar = progress.add_task("starting", total=None)
-
-        def show(done: int, total: int | None) -> None:
-            progress.update(bar, description=doing, completed=done, total=total)
-
-        yield show
+        yield Bar(progress, doing)
 
 
 class _Speed(ProgressColumn):

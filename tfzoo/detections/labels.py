@@ -1,12 +1,9 @@
-"""Category names and keypoints: COCO's own, and label files of fine-tuned models."""
+"""Category names and keypoints: COCO's own."""
 
 from __future__ import annotations
 
 import difflib
-import os
-import re
 from collections.abc import Collection, Mapping
-from pathlib import Path
 from types import MappingProxyType
 
 from tfzoo.errors import UsageError
@@ -168,60 +165,3 @@ def category_ids(classes: Collection[int | str], labels: Mapping[int, str]) -> t
                 "ids count too"
             )
     return tuple(sorted(ids))
-
-
-def read_labels(source: str | os.PathLike[str]) -> dict[int, str]:
-    """Category names by id, of a fine-tuned model.
-
-    Args:
-        source: A label map as the Object Detection API is trained with (`label_map.pbtxt`); a
-            text file with a name on each line, numbered from 1, or lines of `id name`; or the
-            names themselves, separated by commas and numbered from 1.
-
-    Raises:
-        UsageError: There is no such file, or it holds no label.
-    """
-    given = os.fspath(source)
-    path = Path(given).expanduser()
-    if path.is_file():
-        try:
-            text = path.read_text(encoding="utf-8-sig")
-        except (OSError, UnicodeDecodeError) as error:
-            raise UsageError(f"labels {path} can't be read: {error}") from None
-        labels = _label_map(text) if re.search(r"\bitem\s*\{", text) else _lines(text)
-    elif "," in given:
-        labels = dict(enumerate((name.strip() for name in given.split(",")), 1))
-    else:
-        raise UsageError(f"labels {given}: no such file. {_EXPECTED}")
-    if not labels or not all(labels.values()):
-        raise UsageError(f"labels {given}: no names found in it. {_EXPECTED}")
-    return labels
-
-
-_EXPECTED = (
-    "Expected a label_map.pbtxt (item { id: 1 name: 'cat' }), a text file with a name on each "
-    "line, or names separated by commas"
-)
-
-
-def _label_map(text: str) -> dict[int, str]:
-    """Labels of a `StringIntLabelMap` in protobuf's text format; a display name comes first."""
-    labels = {}
-    text = re.sub(r"^\s*#.*$", "", text, flags=re.MULTILINE)
-    for item in re.findall(r"\bitem\s*\{((?:[^{}\"']|\"[^\"]*\"|'[^']*')*)", text):
-        class_id = re.search(r"\bid\s*:\s*(\d+)", item)
-        quoted = r"""\b{}\s*:\s*("[^"]*"|'[^']*')"""
-        name = re.search(quoted.format("display_name"), item)
-        name = name or re.search(quoted.format("(?<!display_)name"), item)
-        if class_id and name:
-            labels[int(class_id[1])] = name[1][1:-1]
-    return labels
-
-
-def _lines(text: str) -> dict[int, str]:
-    lines = [line.strip() for line in text.splitlines()]
-    names = [line for line in lines if line and not line.startswith("#")]
-    numbered = [re.fullmatch(r"(\d+)[\s:,]+(\S.*)", name) for name in names]
-    if all(numbered):
-        return {int(match[1]): match[2] for match in numbered if match}
-    return dict(enumerate(names, 1))

@@ -210,11 +210,10 @@ class Detections:
         Raises:
             UsageError: The model knows no such category; names the closest.
         """
-        if isinstance(classes, str | Integral):
-            classes = [classes]
+        wanted = [classes] if isinstance(classes, str | int | Integral) else classes
         # A model may find classes that its labels leave out; their ids are known by that.
         known = {int(c): f"class {c}" for c in self.class_ids} | dict(self.labels)
-        return self[np.isin(self.class_ids, category_ids(classes, known))]
+        return self[np.isin(self.class_ids, category_ids(wanted, known))]
 
     def mask(self, index: int) -> NDArray[np.bool_]:
         """One detection's mask, bool [H, W] at the size of the original image.
@@ -239,7 +238,7 @@ class Detections:
             }
         )
 
-    def to_coco(self, image_id: int) -> list[dict[str, Any]]:
+    def to_coco(self, image_id: int | str) -> list[dict[str, Any]]:
         """COCO result rows: image_id, category_id, bbox [x, y, width, height] in pixels, score.
 
         Objects with keypoints add `keypoints` [x, y, score, ...]; mask models add `segmentation`
@@ -313,7 +312,7 @@ def _same_fields(one: Any, other: Any) -> bool:
 
 
 def _alike(one: Any, other: Any) -> bool:
-    """Whether two values of a field are the same; of arrays type, shape and each number, NaN too."""
+    """Whether two values of a field are the same: of arrays type, shape and numbers, NaN too."""
     if not isinstance(one, np.ndarray) or not isinstance(other, np.ndarray):
         arrays = isinstance(one, np.ndarray) or isinstance(other, np.ndarray)
         return not arrays and bool(one == other)

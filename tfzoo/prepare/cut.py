@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
+from tfzoo.errors import ModelFormatError
 from tfzoo.prepare.postprocess import PostProcessing
 from tfzoo.prepare.preprocess import Preprocessing, Resizer
 
@@ -43,10 +45,23 @@ class Cut:
 WHOLE = Cut()
 
 
+def takes_more(source: Path, names: Sequence[str]) -> ModelFormatError:
+    """The error for a model with side inputs: its forms are made of what the image alone tells.
+
+    Args:
+        source: The SavedModel folder.
+        names: Of all its inputs.
+    """
+    return ModelFormatError(
+        f"{source} takes more than an image ({', '.join(names)}), and only models that take an "
+        "image alone are prepared; run it with --runtime tensorflow"
+    )
+
+
 def _typed(values: Mapping[str, Any]) -> dict[str, Any]:
     """Tuples are lists in JSON, and the resizer is a dictionary."""
     typed = {key: tuple(v) if isinstance(v, list) else v for key, v in values.items()}
     resizer = values["resizer"]
     if resizer is not None:
-        typed["resizer"] = Resizer(tuple(resizer["size"]), resizer["min_dimension"])
+        typed["resizer"] = Resizer(**resizer | {"size": tuple(resizer["size"])})
     return typed

@@ -101,12 +101,19 @@ class Part:
 
 
 def tensor_specs(starts: Sequence[tf.Tensor], size: int | None) -> list[tf.TensorSpec]:
-    """What a function takes that begins at some tensors, in batches of a size (None: of any)."""
+    """What a function takes that begins at some tensors, in batches of a size (None: of any).
+
+    What is no image and no map of features has no batch: a list of boxes, say, is of any length.
+    """
     import tensorflow as tf
 
     names = [*_ARGUMENTS, *(f"feature_{i}" for i in range(len(starts)))]
     return [
-        tf.TensorSpec([size, *start.shape[1:]], start.dtype, name)
+        tf.TensorSpec(
+            start.shape if size == 1 and start.shape.rank != 4 else [size, *start.shape[1:]],
+            start.dtype,
+            name,
+        )
         for start, name in zip(starts, names, strict=False)
     ]
 

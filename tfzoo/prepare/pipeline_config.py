@@ -28,11 +28,13 @@ class PipelineConfig:
         resizer: How images come to the network's size; None where that depends on the image, or
             is not known.
         postprocessing: What follows the network; None where it is not known, or asks for more
-            than `tfzoo.prepare.postprocess` does.
+            than `tfzoo.prepare.postprocess` does. Its limits are told by the graph.
+        unpadded: How images are resized where the network's size depends on the image.
     """
 
     resizer: Resizer | None = None
     postprocessing: PostProcessing | None = None
+    unpadded: Resizer | None = None
 
 
 def find_config(model: Path, spec: ModelSpec | None = None) -> PipelineConfig:
@@ -50,20 +52,21 @@ def find_config(model: Path, spec: ModelSpec | None = None) -> PipelineConfig:
 
 def _zoo_config(spec: ModelSpec) -> PipelineConfig:
     entry = spec.input
-    resizer = None
+    resizer = unpadded = None
     if entry.resizer == "fixed_shape" and entry.height and entry.width:
         resizer = Resizer((entry.height, entry.width))
-    elif entry.resizer == "keep_aspect_ratio" and entry.pad and entry.max_side:
-        resizer = Resizer((entry.max_side, entry.max_side), entry.min_side)
+    elif entry.resizer == "keep_aspect_ratio" and entry.max_side:
+        resizer = Resizer((entry.max_side, entry.max_side), entry.min_side, bool(entry.pad))
+        if not resizer.pad:
+            resizer, unpadded = None, resizer
     if spec.family not in _ZOO_IOU_THRESHOLDS or entry.resizer not in (
         "fixed_shape",
         "keep_aspect_ratio",
     ):
-        return PipelineConfig(resizer)
+        return PipelineConfig(resizer, unpadded=unpadded)
     iou_threshold = _ZOO_IOU_THRESHOLDS[spec.family]
-    return PipelineConfig(
-        resizer, PostProcessing(num_classes=90, iou_threshold=iou_threshold, resizer=resizer)
-    )
+    after = PostProcessing(num_classes=90, iou_threshold=iou_threshold, resizer=resizer)
+    return PipelineConfig(resizer, after, unpadded)
 
 
 def read_pipeline_config(text: str) -> PipelineConfig:
@@ -74,15 +77,18 @@ def read_pipeline_config(text: str) -> PipelineConfig:
         return PipelineConfig()
     ((name, block),) = resizers
     fields = _fields(block)
-    resizer = None
+    resizer = unpadded = None
     if name == "fixed_shape_resizer" and {"height", "width"} <= set(fields):
         resizer = Resizer((int(fields["height"]), int(fields["width"])))
-    elif name == "keep_aspect_ratio_resizer" and fields.get("pad_to_max_dimension") == "true":
-        side = int(fields.get("max_dimension", 1024))
-        resizer = Resizer((side, side), int(fields.get("min_dimension", 600)))
-    elif name != "keep_aspect_ratio_resizer":
+    elif name == "keep_aspect_ratio_resizer":
+        side, shorter = int(fields.get("max_dimension", 1024)), fields.get("min_dimension", 600)
+        if fields.get("pad_to_max_dimension") == "true":
+            resizer = Resizer((side, side), int(shorter))
+        else:
+            unpadded = Resizer((side, side), int(shorter), pad=False)
+    else:
         return PipelineConfig()
-    return PipelineConfig(resizer, _postprocessing(text, resizer))
+    return PipelineConfig(resizer, _postprocessing(text, resizer), unpadded)
 
 
 def _postprocessing(text: str, resizer: Resizer | None) -> PostProcessing | None:

@@ -7,7 +7,6 @@ of it, which costs more than some networks do. Cut before that, a graph returns 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,6 +41,7 @@ class PostProcessing:
         max_total: Most detections of all classes.
         resizer: How images come to the network's size, where that is always the same.
         change_frame: Whether boxes are told relative to the image, not to the padded input.
+        drop_empty: Whether boxes that lie outside of the image, or have no area, are dropped.
     """
 
     num_classes: int
@@ -51,6 +51,7 @@ class PostProcessing:
     max_total: int = 100
     resizer: Resizer | None = None
     change_frame: bool = True
+    drop_empty: bool = True
 
     def window(self, image_size: tuple[int, int]) -> Floats:
         """The part of the network's input that an image fills: y0, x0, y1, x1 in 0..1.
@@ -121,7 +122,8 @@ def postprocess(
         # An image lies at the top left of the input.
         clipped = np.clip(boxes, 0, window[[2, 3, 2, 3]])
         # NaN has no area either.
-        kept = _walk(boxes, classes, _areas(clipped) > 0, parameters)
+        wanted = (_areas(clipped) > 0) | (not parameters.drop_empty)
+        kept = _walk(boxes, classes, wanted, parameters)
         if len(kept) == parameters.max_total or len(chosen) == len(candidates):
             break
         looked_at *= 4
@@ -138,12 +140,12 @@ def postprocess(
 
 
 def _walk(
-    boxes: Floats, classes: NDArray[np.intp], has_area: NDArray[np.bool_], limits: PostProcessing
+    boxes: Floats, classes: NDArray[np.intp], wanted: NDArray[np.bool_], limits: PostProcessing
 ) -> list[int]:
     """Greedy NMS within each class, over candidates in order: indices of the detections.
 
-    Boxes outside the window suppress others and count for their class, as they do in the graph,
-    but are no detections.
+    Boxes that are not wanted (those outside the window) suppress others and count for their class,
+    as they do in the graph, but are no detections.
     """
     ends = boxes.T
     y0, x0 = np.minimum(ends[:2], ends[2:])
@@ -182,7 +184,7 @@ def _walk(
             found_of_class[class_id] = count + 1
             survivors.append(start + i)
             gone |= suppresses[i]
-            if has_area[start + i]:
+            if wanted[start + i]:
                 kept.append(start + i)
                 if len(kept) == limits.max_total:
                     return kept
@@ -198,76 +200,3 @@ def _bits(rows: NDArray[np.bool_]) -> list[int]:
 def _areas(boxes: Floats) -> Floats:
     areas: Floats = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
     return areas
-
-
-@dataclass(frozen=True)
-class RawOutput:
-    """A raw output of a graph.
-
-    Attributes:
-        root: Name of the tensor that it is a rearrangement of.
-        sizes: Its shape, None where it is not fixed.
-        root_sizes: That tensor's shape, likewise.
-    """
-
-    root: str
-    sizes: tuple[int, ...] | None
-    root_sizes: tuple[int, ...] | None
-
-
-@dataclass(frozen=True)
-class NmsNode:
-    """One class's NMS in a graph.
-
-    Attributes:
-        boxes: Name of the tensor that its boxes are a rearrangement of.
-        scores: The same of its scores.
-        iou_threshold: Its limit as float32, None where it is no constant.
-        score_threshold: Likewise.
-    """
-
-    boxes: str
-    scores: str
-    iou_threshold: Any
-    score_threshold: Any
-
-
-def why_whole(
-    outputs: Mapping[str, RawOutput],
-    nodes: Sequence[NmsNode],
-    parameters: PostProcessing | None,
-) -> str:
-    """Why a graph can't be cut before its NMS; empty where it can.
-
-    A graph is cut only where its NMS nodes, one a class, are seen to work on just what it returns
-    as `raw_detection_boxes` and `raw_detection_scores`, with the limits that the parameters say.
-    Two-stage models fail here: their NMS works on boxes of each class, which they do not return.
-
-    Args:
-        outputs: Of the graph, by name.
-        nodes: All NMS nodes of the graph.
-        parameters: The model's post-processing, where it is known.
-    """
-    if not {RAW_BOXES, RAW_SCORES} <= set(outputs):
-        return f"it has no {RAW_BOXES}"
-    if parameters is None:
-        return "the parameters of its post-processing are not known"
-    boxes, scores = outputs[RAW_BOXES], outputs[RAW_SCORES]
-    if any(not raw.sizes or len(raw.sizes) != 3 or raw.sizes[0] != 1 for raw in (boxes, scores)):
-        return f"its {RAW_BOXES} have no fixed shape"
-    assert scores.sizes is not None
-    background = scores.sizes[2] - parameters.num_classes
-    if background not in (0, 1) or len(nodes) != parameters.num_classes:
-        return f"it has {len(nodes)} NMS nodes for {parameters.num_classes} classes"
-    for raw in (boxes, scores):
-        if raw.root_sizes is None or np.prod(raw.root_sizes) != np.prod(raw.sizes or ()):
-            return "its raw outputs are a choice out of more"
-    for node in nodes:
-        if (node.boxes, node.scores) != (boxes.root, scores.root):
-            return "its NMS works on other tensors than its raw outputs"
-        if (node.iou_threshold, node.score_threshold) != (
-            np.float32(parameters.iou_threshold),
-            np.float32(parameters.score_threshold),
-        ):
-            return "its NMS has other limits than its pipeline.config"
-    return ""

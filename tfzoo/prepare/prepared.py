@@ -28,7 +28,7 @@ from tfzoo.store.derived import derived, find_derived
 from tfzoo.store.models import StoredModel
 
 #: Raised whenever what is written, or what is measured, changes.
-FORMAT = 3
+FORMAT = 4
 
 RECORD = "prepared.json"
 

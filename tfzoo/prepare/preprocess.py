@@ -7,9 +7,11 @@ the network's own size, as many as one likes.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,10 +41,17 @@ class Resizer:
         min_dimension: The shorter side in pixels that a resizer which keeps the aspect aims at
             (the longer one being at most `size`); what is left of the input is padding at the
             bottom and right. None for one that stretches the image over the whole input.
+        pad: Whether there is such padding; without, the input is as large as the image has become.
     """
 
     size: tuple[int, int]
     min_dimension: int | None = None
+    pad: bool = True
+
+    @property
+    def input_size(self) -> tuple[int | None, int | None]:
+        """Height and width of the network's input, None where they go with the image."""
+        return self.size if self.pad else (None, None)
 
     def content_size(self, image_size: tuple[int, int]) -> tuple[int, int]:
         """Height and width in pixels that an image fills of the input.
@@ -74,6 +83,7 @@ class Preprocessing:
         scale: What the pixels of each channel are multiplied by,
         offset: and what is then added.
         padding: The value of each channel where there is no image.
+        min_side: Height and width in pixels that the network's input must have at least.
     """
 
     resizer: Resizer
@@ -82,6 +92,7 @@ class Preprocessing:
     scale: Channels
     offset: Channels
     padding: Channels
+    min_side: int = 0
 
     def __call__(self, image: Image) -> Floats:
         """The network's input for an image.
@@ -93,11 +104,17 @@ class Preprocessing:
             float32 [h, w, 3].
 
         Raises:
-            ValueError: The image is so narrow that nothing is left of it.
+            ValueError: The image is so narrow that nothing is left of it, or less than the
+                network takes.
         """
         content = self.resizer.content_size((image.shape[0], image.shape[1]))
         if 0 in content:
             raise ValueError(f"output dimensions must be positive, got {list(content)}")
+        if not self.resizer.pad and min(content) < self.min_side:
+            raise ValueError(
+                f"it is {content[1]}x{content[0]} pixels when resized, and the network takes "
+                f"{self.min_side} or more in both height and width"
+            )
         resized = resize_bilinear(image, content, self.half_pixel, self.order)
         # Row by row: numpy is slow at repeating three values over and over.
         rows = resized.reshape(content[0], -1)
@@ -105,7 +122,7 @@ class Preprocessing:
             rows *= np.tile(np.array(self.scale, np.float32), content[1])
         if self.offset != (0, 0, 0):
             rows += np.tile(np.array(self.offset, np.float32), content[1])
-        if content == self.resizer.size:
+        if content == self.resizer.size or not self.resizer.pad:
             return resized
         canvas = np.empty((*self.resizer.size, 3), dtype=np.float32)
         canvas[:] = np.array(self.padding, dtype=np.float32)
@@ -177,8 +194,22 @@ def _taps(
     return lower, upper, np.repeat(places - floor, len(channels))
 
 
+def least_side(model: Path) -> int:
+    """Height and width in pixels that the input of a network must have at least.
+
+    The exporter asserts it in graphs whose size goes with the image, in these words. A graph that
+    is cut or converted has lost its assertions.
+
+    Args:
+        model: The SavedModel folder.
+    """
+    words = rb"image size must be >= (\d+) in both height and width"
+    found = re.findall(words, (model / "saved_model.pb").read_bytes())
+    return max(map(int, found), default=0)
+
+
 def find_preprocessing(
-    resizer: Resizer, graph: Callable[[Image], Floats]
+    resizer: Resizer, graph: Callable[[Image], Floats], min_side: int = 0
 ) -> tuple[Preprocessing | None, str]:
     """What a graph does before its network, told from what comes of pictures.
 
@@ -188,6 +219,7 @@ def find_preprocessing(
     Args:
         resizer: As the model's config has it.
         graph: The graph up to its network: uint8 [H, W, 3] RGB to float32 [h, w, 3].
+        min_side: Height and width in pixels that the network's input must have at least.
 
     Returns:
         The same in numpy, or None; and in a sentence why not.
@@ -197,8 +229,12 @@ def find_preprocessing(
         graph(np.full((high, 2 * wide, 3), colour, dtype=np.uint8))
         for colour in ((0, 0, 0), (255, 0, 0), (0, 255, 0), (0, 0, 255))
     )
-    if black.shape != (high, wide, 3):
-        return None, f"its network takes {list(black.shape)}, not {high}x{wide} pixels"
+    expected = (*(resizer.size if resizer.pad else resizer.content_size((high, 2 * wide))), 3)
+    if black.shape != expected:
+        return (
+            None,
+            f"its network takes {list(black.shape)}, not {expected[0]}x{expected[1]} pixels",
+        )
     # What each colour (a row) adds to each channel.
     added = np.array([colour[0, 0] - black[0, 0] for colour in colours])
     first, second, third = (int(colour) for colour in np.abs(added).argmax(axis=0))
@@ -215,8 +251,9 @@ def find_preprocessing(
     for half_pixel in (False, True):
         found = Preprocessing(resizer, half_pixel, order, scale, offset, padding)
         if all(
-            np.abs(found(picture) - expected).max() <= limit
+            (got := found(picture)).shape == expected.shape
+            and np.abs(got - expected).max() <= limit
             for picture, expected in zip(pictures, wanted, strict=True)
         ):
-            return found, "its images are resized outside"
+            return replace(found, min_side=min_side), "its images are resized outside"
     return None, "it resizes its images in a way of its own"

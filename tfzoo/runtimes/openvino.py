@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import queue
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,6 +23,36 @@ if TYPE_CHECKING:
 #: A compiled model, as `openvino_graph.write_prepared` leaves it in a prepared folder.
 COMPILED = "model.blob"
 
+_log = logging.getLogger("tfzoo.runtimes.openvino")
+
+
+class _Compiled:
+    """A compiled model with its requests.
+
+    Attributes:
+        failed: Whether it failed on an image. What a failure leaves behind in it may let it fail
+            on others too, so that it is not used again.
+    """
+
+    def __init__(self, model: ov.CompiledModel, requests: int) -> None:
+        self.model = model
+        self.failed = False
+        self._requests: queue.SimpleQueue[ov.InferRequest] = queue.SimpleQueue()
+        for _ in range(requests):
+            self._requests.put(model.create_infer_request())
+
+    def infer(self, inputs: tuple[NDArray[Any], ...]) -> list[NDArray[Any]]:
+        request = self._requests.get()
+        try:
+            # What it returns is a copy: the request's own tensors are written anew by its next run.
+            return list(request.infer(dict(enumerate(inputs)), share_inputs=True).values())
+        except Exception:
+            # Before another may take the request.
+            self.failed = True
+            raise
+        finally:
+            self._requests.put(request)
+
 
 class OpenVINORuntime:
     """A model compiled by OpenVINO; `run` may be called from several threads.
@@ -34,36 +66,53 @@ class OpenVINORuntime:
     def __init__(self, path: Path, device: str, throughput: bool = False) -> None:
         import openvino as ov
 
-        core = ov.Core()
-        target = choose_device(core, device)
+        self._core = ov.Core()
+        self._path = path
+        self._target = choose_device(self._core, device)
+        self._options = options(throughput)
         self.version: str = ov.__version__.split("-")[0]
-        self.device = "cpu" if target == "CPU" else "gpu:0"
-        settings = options(throughput)
-        compiled = path / COMPILED
-        if compiled.is_file():
-            self._model = core.import_model(compiled.read_bytes(), target, settings)
-        else:
-            self._model = core.compile_model(read_model(core, path), target, settings)
+        self.device = "cpu" if self._target == "CPU" else "gpu:0"
+        model = self._compile()
         self.signature = Signature(
-            tuple(_info(port) for port in self._model.inputs),
-            tuple(_info(port) for port in self._model.outputs),
+            tuple(_info(port) for port in model.inputs),
+            tuple(_info(port) for port in model.outputs),
         )
         # Twice as many as run at once: a free stream takes the next without waiting for Python.
-        self.workers = 2 * int(self._model.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS"))
-        self._requests: queue.SimpleQueue[ov.InferRequest] = queue.SimpleQueue()
-        for _ in range(self.workers):
-            self._requests.put(self._model.create_infer_request())
+        self.workers = 2 * int(model.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS"))
+        self._compiled = _Compiled(model, self.workers)
+        self._renewing = Lock()
+
+    def _compile(self) -> ov.CompiledModel:
+        compiled = self._path / COMPILED
+        if compiled.is_file():
+            return self._core.import_model(compiled.read_bytes(), self._target, self._options)
+        model = read_model(self._core, self._path)
+        return self._core.compile_model(model, self._target, self._options)
 
     def run(self, *inputs: NDArray[Any]) -> Mapping[str, NDArray[Any]]:
         """See `Runtime.run`."""
         check_batch(self.signature, inputs[0])
-        request = self._requests.get()
-        try:
-            # What it returns is a copy: the request's own tensors are written anew by its next run.
-            results = request.infer(dict(enumerate(inputs)), share_inputs=True)
-            return {info.name: results[i] for i, info in enumerate(self.signature.outputs)}
-        finally:
-            self._requests.put(request)
+        found = self._infer(inputs)
+        names = (info.name for info in self.signature.outputs)
+        return dict(zip(names, found, strict=True))
+
+    def _infer(self, inputs: tuple[NDArray[Any], ...]) -> list[NDArray[Any]]:
+        compiled = self._compiled
+        if not compiled.failed:
+            try:
+                found = compiled.infer(inputs)
+                # Unless another image failed meanwhile: then nothing of it is trusted.
+                if not compiled.failed:
+                    return found
+            except Exception:
+                _log.debug("an image failed; it is tried on a new compiled model", exc_info=True)
+        with self._renewing:
+            # One that no other image has had: a failure is this image's own.
+            alone = _Compiled(self._compile(), self.workers)
+            found = alone.infer(inputs)
+            if self._compiled.failed:
+                self._compiled = alone
+            return found
 
 
 def open_model(path: Path, device: str, throughput: bool = False) -> OpenVINORuntime:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from weakref import WeakValueDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,9 +34,9 @@ class TensorFlowRuntime:
         self.device = choose_device(device)
         self._device = "/" + ("GPU:" + self.device[4:] if self.device != "cpu" else "CPU:0")
         try:
-            with tf.device(self._device), quiet_absl():
+            with tf.device(self._device):
                 # The loaded object owns the variables: it lives as long as its signature.
-                self._model = tf.saved_model.load(str(folder))
+                self._model = load_export(folder)
         except Exception as error:  # A cut file raises nearly anything: IndexError, KeyError.
             raise ModelFormatError(
                 f"{folder} can't be opened as a SavedModel: {reason_of(error)}. Expected "
@@ -65,6 +66,22 @@ class TensorFlowRuntime:
             given = zip(self.signature.inputs, inputs, strict=True)
             results = self._function(**{info.name: tf.constant(value) for info, value in given})
         return {name: value.numpy() for name, value in results.items()}
+
+
+_loaded: WeakValueDictionary[Path, Any] = WeakValueDictionary()
+
+
+def load_export(folder: Path) -> Any:
+    """A SavedModel as an object; the same one as long as somebody has it.
+
+    Whoever prepares a model that is open does not wait for it a second time.
+    """
+    import tensorflow as tf
+
+    if (found := _loaded.get(folder)) is None:
+        with quiet_absl():
+            found = _loaded[folder] = tf.saved_model.load(str(folder))
+    return found
 
 
 def open_model(folder: Path, device: str, throughput: bool = False) -> TensorFlowRuntime:

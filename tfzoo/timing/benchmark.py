@@ -9,8 +9,6 @@ minimum time are reached.
 from __future__ import annotations
 
 import json
-import os
-import signal
 import subprocess
 import sys
 import tempfile
@@ -22,10 +20,12 @@ from typing import Any
 
 from tfzoo.errors import TfzooError, UsageError
 from tfzoo.options import called_with
+from tfzoo.processes import environment, how_it_ended
 from tfzoo.results import append_row
-from tfzoo.settings import PACKAGE
 from tfzoo.store.models import get_model
 from tfzoo.timing.settings import BenchmarkSettings
+from tfzoo.trials.measure import prepared_choice
+from tfzoo.trials.occasion import why_prepare
 from tfzoo.zoo.manifest import find_model
 from tfzoo.zoo.schema import ModelSpec
 
@@ -128,6 +128,8 @@ def benchmark(settings: BenchmarkSettings) -> Timing:  # noqa: D417 - `called_wi
             "min_images": settings.min_images,
             "min_seconds": settings.min_seconds,
         }
+        if why_prepare(stored, settings.runtime, settings.device) is not None:
+            prepared_choice(stored, settings.device, again=True)
         measured = _in_a_fresh_process(stored.id, request, settings.timeout_s)
     except UsageError:
         raise
@@ -152,7 +154,7 @@ def _in_a_fresh_process(model_id: str, request: dict[str, Any], timeout_s: float
                 stderr=subprocess.PIPE,
                 text=True,
                 timeout=timeout_s,
-                env=os.environ | {"PYTHONPATH": _python_path()},
+                env=environment(),
                 check=False,
             )
         except subprocess.TimeoutExpired:
@@ -160,22 +162,7 @@ def _in_a_fresh_process(model_id: str, request: dict[str, Any], timeout_s: float
             return Timing(model_id, request["device"], error=error)
         if answer.exists():
             return Timing(**json.loads(answer.read_text()))
-    return Timing(model_id, request["device"], error=_how_it_ended(done.returncode, done.stderr))
-
-
-def _python_path() -> str:
-    # A checkout that is run from without being installed must be found there too.
-    home = str(PACKAGE.parent)
-    return os.pathsep.join(filter(None, [home, os.environ.get("PYTHONPATH")]))
-
-
-def _how_it_ended(returncode: int, stderr: str) -> str:
-    if returncode < 0:
-        name = signal.Signals(-returncode).name
-        hint = "; probably out of memory" if name == "SIGKILL" else ""
-        return f"the process was killed by {name}{hint}"
-    last = stderr.strip().splitlines()[-1:] or ["it said nothing"]
-    return f"the process ended with exit code {returncode}: {last[0]}"
+    return Timing(model_id, request["device"], error=how_it_ended(done.returncode, done.stderr))
 
 
 def check_name(name: str) -> None:
