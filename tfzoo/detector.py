@@ -14,6 +14,7 @@ from typing import Any, overload
 import numpy as np
 from numpy.typing import NDArray
 
+from tfzoo.decode.feeding import Feeding, feeding
 from tfzoo.decode.kinds import Frame, Raw, decode, prepare, recognise
 from tfzoo.detections.labels import COCO, category_ids
 from tfzoo.detections.types import Detections, RunInfo
@@ -71,9 +72,16 @@ class Detector:
         self.runtime = runtime
         self.labels = labels
         self.cut = cut
-        # A graph that is cut has other inputs than it was exported with.
-        exported = Signature(runtime.signature.inputs[:1], runtime.signature.outputs)
+        # A graph that is cut has other inputs than it was exported with, and no side inputs.
+        self._feeding = feeding(runtime.signature) if cut == WHOLE else None
+        inputs = runtime.signature.inputs[:1] if self._feeding is None else (self._feeding.image,)
+        exported = Signature(inputs, runtime.signature.outputs)
         self.kind: SignatureKind = "standard" if cut.after else recognise(exported)
+        if self._feeding and self._feeding.named:
+            _log.warning(
+                "%s also takes %s: it is fed zeros, as if there were nothing to tell",
+                model.id, self._feeding.named,
+            )  # fmt: skip
         self.run_info = RunInfo(model.id, f"{runtime.name} {runtime.version}", runtime.device)
 
     @overload
@@ -191,8 +199,9 @@ class Detector:
         image_size = (image.shape[0], image.shape[1])
         with image_failures(image_size):
             if self.cut.before is None:
-                batch, frame = prepare(self.kind, image, self.runtime.signature.inputs[0])
-                return Prepared((batch,), frame)
+                feed = self._feeding or Feeding(self.runtime.signature.inputs[0])
+                batch, frame = prepare(self.kind, image, feed.image)
+                return Prepared(feed.inputs(batch), frame)
             inputs: tuple[NDArray[Any], ...] = (self.cut.before(image)[None],)
             if self.cut.true_shapes:
                 inputs += (self.cut.before.true_shape(image)[None],)

@@ -19,7 +19,7 @@ class UsageError(TfzooError):
 
 
 class UnknownModelError(UsageError):
-    """No model goes by this name, and no folder or archive lies at this path."""
+    """No model goes by this name, and what lies at this path, if anything does, is none."""
 
 
 class AmbiguousModelError(UsageError):
@@ -39,7 +39,7 @@ class RuntimeUnavailableError(TfzooError):
 
 
 class ModelFormatError(TfzooError):
-    """A model's inputs and outputs fit no known kind of detector."""
+    """A model is damaged, or its inputs and outputs fit no known kind of detector."""
 
 
 class ImageError(TfzooError):

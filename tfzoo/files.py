@@ -1,4 +1,4 @@
-"""Files that appear under their name only when they are whole."""
+"""Files that appear under their name only when they are whole; notes in place of files."""
 
 from __future__ import annotations
 
@@ -58,3 +58,15 @@ def remove_leftovers(folder: Path) -> None:
     """Removes what killed processes left half-written in a folder; no other may write there now."""
     for left in folder.glob(".*.tmp"):
         left.unlink(missing_ok=True)
+
+
+#: What to say of a Git LFS pointer, behind the name of the file.
+LFS_ADVICE = (
+    "is a Git LFS pointer: the note that Git keeps in place of a large file, not the file itself. "
+    "Fetch the file with: git lfs pull"
+)
+
+
+def is_lfs_pointer(start: bytes) -> bool:
+    """Whether a file that starts so is a Git LFS pointer (https://git-lfs.com/spec)."""
+    return start.removeprefix(b"\xef\xbb\xbf").startswith(b"version https://git-lfs.github.com/")

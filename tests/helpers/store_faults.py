@@ -27,6 +27,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from tests.helpers.saved_files import graph, index
 from tfzoo.store import cache
 from tfzoo.store.cache import Entry
 from tfzoo.store.fetch import fetch
@@ -83,8 +84,8 @@ def make_archive(
     chance = random.Random(seed)
     files = {
         f"{root}/pipeline.config": b"model {}\n",
-        f"{root}/saved_model/saved_model.pb": chance.randbytes(size // 10),
-        f"{root}/saved_model/variables/variables.index": chance.randbytes(100),
+        f"{root}/saved_model/saved_model.pb": graph(chance.randbytes(size // 10)),
+        f"{root}/saved_model/variables/variables.index": index({"w": (0, size)}),
         f"{root}/saved_model/variables/variables.data-00000-of-00001": chance.randbytes(size),
     }
     return Archive(pack(files, mode), files)
@@ -311,8 +312,8 @@ class Server:
 def serving(*archives: Archive, **options: Any) -> Iterator[Server]:
     """A server with `/some_model.tar.gz` (and /1, /2 ... for further archives)."""
     server = Server(**options)
-    for index, archive in enumerate(archives):
-        server.objects[f"/{index}" if index else "/some_model.tar.gz"] = archive.content
+    for number, archive in enumerate(archives):
+        server.objects[f"/{number}" if number else "/some_model.tar.gz"] = archive.content
     try:
         yield server
     finally:

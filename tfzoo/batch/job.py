@@ -14,6 +14,7 @@ from tfzoo.detections.labels import category_ids
 from tfzoo.detector import Detector
 from tfzoo.errors import ModelFormatError
 from tfzoo.prepare.choice import USUAL_IMAGES
+from tfzoo.runtimes.runtime import reason_of
 from tfzoo.trials.occasion import open_for, silent
 from tfzoo.zoo.schema import ModelSpec
 
@@ -100,7 +101,7 @@ def understood(settings: RunSettings, detector: Detector) -> RunSettings:
     classes = settings.classes
     return replace(
         settings,
-        model=_name(settings.model),
+        model=detector.model.id,
         out=settings.folder,
         runtime=detector.runtime.name,
         classes=None if classes is None else category_ids(classes, detector.labels),
@@ -129,6 +130,6 @@ def probe(detector: Detector, video: bool) -> Columns:
         found = detector.detect(np.zeros((64, 64, 3), dtype=np.uint8))
     except Exception as error:  # Anything at all, from any runtime.
         raise ModelFormatError(
-            f"{detector.model.id} fails on a blank image, so no other was tried: {error}"
+            f"{detector.model.id} fails on a blank image, so no other was tried: {reason_of(error)}"
         ) from error
     return Columns(found.keypoints is not None, found.masks is not None, video)

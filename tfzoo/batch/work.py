@@ -14,6 +14,7 @@ from tfzoo.detector import Detector, Prepared, keep
 from tfzoo.errors import ImageError
 from tfzoo.images.image import Image
 from tfzoo.images.reading import read_image
+from tfzoo.runtimes.runtime import reason_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,9 +72,9 @@ def _found(item: Item, found: Detections, job: Job) -> Item:
 
 
 def _failed(item: Item, error: Exception) -> Item:
-    text = str(error).strip() or type(error).__name__
+    text = str(error)
     if not isinstance(error, ImageError):
-        text = f"{item.result.path}: the model failed on it: {text.splitlines()[0][:500]}"
+        text = f"{item.result.path}: the model failed on it: {reason_of(error)}"
     return replace(item, image=None, input=None, result=replace(item.result, error=text))
 
 

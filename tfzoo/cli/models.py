@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -12,6 +12,9 @@ from tfzoo.cli.console import JsonOption, ManifestOption, out, plain_table, prin
 from tfzoo.runtimes.runtime import installed
 from tfzoo.zoo.manifest import Manifest, load_manifest
 from tfzoo.zoo.schema import Figure, ModelSpec
+
+if TYPE_CHECKING:
+    from tfzoo.store.models import StoredModel
 
 SortKey = Literal["zoo", "name", "speed", "box", "keypoint", "mask", "size"]
 
@@ -116,9 +119,13 @@ def info_command(
     if runtimes:
         _show_runtimes(name, as_json)
         return
+    from tfzoo.store.models import describe, listed_model, own_model
+
+    if own := own_model(name):
+        _show_own(own, as_json)
+        return
     whole = load_manifest()
-    spec = whole.find(name)
-    from tfzoo.store.models import describe
+    spec = listed_model(name)
 
     cached = describe(spec)
     if as_json:
@@ -161,6 +168,23 @@ def info_command(
     for note in (*spec.notes, *(spec.as_printed.slips if spec.as_printed else ())):
         grid.add_row("note", note)
     out.print(grid)
+
+
+def _show_own(model: StoredModel, as_json: bool) -> None:
+    """What is known of a model that no manifest lists."""
+    from tfzoo.store.folders import size_of
+
+    folder = model.path.is_dir()
+    size = size_of(model.path) if folder else model.path.stat().st_size
+    if as_json:
+        known = {"id": model.id, "path": str(model.path), "bytes": size, "digest": model.digest}
+        print_json(known)
+        return
+    out.print(model.id, style="bold", markup=False, soft_wrap=True)
+    out.print(f"path    {model.path}", markup=False, soft_wrap=True)
+    out.print(f"size    {size / 1e6:.1f} MB", markup=False)
+    out.print(f"digest  {model.digest}", markup=False)
+    out.print("A model of your own: no manifest lists it, so no figures are reported for it.")
 
 
 def _show_runtimes(name: str, as_json: bool) -> None:

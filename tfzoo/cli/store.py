@@ -22,7 +22,7 @@ from tfzoo.errors import TfzooError, UsageError
 from tfzoo.store import upkeep
 from tfzoo.store.cache import Entry, all_entries
 from tfzoo.store.folders import size_of
-from tfzoo.store.models import describe
+from tfzoo.store.models import describe, listed_model
 from tfzoo.zoo.manifest import Manifest, load_manifest
 from tfzoo.zoo.schema import ModelSpec
 
@@ -112,7 +112,7 @@ def _as_dict(spec: ModelSpec, result: Entry | TfzooError) -> dict[str, Any]:
 def _chosen(
     manifest: Manifest, names: list[str], all_models: bool, family: str | None
 ) -> list[ModelSpec]:
-    specs = [manifest.find(name) for name in names]
+    specs = [listed_model(name) for name in names]
     if all_models or family is not None:
         specs += manifest.select(family=family)
     if not specs:
@@ -143,7 +143,7 @@ def path_command(
     if name is None:
         typer.echo(settings.cache_folder())
         return
-    spec = load_manifest().find(name)
+    spec = listed_model(name)
     entry = describe(spec)
     if entry is None:
         raise UsageError(f"{spec.id} is in no cache; fetch it with: tfzoo fetch {spec.id}")
@@ -274,7 +274,7 @@ def add_command(
 
     whole = load_manifest()
     if name is not None:
-        spec = whole.find(name)
+        spec = listed_model(name)
     else:
         fitting = [spec for spec in whole.all_models if spec.archive == archive.name]
         if not fitting:
@@ -301,4 +301,4 @@ def _model_id(name: str) -> str:
     """The id of a cached model: a name of the manifest's, or the stem of a local archive."""
     if name in upkeep.known_ids():
         return name
-    return load_manifest().find(name).id
+    return listed_model(name).id

@@ -20,17 +20,23 @@ from tfzoo.images.image import Image
 from tfzoo.runtimes.runtime import Signature, TensorInfo
 
 _OUTPUTS = {"detection_boxes", "detection_scores", "detection_classes", "num_detections"}
-EXPECTS = f"one uint8 [1,?,?,3] image in; {', '.join(sorted(_OUTPUTS))} out"
+EXPECTS = f"one uint8 or float32 [1,?,?,3] or [1,3,?,?] image in; {', '.join(sorted(_OUTPUTS))} out"
 
 
 def fits(signature: Signature) -> bool:
     """Whether a signature is of this family."""
     return (
         len(signature.inputs) == 1
+        and _takes_an_image(signature.inputs[0].shape)
         # image_tensor and float_image_tensor; encoded images and tf.Examples are strings.
         and signature.inputs[0].dtype in ("uint8", "float32")
         and _names(signature) >= _OUTPUTS
     )
+
+
+def _takes_an_image(shape: tuple[int | None, ...]) -> bool:
+    """Whether a shape is that of one image of three channels, as far as it is stated."""
+    return not shape or (len(shape) == 4 and shape[0] in (1, None) and shape[3] in (3, None))
 
 
 def has_masks(signature: Signature) -> bool:

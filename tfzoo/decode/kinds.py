@@ -12,9 +12,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from tfzoo.decode import exported, tflite, yolov5
+from tfzoo.decode.feeding import channels_first, channels_last, plain, plain_names
 from tfzoo.decode.frame import Frame, Raw
 from tfzoo.detections.types import Detections
 from tfzoo.errors import ModelFormatError
@@ -34,12 +36,15 @@ class Kind:
         fits: Whether a signature is of this kind.
         prepare: As `tfzoo.decode.prepare`, the kind left out.
         decode: As `tfzoo.decode.decode`, the kind left out.
+        channels_first: Whether such models have their channels first, so that theirs is the
+            only order there is. Others come in either order, and theirs is changed outside.
     """
 
     expects: str
     fits: Callable[[Signature], bool]
     prepare: Callable[[Image, TensorInfo], tuple[NDArray[Any], Frame]]
     decode: Callable[[Raw, Frame, Mapping[int, str], float], Detections]
+    channels_first: bool = False
 
 
 #: Every kind there is. The first that fits wins, so the special ones come first.
@@ -58,7 +63,7 @@ KINDS: Mapping[SignatureKind, Kind] = {
     ),
     "standard": Kind(exported.EXPECTS, exported.fits, exported.prepare, exported.decode),
     "centernet_tflite": Kind(tflite.EXPECTS, tflite.fits, tflite.prepare, tflite.decode),
-    "yolov5": Kind(yolov5.EXPECTS, yolov5.fits, yolov5.prepare, yolov5.decode),
+    "yolov5": Kind(yolov5.EXPECTS, yolov5.fits, yolov5.prepare, yolov5.decode, channels_first=True),
 }
 
 
@@ -68,8 +73,10 @@ def recognise(signature: Signature) -> SignatureKind:
     Raises:
         ModelFormatError: It fits none; says what was found and what was expected.
     """
+    named = plain(signature)
+    turned = Signature(tuple(map(channels_last, named.inputs)), named.outputs)
     for name, kind in KINDS.items():
-        if kind.fits(signature):
+        if kind.fits(named if kind.channels_first else turned):
             return name
     found = [f"  takes   {info}" for info in signature.inputs]
     found += [f"  returns {info}" for info in signature.outputs]
@@ -98,7 +105,10 @@ def prepare(kind: SignatureKind, image: Image, entry: TensorInfo) -> tuple[NDArr
     Returns:
         The batch, [1, ...] of the input's dtype, and where the image lies in it.
     """
-    return KINDS[kind].prepare(image, entry)
+    if KINDS[kind].channels_first or not channels_first(entry):
+        return KINDS[kind].prepare(image, entry)
+    batch, frame = KINDS[kind].prepare(image, channels_last(entry))
+    return np.ascontiguousarray(batch.transpose(0, 3, 1, 2)), frame
 
 
 def decode(
@@ -123,4 +133,6 @@ def decode(
     Raises:
         ModelFormatError: The outputs are not of the shapes that the kind expects.
     """
-    return KINDS[kind].decode(raw, frame, labels, min_score)
+    names = plain_names(raw)
+    named = {names[name]: value for name, value in raw.items()}
+    return KINDS[kind].decode(named, frame, labels, min_score)

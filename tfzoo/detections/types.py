@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from numbers import Integral
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tfzoo.detections.drawing import draw, encode_png
-from tfzoo.detections.labels import COCO, category_name
+from tfzoo.detections.labels import COCO, category_ids, category_name
 from tfzoo.detections.masks import encode, paste
 from tfzoo.images.image import Image
 
@@ -33,7 +34,7 @@ class RunInfo:
     device: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Detection:
     """One detection, as iterating over `Detections` gives it.
 
@@ -52,6 +53,12 @@ class Detection:
     category: str
     keypoints: NDArray[np.float32] | None = None
     keypoint_scores: NDArray[np.float32] | None = None
+
+    def __eq__(self, other: object) -> bool:
+        """Whether all is the same, number by number."""
+        if not isinstance(other, Detection):
+            return NotImplemented
+        return _same_fields(self, other)
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,22 +114,62 @@ class Detections:
         return len(self.scores)
 
     def __iter__(self) -> Iterator[Detection]:
-        for i in range(len(self)):
-            keypoints = None if self.keypoints is None else self.keypoints[i]
-            keypoint_scores = None if self.keypoint_scores is None else self.keypoint_scores[i]
-            if keypoint_scores is not None and np.isnan(keypoint_scores).all():
-                keypoints = keypoint_scores = None
-            yield Detection(
-                self.boxes[i],
-                float(self.scores[i]),
-                int(self.class_ids[i]),
-                category_name(self.labels, int(self.class_ids[i])),
-                keypoints,
-                keypoint_scores,
-            )
+        return (self._one(row) for row in range(len(self)))
 
-    def __getitem__(self, rows: NDArray[np.bool_] | NDArray[np.intp] | slice) -> Detections:
-        """The rows of a boolean mask [N], an index array or a slice, in descending score."""
+    def _one(self, row: int) -> Detection:
+        keypoints = None if self.keypoints is None else self.keypoints[row]
+        keypoint_scores = None if self.keypoint_scores is None else self.keypoint_scores[row]
+        if keypoint_scores is not None and np.isnan(keypoint_scores).all():
+            keypoints = keypoint_scores = None
+        return Detection(
+            self.boxes[row],
+            float(self.scores[row]),
+            int(self.class_ids[row]),
+            category_name(self.labels, int(self.class_ids[row])),
+            keypoints,
+            keypoint_scores,
+        )
+
+    @overload
+    def __getitem__(self, rows: int | Integral) -> Detection: ...
+
+    @overload
+    def __getitem__(
+        self, rows: NDArray[np.bool_] | NDArray[np.intp] | Sequence[int] | Sequence[bool] | slice
+    ) -> Detections: ...
+
+    def __getitem__(self, rows: Any) -> Detection | Detections:
+        """One detection by its number, or the rows of a mask, an index array or a slice.
+
+        Args:
+            rows: A whole number (-1 is the last); or bool [N], whole numbers (array or list) or a
+                slice, which must leave the scores descending.
+
+        Raises:
+            IndexError: There is no such row.
+            TypeError: It is none of these.
+        """
+        if not isinstance(rows, slice):
+            chosen = np.asarray(rows)
+            if chosen.size == 0 and not isinstance(rows, np.ndarray):
+                chosen = chosen.astype(np.intp)  # An empty list says nothing of its type.
+            if chosen.dtype.kind not in "iub" or chosen.ndim > 1:
+                raise TypeError(
+                    f"detections are chosen by a number, a slice, a mask or whole numbers, not by "
+                    f"{rows!r}; those of a category: found.of(['person'])"
+                )
+            if chosen.ndim == 0 and chosen.dtype.kind != "b":
+                if not -len(self) <= int(chosen) < len(self):
+                    raise IndexError(
+                        f"there is no detection {int(chosen)}: {len(self)} were found, from 0"
+                    )
+                return self._one(int(chosen))
+            if chosen.dtype.kind == "b" and chosen.shape != (len(self),):
+                raise IndexError(
+                    f"a mask of the shape {list(chosen.shape)} chooses among {len(self)} "
+                    f"detections; expected [{len(self)}]"
+                )
+            rows = chosen
         return replace(
             self,
             boxes=self.boxes[rows],
@@ -142,12 +189,31 @@ class Detections:
         """The detections with at least this score (0 to 1)."""
         return self[self.scores >= score]
 
-    def of(self, classes: Collection[int | str]) -> Detections:
-        """The detections of these categories, by id or name."""
-        wanted = {c for c in classes if isinstance(c, int)}
-        names = {c.casefold() for c in classes if isinstance(c, str)}
-        wanted |= {i for i, name in self.labels.items() if name.casefold() in names}
-        return self[np.isin(self.class_ids, list(wanted))]
+    def __eq__(self, other: object) -> bool:
+        """Whether all is the same, number by number, what produced it and the kept image too."""
+        if not isinstance(other, Detections):
+            return NotImplemented
+        return _same_fields(self, other)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What is pickled: the labels as a plain dictionary, which a read-only view is not."""
+        return {**self.__dict__, "labels": dict(self.labels)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """As before it was pickled; COCO's labels are the same again, not a copy for each."""
+        labels = state["labels"]
+        self.__dict__.update(state, labels=COCO if labels == COCO else labels)
+
+    def of(self, classes: int | str | Collection[int | str]) -> Detections:
+        """The detections of these categories, by id or name (in any letter case).
+
+        Raises:
+            UsageError: The model knows no such category; names the closest.
+        """
+        wanted = [classes] if isinstance(classes, str | int | Integral) else classes
+        # A model may find classes that its labels leave out; their ids are known by that.
+        known = {int(c): f"class {c}" for c in self.class_ids} | dict(self.labels)
+        return self[np.isin(self.class_ids, category_ids(wanted, known))]
 
     def mask(self, index: int) -> NDArray[np.bool_]:
         """One detection's mask, bool [H, W] at the size of the original image.
@@ -166,7 +232,7 @@ class Detections:
         return pd.DataFrame(
             {
                 "category_id": self.class_ids,
-                "category": self.names,
+                "category": pd.Series(self.names, dtype=str),
                 "score": self.scores,
                 **{name: self.boxes[:, i] for i, name in enumerate(("x0", "y0", "x1", "y1"))},
             }
@@ -239,6 +305,19 @@ class Detections:
         shown = ", ".join(f"{d.category} {d.score:.2f}" for d in self[:5])
         more = f", ... {len(self) - 5} more" if len(self) > 5 else ""
         return f"<{len(self)} detections in {width}x{height}: {shown}{more}>"
+
+
+def _same_fields(one: Any, other: Any) -> bool:
+    return all(_alike(getattr(one, f.name), getattr(other, f.name)) for f in fields(one))
+
+
+def _alike(one: Any, other: Any) -> bool:
+    """Whether two values of a field are the same: of arrays type, shape and numbers, NaN too."""
+    if not isinstance(one, np.ndarray) or not isinstance(other, np.ndarray):
+        arrays = isinstance(one, np.ndarray) or isinstance(other, np.ndarray)
+        return not arrays and bool(one == other)
+    numbers = one.dtype.kind == "f"
+    return one.dtype == other.dtype and np.array_equal(one, other, equal_nan=numbers)
 
 
 def _check(name: str, array: NDArray[Any], dtype: type, shape: tuple[int, ...]) -> None:

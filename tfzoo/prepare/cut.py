@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
+from tfzoo.errors import ModelFormatError
 from tfzoo.prepare.postprocess import PostProcessing
 from tfzoo.prepare.preprocess import Preprocessing, Resizer
 
@@ -41,6 +43,19 @@ class Cut:
 
 #: Of a graph that takes images and gives detections.
 WHOLE = Cut()
+
+
+def takes_more(source: Path, names: Sequence[str]) -> ModelFormatError:
+    """The error for a model with side inputs: its forms are made of what the image alone tells.
+
+    Args:
+        source: The SavedModel folder.
+        names: Of all its inputs.
+    """
+    return ModelFormatError(
+        f"{source} takes more than an image ({', '.join(names)}), and only models that take an "
+        "image alone are prepared; run it with --runtime tensorflow"
+    )
 
 
 def _typed(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from tfzoo.errors import ModelFormatError
 from tfzoo.images.image import Image
-from tfzoo.prepare.cut import Cut
+from tfzoo.prepare.cut import Cut, takes_more
 from tfzoo.prepare.free_batch import with_free_batch
 from tfzoo.prepare.graph_part import Part, behind
 from tfzoo.prepare.limits import (
@@ -32,7 +32,8 @@ from tfzoo.prepare.preprocess import (
     find_preprocessing,
     least_side,
 )
-from tfzoo.runtimes.tensorflow import load_export
+from tfzoo.runtimes.runtime import reason_of
+from tfzoo.runtimes.tensorflow import load_export, quiet_absl
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -84,9 +85,10 @@ def write_prepared(
     note += "; takes batches" if freed else "; takes one image a call"
     # Nothing is trained on it, and gradients of one's own (swish) can't be saved frozen.
     options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
-    tf.saved_model.save(
-        tf.Module(), str(folder), signatures=freed or network.function(), options=options
-    )
+    with quiet_absl():
+        tf.saved_model.save(
+            tf.Module(), str(folder), signatures=freed or network.function(), options=options
+        )
     return Cut(before, after, true_shapes=len(network.starts) > 1), note
 
 
@@ -105,8 +107,12 @@ def _freeze(source: Path) -> Part:
             frozen, graph_def = convert_variables_to_constants_v2_as_graph(
                 signature, lower_control_flow=False
             )
-    except (OSError, KeyError, ValueError, tf.errors.OpError) as error:
-        raise ModelFormatError(f"{source} can't be frozen by TensorFlow: {error}") from None
+    except Exception as error:  # A cut file raises nearly anything.
+        raise ModelFormatError(
+            f"{source} can't be frozen by TensorFlow: {reason_of(error)}"
+        ) from None
+    if len(frozen.inputs) > 1:
+        raise takes_more(source, [port.name.partition(":")[0] for port in frozen.inputs])
     graph = tf.Graph()
     with graph.as_default():
         tf.graph_util.import_graph_def(graph_def, name="")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tfzoo.images.image import Image
-from tfzoo.prepare.cut import Cut
+from tfzoo.prepare.cut import Cut, takes_more
 from tfzoo.prepare.limits import (
     DETECTIONS,
     NmsNode,
@@ -72,12 +72,14 @@ def write_prepared(source: Path, folder: Path, config: PipelineConfig) -> tuple[
         What is left to do outside, and in a sentence why.
 
     Raises:
-        ModelFormatError: OpenVINO can't read it.
+        ModelFormatError: OpenVINO can't read it, or it takes more than an image.
     """
     import openvino as ov
 
     core = ov.Core()
     model = read_model(core, source)
+    if len(model.inputs) > 1:
+        raise takes_more(source, [min(port.get_names(), default="") for port in model.inputs])
     # One image a request: where the batch is free, so would be the size of all that follows.
     if model.inputs[0].get_partial_shape()[0].is_dynamic:
         model.reshape({0: ov.PartialShape([1, *model.inputs[0].get_partial_shape()[1:]])})

@@ -10,10 +10,11 @@ from typing import Any
 from numpy.typing import NDArray
 
 from tfzoo.errors import DeviceError, ModelFormatError
-from tfzoo.runtimes.runtime import Signature, TensorInfo, check_batch
+from tfzoo.runtimes.runtime import Signature, TensorInfo, check_batch, reason_of
 
 # ONNX's names of the element types that images and detections come in.
 _DTYPES = {
+    "tensor(bool)": "bool",
     "tensor(double)": "float64",
     "tensor(float)": "float32",
     "tensor(float16)": "float16",
@@ -49,8 +50,8 @@ class OnnxRuntime:
             )
         except Exception as error:  # Its exceptions share no base class of their own.
             raise ModelFormatError(
-                f"{path} can't be opened as an ONNX model: {error}. If a download was damaged, "
-                "remove it with: tfzoo cache remove"
+                f"{path} can't be opened as an ONNX model: {reason_of(error)}. If a "
+                "download was damaged, remove it with: tfzoo cache remove"
             ) from None
         used = self._session.get_providers()
         if self.device != "cpu" and "CUDAExecutionProvider" not in used:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfzoo.errors import DeviceError, ModelFormatError
-from tfzoo.runtimes.runtime import Signature, TensorInfo, check_batch
+from tfzoo.runtimes.runtime import Signature, TensorInfo, check_batch, reason_of
 
 if TYPE_CHECKING:
     import openvino as ov
@@ -167,10 +167,9 @@ def read_model(core: ov.Core, path: Path) -> ov.Model:
     try:
         return core.read_model(str(path))
     except RuntimeError as error:
-        reason = str(error).strip().splitlines()[-1]
         raise ModelFormatError(
-            f"{path} can't be opened by OpenVINO: {reason}. Expected a SavedModel folder; try "
-            "--runtime tensorflow"
+            f"{path} can't be opened by OpenVINO: {reason_of(error)}. Expected a SavedModel "
+            "folder; try --runtime tensorflow"
         ) from None
 
 

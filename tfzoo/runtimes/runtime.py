@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -85,7 +86,7 @@ def check_batch(signature: Signature, images: NDArray[Any]) -> None:
     Raises:
         UsageError: It is such a batch.
     """
-    if images.shape[0] != 1 and not takes_batches(signature):
+    if images.ndim == 4 and images.shape[0] != 1 and not takes_batches(signature):
         raise UsageError(
             f"the model takes a batch of 1, got {images.shape[0]}; run the images one by one"
         )
@@ -155,8 +156,6 @@ def image_failures(image_size: tuple[int, int]) -> Iterator[None]:
         raise
     except Exception as error:
         height, width = image_size
-        # The graph's trace, where there is one, follows the first line.
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         hint = ""
         if max(image_size) > 100 * min(image_size):
             hint = (
@@ -164,5 +163,39 @@ def image_failures(image_size: tuple[int, int]) -> Iterator[None]:
                 "scaling it down: crop it, or choose a model of fixed input shape"
             )
         raise ImageError(
-            f"the model can't run on this image of {width}x{height} pixels: {reason}{hint}"
+            f"the model can't run on this image of {width}x{height} pixels: "
+            f"{reason_of(error)}{hint}"
         ) from error
+
+
+# Lines of the libraries' errors that tell where in their own source something was noticed, and
+# none of what it was.
+_WHERE = re.compile(
+    r"""Graph\ execution\ error:?$ | Detected\ at\ node\b | <stack\ traces | File\ " | \[\[\{\{
+    | \d+\ root\ error | \d+\ successful\ operations | Original\ stack\ trace | in\ user\ code:
+    | Exception\ from\ | Check\ '.*'\ failed\ at\ | FrontEnd\ API\ failed\ with
+    | Please\ fix\ either""",
+    re.VERBOSE,
+)
+# What may stand around a reason.
+_AROUND = re.compile(
+    r"^\(\d+\) [A-Z_]+:\s*|^\[ONNXRuntimeError\] : \d+ : \w+ : |\s*\[Op:\w+\]|\s*name:\s*$"
+)
+
+
+def reason_of(error: BaseException) -> str:
+    """The reason in a library's error, as one line, without its places in the library's source.
+
+    TensorFlow and OpenVINO begin with lines that say where something failed; what failed follows.
+    """
+    text = str(error).strip()
+    lines = [line.strip() for line in text.splitlines()]
+    told = [line.rstrip(". ") for line in lines if line and not _WHERE.match(line)]
+    if not told:
+        return type(error).__name__
+    if "in user code:" in lines:
+        told = told[-1:]  # What follows are lines of source; the error comes last.
+    elif not text.startswith(("Exception from ", "Check '", "[ONNXRuntimeError]")):
+        told = told[:1]
+    reason = " ".join(_AROUND.sub("", line) for line in told)
+    return reason if len(reason) <= 500 else reason[:500] + "..."

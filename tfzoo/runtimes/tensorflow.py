@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
@@ -12,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfzoo.errors import DeviceError, ModelFormatError
-from tfzoo.runtimes.runtime import Signature, TensorInfo, check_batch
+from tfzoo.runtimes.runtime import Signature, TensorInfo, check_batch, reason_of
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -35,10 +37,11 @@ class TensorFlowRuntime:
             with tf.device(self._device):
                 # The loaded object owns the variables: it lives as long as its signature.
                 self._model = load_export(folder)
-        except (OSError, ValueError, tf.errors.OpError) as error:
+        except Exception as error:  # A cut file raises nearly anything: IndexError, KeyError.
             raise ModelFormatError(
-                f"{folder} can't be opened as a SavedModel: {error}. Expected saved_model.pb and "
-                "variables/; if a download was damaged, remove it with: tfzoo cache remove"
+                f"{folder} can't be opened as a SavedModel: {reason_of(error)}. Expected "
+                "saved_model.pb and variables/; if a download was damaged, remove it with: "
+                "tfzoo cache remove"
             ) from None
         if "serving_default" not in self._model.signatures:
             names = ", ".join(self._model.signatures) or "none"
@@ -76,13 +79,29 @@ def load_export(folder: Path) -> Any:
     import tensorflow as tf
 
     if (found := _loaded.get(folder)) is None:
-        found = _loaded[folder] = tf.saved_model.load(str(folder))
+        with quiet_absl():
+            found = _loaded[folder] = tf.saved_model.load(str(folder))
     return found
 
 
 def open_model(folder: Path, device: str, throughput: bool = False) -> TensorFlowRuntime:
     """Opens a SavedModel folder; see `tfzoo.runtimes.open_runtime`."""
     return TensorFlowRuntime(folder, device)
+
+
+@contextmanager
+def quiet_absl() -> Iterator[None]:
+    """Keeps out warnings of what only matters to training, such as gradients that were not saved.
+
+    They come by absl's logger, which TensorFlow's log level does not reach.
+    """
+    logger = logging.getLogger("absl")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 def choose_device(device: str) -> str:

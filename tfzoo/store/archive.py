@@ -22,7 +22,9 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import IO, cast
 
 from tfzoo.errors import ArchiveError
+from tfzoo.files import LFS_ADVICE, is_lfs_pointer
 from tfzoo.store.provenance import FileRecord
+from tfzoo.store.unfit import told_of_folder
 
 SUFFIXES = (".tar.gz", ".tgz", ".tar", ".zip")
 _BLOCK = 1 << 20
@@ -70,6 +72,8 @@ def unpack(archive: Path, folder: Path, limits: Limits | None = None) -> dict[st
         with archive.open("rb") as file:
             start = file.read(512)
             file.seek(0)
+            if is_lfs_pointer(start):
+                raise ArchiveError(f"{archive.name} {LFS_ADVICE}")
             if start.startswith(b"PK"):
                 _unpack_zip(file, tree)
             elif start.startswith(b"\x1f\x8b"):
@@ -108,16 +112,7 @@ def find_saved_model(folder: Path) -> Path:
 
     found = sorted(folder.rglob("saved_model.pb"), key=distance)
     if not found:
-        if checkpoint := next(folder.rglob("*.index"), None):
-            raise ArchiveError(
-                f"the archive holds a training checkpoint ({checkpoint.relative_to(folder)}) and "
-                "no SavedModel, so it can't be run as it is. Export it with the Object Detection "
-                "API's exporter_main_v2 and give tfzoo the exported folder"
-            )
-        raise ArchiveError(
-            "the archive holds no saved_model.pb. Expected an export of the TF2 Object Detection "
-            "API, which has saved_model/saved_model.pb (TF1's frozen graphs are not supported)"
-        )
+        raise ArchiveError(f"the archive {told_of_folder(folder)}")
     nearest = [path for path in found if distance(path) == distance(found[0])]
     if len(nearest) > 1:
         listed = ", ".join(str(path.parent.relative_to(folder)) for path in nearest)
@@ -152,10 +147,12 @@ def place_onnx(path: Path, place: Path, digest: str) -> FileRecord:
         ArchiveError: It is no ONNX model.
     """
     with path.open("rb") as file:
-        start = file.read(24)
+        start = file.read(64)
+    if is_lfs_pointer(start):
+        raise ArchiveError(f"{place.name} {LFS_ADVICE}")
     # An ONNX file is a protobuf message whose first field is the version of its format.
     if not start.startswith(b"\x08"):
-        raise ArchiveError(f"{place.name} is no ONNX model (it starts with {start!r})")
+        raise ArchiveError(f"{place.name} is no ONNX model (it starts with {start[:24]!r})")
     place.parent.mkdir(parents=True)
     try:
         os.link(path, place)
@@ -285,9 +282,11 @@ def _inside(tree: _Tree, link: PurePosixPath, target: str) -> PurePosixPath:
 def _unpack_zip(file: IO[bytes], tree: _Tree) -> None:
     with zipfile.ZipFile(file) as archive:
         for info in archive.infolist():
-            path = tree.place(info.filename)
+            # Some programs on Windows part the names of folders as Windows does.
+            name = info.filename.replace("\\", "/")
+            path = tree.place(name)
             kind = stat.S_IFMT(info.external_attr >> 16)
-            if info.is_dir():
+            if name.endswith("/"):
                 tree.add_folder(path)
             elif kind not in (0, stat.S_IFREG):
                 raise tree.refuse(f"entry '{path}' is a link, device or pipe")

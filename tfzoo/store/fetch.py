@@ -28,6 +28,7 @@ from tfzoo.store.download import Downloaded, download, open_client
 from tfzoo.store.progress import Progress, Step, ignore
 from tfzoo.store.provenance import FileRecord, Provenance
 from tfzoo.store.retry import Policy
+from tfzoo.store.sound import check_model
 from tfzoo.version import __version__
 from tfzoo.zoo.schema import ModelSpec, Source
 
@@ -135,6 +136,7 @@ def add(spec: ModelSpec, path: Path) -> Entry:
     Raises:
         VerificationError: It differs from the manifest's or the recorded digest.
         ArchiveError: It is damaged, hostile or holds no model.
+        ModelFormatError: The model in it is damaged.
         StoreError: The cache can't be written.
     """
     root = settings.cache_folder()
@@ -168,6 +170,7 @@ def unpack_local(path: Path, digest: str) -> Entry:
         def build(folder: Path) -> None:
             files = archive.unpack(path, folder / _CONTENT)
             model = archive.find_saved_model(folder / _CONTENT)
+            check_model(model)
             origin.record(parent.name, folder, model, files).write(folder)
 
         return cache.opened(folders.publish(parent / short(digest), build))

@@ -14,29 +14,56 @@ from tfzoo import settings
 from tfzoo.errors import ArchiveError
 from tfzoo.files import write_whole
 from tfzoo.store.digests import file_digest, tree_digest
+from tfzoo.store.provenance import FileRecord
 
 _ARCHIVES = (".tar.gz", ".tgz", ".tar", ".zip")
 
+# A folder is searched so deep and so wide, and no farther: it may be anybody's home.
+_DEPTH = 6
+_FOLDERS = 2_000
+
 
 def find_saved_model(folder: Path) -> Path | None:
-    """The SavedModel in a folder: itself, `saved_model/` in it, or one level further below.
+    """The SavedModel in a folder, wherever it lies: the one nearest to it, itself first.
 
     Raises:
         ArchiveError: Several lie equally near.
     """
-    for pattern in (
-        "saved_model.pb",
-        "saved_model/saved_model.pb",
-        "*/saved_model.pb",
-        "*/saved_model/saved_model.pb",
-    ):
-        found = sorted(path.parent for path in folder.glob(pattern) if path.is_file())
+    level = [folder]
+    for _ in range(_DEPTH):
+        found = [path for path in level if (path / "saved_model.pb").is_file()]
+        # As the exporter calls it, beside what else may hold a file of this name.
+        found = [path for path in found if path.name == "saved_model"] or found
         if len(found) > 1:
             listed = ", ".join(str(path) for path in found)
             raise ArchiveError(f"{folder} holds several models; name one of them: {listed}")
         if found:
             return found[0]
+        level = [child for path in level for child in _folders_in(path)][:_FOLDERS]
     return None
+
+
+def _folders_in(folder: Path) -> list[Path]:
+    try:
+        return sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
+    except OSError:  # Not ours to read.
+        return []
+
+
+def absolute(path: Path) -> Path:
+    """A path from the root; links stay links, but where `..` would leave one by the wrong door."""
+    return path.resolve() if ".." in path.parts else path.absolute()
+
+
+def identity(model: Path) -> str:
+    """What names a model of the user's own: one path, however it was written.
+
+    Args:
+        model: The SavedModel folder, .onnx file or archive. Of a folder called `saved_model`, as
+            exports are, the name is that of the folder which holds it.
+    """
+    whole = model.resolve()
+    return str(whole.parent if whole.name == "saved_model" else whole)
 
 
 def is_archive(path: Path) -> bool:
@@ -47,7 +74,8 @@ def is_archive(path: Path) -> bool:
 def digest_of(path: Path) -> str:
     """`sha256:` and the digest of a file, or of a folder's names and contents.
 
-    It is taken again only when a size or time of modification has changed.
+    It is taken again only when a size or time of modification has changed. Links count as what
+    they lead to: caches of other tools are full of them.
     """
     files = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file())
     stamp = []
@@ -61,14 +89,17 @@ def digest_of(path: Path) -> str:
 def _digest(path: Path) -> str:
     if path.is_file():
         return f"sha256:{file_digest(path)}"
-    from tfzoo.store.archive import records
-
-    return f"sha256:{tree_digest(records(path))}"
+    files = (file for file in path.rglob("*") if file.is_file())
+    records = {
+        file.relative_to(path).as_posix(): FileRecord(file.stat().st_size, file_digest(file))
+        for file in files
+    }
+    return f"sha256:{tree_digest(records)}"
 
 
 def _remembered(path: Path, stamp: list[Any], compute: Callable[[], str]) -> str:
     """A digest from the cache's memory, or computed and put there."""
-    name = hashlib.sha256(os.fsencode(path.absolute())).hexdigest()[:24]
+    name = hashlib.sha256(os.fsencode(path.resolve())).hexdigest()[:24]
     memory = settings.cache_folder() / "digests" / "paths" / f"{name}.json"
     with suppress(OSError, ValueError, KeyError, TypeError):
         known = json.loads(memory.read_text(encoding="utf-8"))

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from os import PathLike, fspath
+from os import PathLike, fsdecode, fspath
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tfzoo.errors import UnknownModelError
+from tfzoo.errors import ModelFormatError, UnknownModelError, UsageError
 from tfzoo.store import cache, local
 from tfzoo.store.cache import Entry
+from tfzoo.store.folders import folders_in
+from tfzoo.store.sound import check_model
+from tfzoo.store.unfit import EXPECTED, checkpoint_at, told_of_file, told_of_folder
 from tfzoo.zoo.manifest import load_manifest
 from tfzoo.zoo.schema import ModelSpec
 
@@ -27,7 +30,8 @@ class StoredModel:
     """A model on this disk, ready to be opened.
 
     Attributes:
-        id: The manifest's id, or the path of a model that no manifest lists.
+        id: The manifest's id; of a model that no manifest lists its path, the same however it was
+            written.
         path: Folder with `saved_model.pb`, or an `.onnx` file.
         known_digest: See `digest`; None takes it when it is first asked for.
         spec: The manifest's entry, or None for a model that no manifest lists.
@@ -55,7 +59,7 @@ def get_model(
 ) -> StoredModel:
     """A model by name (fetched if need be), SavedModel folder, archive or .onnx file.
 
-    An exact name, id or alias comes first, then a path that exists, then a short form.
+    An exact name, id or alias comes first, then a path where a model lies, then a short form.
 
     Args:
         name: What to get.
@@ -66,16 +70,15 @@ def get_model(
 
     Raises:
         UnknownModelError, AmbiguousModelError: The name fits no model, or several.
+        ModelFormatError: A model lies there that is damaged.
         StoreError: The model could not be had.
     """
-    spec = name if isinstance(name, ModelSpec) else None
-    if not isinstance(name, ModelSpec):
-        manifest = load_manifest()
-        spec = manifest.exact(fspath(name))
-        if spec is None and (model := _at_path(Path(fspath(name)).expanduser())):
-            return model
-        spec = spec or manifest.find(fspath(name))
-    assert spec is not None
+    if isinstance(name, ModelSpec):
+        spec = name
+    elif model := own_model(name):
+        return model
+    else:
+        spec = _named(name)
     entry = cache.find(spec)
     if entry is None:
         entry = _fetch(spec, offline, allow_unverified, report)
@@ -106,25 +109,131 @@ def _fetch(
         return fetch(spec, offline=offline, allow_unverified=allow_unverified, report=bar)
 
 
-def _at_path(path: Path) -> StoredModel | None:
-    """The model at a path, or None where there is nothing."""
+def listed_model(name: str) -> ModelSpec:
+    """The manifest's model that a name, id, alias or short form means.
+
+    Raises:
+        UnknownModelError, AmbiguousModelError: The name fits no model, or several.
+        UsageError: It is the path of a model of the user's own.
+        ModelFormatError: What lies at that path is a damaged model.
+    """
+    if model := own_model(name):
+        raise UsageError(
+            f"{name} is a model on this disk ({model.path}), which no manifest lists: it needs no "
+            "fetching. Name it by its path wherever a model is run: tfzoo detect --model, "
+            "tfzoo prepare, tfzoo evaluate"
+        )
+    return _named(name)
+
+
+def own_model(name: str | PathLike[str]) -> StoredModel | None:
+    """The model at a path, or None where that is the name of the manifest's or of none.
+
+    Raises:
+        UnknownModelError: A file lies there that is no model.
+        ModelFormatError: A damaged model lies there.
+    """
+    query = _text(name)
+    return None if load_manifest().exact(query) else _at_path(query)
+
+
+def _named(name: str | PathLike[str]) -> ModelSpec:
+    query = _text(name)
+    return load_manifest().exact(query) or _short_form(query)
+
+
+def _text(name: object) -> str:
+    """A name or path as text.
+
+    Raises:
+        UsageError: It is neither.
+    """
+    if not isinstance(name, str | PathLike):
+        raise UsageError(
+            f"a model is asked for by its name (see: tfzoo list) or its path, not by "
+            f"{'None' if name is None else type(name).__name__}"
+        )
+    text = fsdecode(fspath(name))
+    if not text.strip() or "\0" in text:
+        raise UsageError(f"{text!r} names no model; see what there is with: tfzoo list")
+    return text
+
+
+def _short_form(query: str) -> ModelSpec:
+    """The model that some words of its name mean.
+
+    Raises:
+        UnknownModelError, AmbiguousModelError: They fit no model, or several. Where something
+            lies at that path, it says what that is.
+    """
+    path = Path(query).expanduser()
+    try:
+        return load_manifest().find(query)
+    except UnknownModelError as error:
+        if path.is_dir():
+            raise UnknownModelError(f"{query} {told_of_folder(path)}") from None
+        if path.is_symlink():
+            raise UnknownModelError(
+                f"{query} is a link to {path.readlink()}, where nothing lies; {EXPECTED}"
+            ) from None
+        if checkpoint_at(path):
+            raise UnknownModelError(f"{query} {told_of_file(path.with_suffix('.index'))}") from None
+        if len(path.parts) > 1 or local.is_archive(path) or path.suffix == ".onnx":
+            raise UnknownModelError(_nothing_at(query, path)) from None
+        raise error
+
+
+def _nothing_at(query: str, path: Path) -> str:
+    there = next(parent for parent in path.absolute().parents if parent.is_dir())
+    names = sorted(child.name for child in folders_in(there))
+    has = f"has the folders {', '.join(names[:10])}" if names else "has no folder"
+    return (
+        f"no model is called '{query}', and nothing lies at that path: {there} exists and {has}; "
+        f"{EXPECTED}. See the zoo's models with: tfzoo list"
+    )
+
+
+def _at_path(query: str) -> StoredModel | None:
+    """The model at a path, or None where there is none.
+
+    Raises:
+        UnknownModelError: A file lies there that is no model.
+        ModelFormatError: A damaged one does, or one that can't be read.
+    """
+    path = Path(query).expanduser()
+    try:
+        return _found_at(query, local.absolute(path))
+    except OSError as error:
+        raise ModelFormatError(
+            f"{query} can't be read: {error.strerror or error}"
+            + (f" ({error.filename})" if error.filename else "")
+        ) from None
+
+
+def _found_at(query: str, path: Path) -> StoredModel | None:
+    if path.name == "saved_model.pb" and path.is_file():
+        path = path.parent
     if path.is_dir():
         folder = local.find_saved_model(path)
-        return None if folder is None else StoredModel(str(path), folder)
-    if not path.is_file():
+        if folder is None:
+            return None
+        check_model(folder)
+        return StoredModel(local.identity(folder), folder)
+    if not path.exists():
         return None
+    if not path.is_file():
+        raise UnknownModelError(f"{query} is a pipe or device, no model; {EXPECTED}")
     if path.suffix == ".onnx":
-        return StoredModel(str(path), path)
-    if local.is_archive(path):
-        digest = local.digest_of(path)
-        if entry := cache.find_local(path, digest):
-            entry.mark_used()
-        else:
-            from tfzoo.store.fetch import unpack_local
+        check_model(path)
+        return StoredModel(local.identity(path), path)
+    if not local.is_archive(path):
+        raise UnknownModelError(f"{query} {told_of_file(path)}")
+    whole = path.resolve()
+    digest = local.digest_of(whole)
+    if entry := cache.find_local(whole, digest):
+        entry.mark_used()
+    else:
+        from tfzoo.store.fetch import unpack_local
 
-            entry = unpack_local(path, digest)
-        return StoredModel(str(path), entry.path, digest, None, entry)
-    raise UnknownModelError(
-        f"{path} is no model; expected a folder with saved_model.pb, a .tar.gz, .tar or .zip "
-        "archive of one, or an .onnx file"
-    )
+        entry = unpack_local(whole, digest)
+    return StoredModel(str(whole), entry.path, digest, None, entry)

@@ -112,8 +112,7 @@ class Manifest(Entry):
         closest = list(dict.fromkeys(names[name].id for name in near))[:3]
         listed = "\n".join(f"  {model_id}" for model_id in closest)
         raise UnknownModelError(
-            f"no model is called '{query}' (and no folder or archive of that path exists). "
-            f"Closest:\n{listed}\nSee all with: tfzoo list"
+            f"no model is called '{query}'. Closest:\n{listed}\nSee all with: tfzoo list"
         )
 
     def select(
