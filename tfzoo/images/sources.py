@@ -163,14 +163,14 @@ def _matches(pattern: str) -> Iterator[str]:
         if Path(folder).is_dir():
             pattern = os.path.join(glob.escape(folder), *parts[count:])  # noqa: PTH118
             break
-    found = glob.iglob(pattern, recursive=True)  # noqa: PTH207 - hidden ones stay hidden
-    first = next(found, None)
-    if first is not None:
-        yield from chain([first], found)
-    elif "[" in pattern.replace("[[]", ""):
-        # Behind a wildcard they can't be looked up: as a pattern they found nothing.
-        literal = pattern.replace("[[]", "[").replace("[", "[[]")
-        yield from glob.iglob(literal, recursive=True)  # noqa: PTH207
+    # Behind a wildcard they can't be looked up, and mean themselves where that finds anything.
+    literal = pattern.replace("[[]", "[").replace("[", "[[]")
+    for meant in dict.fromkeys((literal, pattern)):
+        found = glob.iglob(meant, recursive=True)  # noqa: PTH207 - hidden ones stay hidden
+        first = next(found, None)
+        if first is not None:
+            yield from chain([first], found)
+            return
 
 
 def _walk(folder: str, recursive: bool, left_out: Counter[str], root: bool = True) -> Iterator[str]:

@@ -109,9 +109,10 @@ def opens_as_video(path: str) -> bool:
     """Whether FFmpeg, by way of OpenCV, finds a frame in a file."""
     cv2 = open_cv()
     try:
-        capture = cv2.VideoCapture(path, cv2.CAP_FFMPEG)
+        path.encode()  # OpenCV, told to take FFmpeg, crashes on a name that is not UTF-8.
     except UnicodeEncodeError:
         return False
+    capture = cv2.VideoCapture(path, cv2.CAP_FFMPEG)
     try:
         return bool(capture.isOpened() and capture.grab())
     finally:
