@@ -21,7 +21,7 @@ from tfzoo.detections.types import Detections, RunInfo
 from tfzoo.errors import ModelFormatError
 from tfzoo.images.image import Image, ImageLike
 from tfzoo.images.pipeline import READERS, batched, in_order
-from tfzoo.images.reading import read_image
+from tfzoo.images.reading import is_one_image, read_image
 from tfzoo.options import DetectOptions
 from tfzoo.prepare.choice import USUAL_IMAGES, Choice, known_choice, on_gpu
 from tfzoo.prepare.cut import WHOLE, Cut
@@ -94,7 +94,8 @@ class Detector:
         """Detects one image, or each of a list.
 
         Args:
-            images: A path, bytes, PIL image or array (see `tfzoo.read_image`), or a list.
+            images: A path, bytes, open file, PIL image, array or tensor (see `tfzoo.read_image`),
+                or a list.
 
         Returns:
             `Detections`, or a list of them. They keep their image, for pictures.
@@ -112,7 +113,7 @@ class Detector:
 
     def stream(
         self,
-        images: Iterable[ImageLike],
+        images: Iterable[ImageLike] | ImageLike,
         min_score: float = 0.0,
         batch_size: int = 1,
         *,
@@ -121,7 +122,7 @@ class Detector:
         """Reads and detects images, in order, several at once, keeping few in memory.
 
         Args:
-            images: See `__call__`.
+            images: See `__call__`; one image is taken as a list of one.
             min_score: Leave out detections below this score.
             batch_size: How many images to run in one call. Where the model takes one image a
                 call (`takes_batches`), as many calls are in flight instead.
@@ -142,8 +143,9 @@ class Detector:
         def read(source: ImageLike) -> Prepared:
             return self.prepare(read_image(source, options.max_pixels))
 
-        images = in_order(read, images, READERS)
-        for found in self._stream(images, options.min_score, options.batch, workers):
+        sources = [images] if is_one_image(images) else images
+        prepared = in_order(read, sources, READERS)
+        for found in self._stream(prepared, options.min_score, options.batch, workers):
             yield keep(found, options)
 
     def detect_many(self, images: Iterable[Image], min_score: float = 0.0) -> Iterator[Detections]:
@@ -183,7 +185,7 @@ class Detector:
             min_score: Leave out detections below this score (0 to 1).
 
         Raises:
-            ImageError: The model can't run on an image of this size.
+            ImageError: It is no such array, or the model can't run on an image of this size.
         """
         return self.detect_prepared([self.prepare(image)], min_score)[0]
 
@@ -194,8 +196,9 @@ class Detector:
             image: uint8 [H, W, 3] RGB.
 
         Raises:
-            ImageError: The image is of a size that the model can't take.
+            ImageError: It is no such array, or of a size that the model can't take.
         """
+        image = read_image(image)
         image_size = (image.shape[0], image.shape[1])
         with image_failures(image_size):
             if self.cut.before is None:

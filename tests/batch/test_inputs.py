@@ -84,3 +84,21 @@ def test_a_listing_counts_images_and_videos_as_it_gives_them(tmp_path: Path) -> 
     names = [Path(path).name for path, _, _ in listing]
     assert names == ["0.png", "1.png", "2.png", "a.mp4", "b.mp4"]
     assert (listing.images, listing.videos, listing.skipped) == (5, 2, 0)
+
+
+def test_files_left_out_are_told_of_by_every_run_over_them(
+    watched: Detector, tmp_path: Path
+) -> None:
+    images, out = fill(tmp_path / "photos", 3), tmp_path / "out"
+    for name in ("a.txt", "b.txt", "c.mov", "._0.png"):
+        (images / name).touch()
+    expected = {".txt": 2, ".mov": 1}
+    with pytest.raises(KeyboardInterrupt):
+        detect_folder(images, watched, out, on_progress=stop_after(1))
+    (images / "d.txt").touch()
+    assert detect_folder(images, watched, out, resume=True).left_out == expected
+    journal = json.loads((out / "run.json").read_text())
+    assert journal.pop("left_out") == expected
+    # As earlier versions wrote it.
+    (out / "run.json").write_text(json.dumps(journal))
+    assert detect_folder(images, watched, out, resume=True).left_out == {}

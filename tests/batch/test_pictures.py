@@ -5,9 +5,14 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
+import pytest
+
 from tests.helpers.folders import save, scene
 from tfzoo.batch.folder import detect_folder
+from tfzoo.batch.pictures import pace
 from tfzoo.detector import Detector
+from tfzoo.images.video import VideoInfo
 
 
 def test_two_files_of_one_name_both_survive(standard: Detector, tmp_path: Path) -> None:
@@ -21,3 +26,35 @@ def test_two_files_of_one_name_both_survive(standard: Detector, tmp_path: Path) 
     both = [tmp_path / "photos" / "a", tmp_path / "photos" / "b" / "x.png"]
     summary = detect_folder(both, standard, tmp_path / "two")
     assert len(list((tmp_path / "two" / "annotated").rglob("x.png"))) == summary.images == 2
+
+
+@pytest.mark.parametrize(
+    ("times_s", "claims", "frames_per_s", "lasts_s"),
+    [
+        ([0, 0.033, 0.067, 0.1], (4, 30), 30, 4 / 30),  # Rounded stamps of a constant rate.
+        ([0, 2, 4, 6], (4, 0.62), 1 / 0.45, 6.45),  # All as far apart, but for the last.
+        ([0, 2, 4, 6], (0, 0), 0.5, 8),
+        ([0, 0.1, 0.2, 0.3], (4, 90), 10, 0.4),  # The stamps know better than the file.
+        ([0, 0.04, 0.08, 1], (26, 25), 25, 1.04),
+        ([0, 0.04, 0.08, 1, 1.04], (0, 0), 25, 1.08),
+        ([0, 0.04, 0.08, 1], (500, 25), 25, 1.04),  # Cut: as long as what is there.
+        ([0, 0.001, 0.002, 1], (0, 0), 60, 1.001),
+        ([5, 5.04, 6, 5.9], (0, 0), 25, 1.04),  # Late from the start, and once back in time.
+        ([0], (1, 12), 12, 1 / 12),
+    ],
+)  # fmt: skip
+def test_pictures_keep_their_times(
+    times_s: list[float], claims: tuple[int, float], frames_per_s: float, lasts_s: float
+) -> None:
+    found = pace(times_s, VideoInfo(*claims))
+    assert found.frames_per_s == pytest.approx(frames_per_s, rel=0.02)
+    begins = np.append(0, np.cumsum(found.shown)) / found.frames_per_s
+    half = 0.51 / found.frames_per_s
+    assert begins[-1] == pytest.approx(lasts_s, abs=half)
+    late = np.maximum.accumulate(times_s) - times_s[0] - begins[:-1]
+    assert np.abs(late).max() < half
+
+
+def test_without_stamps_every_picture_is_a_frame() -> None:
+    found = pace([0, 0, 0], VideoInfo(0, 0))
+    assert (found.frames_per_s, found.shown.tolist()) == (25, [1, 1, 1])

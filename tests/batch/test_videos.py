@@ -12,7 +12,7 @@ import pytest
 
 import tfzoo
 from tests.helpers import standins
-from tests.helpers.films import FRAMES, film
+from tests.helpers.films import FRAMES, film, matroska
 from tests.helpers.folders import stop_after
 from tfzoo.batch import folder
 from tfzoo.batch.folder import detect_folder
@@ -110,3 +110,19 @@ def test_masks_and_keypoints_are_drawn_from_the_rows(tmp_path: Path) -> None:
         detect_folder(film(tmp_path / "clip.mp4", 3), detector, out)
         drawn = list(read_frames(str(out / "annotated" / "clip.mp4")))
         assert len(drawn) == 3
+
+
+def test_a_video_of_frames_at_any_times_is_whole_and_annotated_as_long(
+    detector: Detector, tmp_path: Path
+) -> None:
+    times_ms = [0, 33, 66, 400, 433, 1433, 1466, 2466]
+    path = matroska(tmp_path / "vfr.dat", times_ms, 2500)
+    summary = detect_folder(path, detector, tmp_path / "out")
+    assert (summary.images, summary.failed) == (len(times_ms), 0)
+    rows = pd.read_parquet(tmp_path / "out" / "parts" / "images")
+    assert list(rows["timestamp_s"]) == pytest.approx([t / 1000 for t in times_ms], abs=0.002)
+    drawn = list(read_frames(str(tmp_path / "out" / "annotated" / "vfr.dat.mp4")))
+    step = drawn[1].timestamp_s
+    assert drawn[-1].timestamp_s + step == pytest.approx(2.5, abs=step)
+    reds = [frame.image[40, :, 0].astype(int) - frame.image[40, :, 1] for frame in drawn]
+    assert np.argmax(reds[-1] > 60) - np.argmax(reds[0] > 60) > 8  # The person walked on.

@@ -93,6 +93,13 @@ def test_a_summary_for_programs(model: Path, photos: Path, tmp_path: Path) -> No
     assert not (out / "annotated").exists()
 
 
+def test_what_was_left_out_is_said_at_the_end(model: Path, photos: Path, tmp_path: Path) -> None:
+    (photos / "notes.txt").touch()
+    options = ["-m", model, "-o", tmp_path / "out", "--no-images", "--overwrite"]
+    assert "1 file left out: 1 .txt\n" in detect(photos, *options).stdout
+    assert json.loads(detect(photos, *options, "--json").stdout)["left_out"] == {".txt": 1}
+
+
 def test_options_reach_the_run(model: Path, photos: Path, tmp_path: Path) -> None:
     truth = tmp_path / "truth.json"
     truth.write_text(json.dumps({"images": [{"id": 77, "file_name": "2.png"}]}))

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from PIL import Image
 
 from tests.helpers import standins
 from tfzoo.decode.frame import Frame
@@ -278,6 +280,26 @@ def test_gray_and_transparent_pictures_are_detected_as_rgb(detector: Opener) -> 
 def test_float_picture_is_refused(detector: Opener) -> None:
     with pytest.raises(ImageError, match="uint8"):
         detector("standard")(np.zeros((60, 100, 3), np.float32))
+
+
+def test_whoever_takes_an_image_refuses_floats_with_the_advice(detector: Opener) -> None:
+    floats = np.full((40, 40, 3), 200, np.float32)
+    model: Any = detector("standard")
+    for take in (model.detect, model.prepare, lambda image: list(model.stream([image]))):
+        with pytest.raises(ImageError, match="got float32.*values from 0 to 255 as image.round"):
+            take(floats)
+
+
+def test_a_stream_of_one_image_is_that_image(detector: Opener, tmp_path: Path) -> None:
+    model = detector("standard")
+    picture = standins.paint(60, 90, person=(10, 20, 30, 40))
+    Image.fromarray(picture).save(tmp_path / "photo.png")
+    path, data = tmp_path / "photo.png", (tmp_path / "photo.png").read_bytes()
+    for one in (picture, str(path), path, data, BytesIO(data), Image.open(path), picture[:, :, 0]):
+        (found,) = model.stream(one)
+        assert found.image_size == (60, 90)
+    assert len(list(model.stream(np.stack([picture] * 3)))) == 3
+    assert len(list(model.stream(iter([path, data])))) == 2
 
 
 # What fits no kind

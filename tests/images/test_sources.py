@@ -7,6 +7,7 @@ import os
 import random
 import resource
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -20,11 +21,12 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 
+from tests.helpers.films import film
 from tests.helpers.limits import no_longer_than
 from tfzoo.errors import ImageError, UsageError
 from tfzoo.images import addresses, sources
-from tfzoo.images.reading import read_image
-from tfzoo.images.sources import ImageFile, find_images
+from tfzoo.images.reading import is_one_image, read_image
+from tfzoo.images.sources import ImageFile, find_images, left_out_text
 
 #: Mutated files tried for each format; .ci/run tries 10,000.
 MUTATIONS = int(os.environ.get("MUTATIONS", "300"))
@@ -173,6 +175,69 @@ def test_a_bad_file_gives_its_reason(kind: str, tmp_path: Path) -> None:
     assert str(tmp_path / "bad.png") in str(raised.value)
 
 
+class Tensor:
+    """What numpy takes for an array, as tensors are."""
+
+    def __init__(self, array: NDArray[Any]) -> None:
+        self._array = array
+        self.shape, self.dtype = array.shape, array.dtype
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> NDArray[Any]:
+        if self._array.size == 0:
+            raise TypeError("can't convert a device tensor to numpy")
+        return self._array
+
+
+def test_open_files_views_and_tensors_are_taken(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(encoded("PNG"))
+    written = io.BytesIO()
+    written.write(encoded("PNG"))  # It stands at its end.
+    with (tmp_path / "a.png").open("rb") as file:
+        for source in (file, written, Tensor(gradient()), memoryview(gradient())):
+            assert (read_image(source) == gradient()).all()
+            assert is_one_image(source)
+        assert not file.closed
+    for kind in (bytes, bytearray, memoryview):
+        assert (read_image(kind(encoded("PNG"))) == gradient()).all()
+    as_read = np.array(encoded("PNG"), dtype=object)
+    assert (read_image(Tensor(as_read)) == gradient()).all()
+    with (
+        (tmp_path / "a.png").open(encoding="latin-1") as text,
+        pytest.raises(ImageError, match=r"a\.png: opened as text; open .* 'rb'"),
+    ):
+        read_image(text)
+    with pytest.raises(ImageError, match="the Tensor given can't be had as an array: can't"):
+        read_image(Tensor(np.zeros((0, 3))))
+    closed = io.BytesIO()
+    closed.close()
+    with pytest.raises(ImageError, match="the file given: can't be read"):
+        read_image(closed)
+
+
+@pytest.mark.parametrize(
+    ("array", "advice"),
+    [
+        (np.ones((4, 4, 3), np.float32), r"pass floats from 0 to 1 as \(255 \* image\)\.round"),
+        (np.full((4, 4, 3), 200.0), r"pass values from 0 to 255 as image\.round\(\)\.astype"),
+        (np.full((4, 4, 3), 200), r"got int64 .*values from 0 to 255 as image\.round"),
+        (np.full((4, 4, 3), -1.0), "values from -1 to -1 as uint8, brought to 0 to 255"),
+        (np.zeros((3, 4, 5), np.uint8), r"the channels last: image\.transpose\(1, 2, 0\)"),
+        (np.zeros((4, 4, 3), bool), "booleans as"),
+        (np.zeros((5, 4, 7), np.uint8), "one image, or a batch as a list"),
+        (np.full((4, 4, 3), None), "pixels from 0 to 255 as uint8"),
+    ],
+)
+def test_the_advice_fits_the_values(array: NDArray[Any], advice: str) -> None:
+    with pytest.raises(ImageError, match=advice):
+        read_image(array)
+
+
+def test_several_images_are_not_one(tmp_path: Path) -> None:
+    assert all(map(is_one_image, ["a.jpg", tmp_path, b"", gradient(), Image.new("L", (1, 1))]))
+    several = (["a.jpg"], iter("ab"), np.zeros((2, 4, 4, 3)), np.array(["a.jpg", "b.jpg"]))
+    assert not any(map(is_one_image, several))
+
+
 def test_a_larger_limit_lets_a_large_image_in(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)  # Pillow refuses twice as many.
     large = encoded("PNG")
@@ -288,6 +353,47 @@ def test_files_globs_and_several_sources(tmp_path: Path) -> None:
     ]
 
 
+def test_every_ending_that_pillow_reads_is_walked_and_the_others_counted(tmp_path: Path) -> None:
+    touch(tmp_path, "a.JFIF", "b.avif", "c.jpe", "d.jp2", "e.tga", "f.HEIC", "._a.jpg", ".b.jpg")
+    touch(tmp_path, "1.txt", "2.txt", "clip.MP4", ".DS_Store", "README", "__MACOSX/a.jpg")
+    left_out: Counter[str] = Counter()
+    found = [image.name for image in find_images([tmp_path], True, left_out)]
+    assert found == [".b.jpg", "a.JFIF", "b.avif", "c.jpe", "d.jp2", "e.tga", "f.HEIC"]
+    assert left_out == {".txt": 2, ".mp4": 1, "": 1}
+    remote = Counter[str]()
+    assert [i.name for i in find_images([f"file://{tmp_path}"], True, remote)] == found
+    assert remote == left_out
+
+
+def test_what_was_left_out_is_told_by_ending() -> None:
+    assert left_out_text({".txt": 3, ".heic": 9}) == (
+        "12 files left out: 9 .heic (pip install 'tfzoo[heif]'), 3 .txt"
+    )
+    assert left_out_text({"": 1}) == "1 file left out: 1 without ending"
+    assert left_out_text({".mp4": 2, ".a": 2}) == (
+        "4 files left out: 2 .a, 2 .mp4 (videos are read where they are named)"
+    )
+
+
+def test_a_folder_of_other_files_says_so(tmp_path: Path) -> None:
+    touch(tmp_path, "a.mov", "b.mov")
+    with pytest.raises(UsageError, match=r"no image found .*; 2 files left out: 2 \.mov \(videos"):
+        names(tmp_path)
+
+
+def test_brackets_in_a_name_that_is_there_are_no_pattern(tmp_path: Path) -> None:
+    touch(tmp_path, "photos [2020]/a.png", "photos [2020]/b [1].png", "photos 2/c.png", "p1.png")
+    below = f"{tmp_path}/photos [2020]"
+    both = [f"{below}/a.png", f"{below}/b [1].png"]
+    assert names(f"{below}/*.png") == both
+    assert names(f"{tmp_path}/**/photos [2020]/*.png") == both
+    assert names(f"{below}/b [1]*") == both[1:]
+    assert names(f"{tmp_path}/photos [12]/*.png") == [f"{tmp_path}/photos 2/c.png"]
+    assert names(f"{tmp_path}/p[0-9].png") == [f"{tmp_path}/p1.png"]
+    with pytest.raises(UsageError, match="no image found"):
+        names(f"{tmp_path}/p[x].png")
+
+
 def test_links_to_folders_are_not_followed(tmp_path: Path) -> None:
     touch(tmp_path, "photos/a.png")
     (tmp_path / "photos" / "up").symlink_to(tmp_path / "photos")
@@ -333,6 +439,26 @@ def test_a_text_file_gives_the_paths_on_its_lines(tmp_path: Path) -> None:
         ImageFile("https://host/c.jpg", "https://host/c.jpg"),
         ImageFile(f"{tmp_path}/data/caf\udce9.png", "caf\udce9.png"),
     ]
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-8-sig", "utf-8"])
+def test_a_list_may_be_written_in_any_unicode(encoding: str, tmp_path: Path) -> None:
+    (tmp_path / "list.txt").write_bytes("a.png\r\n\r\nsub/bär.png\r\n".encode(encoding))
+    assert names(tmp_path / "list.txt") == ["a.png", "sub/bär.png"]
+
+
+def test_a_list_may_have_quotes_home_folders_and_backslashes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(touch(tmp_path, "home.png", "sub/b.png")))
+    lines = ['"a b.png"', "'c.png'", "~/home.png", '"~/home.png"', "sub\\b.png", "'d.png", "''"]
+    (tmp_path / "list.txt").write_text("\n".join(lines))
+    home = f"{tmp_path}/home.png"
+    expected = ["a b.png", "c.png", home, home, "sub/b.png", "'d.png", "''"]
+    assert names(tmp_path / "list.txt") == expected
+    assert [image.path for image in find_images(["~/home.png"])] == [home]
+    with pytest.raises(UsageError, match="no-such-user"):
+        names("~no-such-user/a.png")
 
 
 def test_nothing_found_says_what_was_expected(tmp_path: Path) -> None:
@@ -405,3 +531,19 @@ def test_videos_count_where_they_are_named(tmp_path: Path) -> None:
     assert names(tmp_path) == ["a.png"]
     assert [image.is_video for image in find_images([tmp_path / "clip.MP4"])] == [True]
     assert ImageFile("https://host/clip.mp4?key=1", "clip").is_video
+    assert not ImageFile("https://host/clip", "clip").is_video
+
+
+def test_whatever_opens_as_a_video_and_is_no_image_is_one(tmp_path: Path) -> None:
+    clip = film(tmp_path / "clip.mp4", 2)
+    for ending in ("", ".rm", ".dat"):
+        clip = clip.rename(tmp_path / f"clip{ending}")
+        assert ImageFile(str(clip), "clip").is_video
+    touch(tmp_path, "photo.dat", "photo")
+    (tmp_path / "text.md").write_text("# A text\n" * 100)
+    (tmp_path / "empty").touch()
+    (tmp_path / "phone.dat").write_bytes(b"\0\0\0\x18ftypheic" + bytes(100))
+    for name in ("photo.dat", "photo", "text.md", "empty", "gone", "phone.dat"):
+        assert not ImageFile(str(tmp_path / name), name).is_video
+    for ending in ["3gp", "3g2", "ts", "mts", "m2ts", "wmv", "asf", "flv", "ogv", "vob", "mjpeg"]:
+        assert ImageFile(f"clip.{ending.upper()}", "clip").is_video

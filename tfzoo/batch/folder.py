@@ -44,6 +44,7 @@ class Summary:
         device: Devices really used.
         out: The output folder.
         check: How a sample compares with TensorFlow's detections, where that was asked for.
+        left_out: Files of the folders that are no images, by their endings.
     """
 
     images: int
@@ -59,6 +60,7 @@ class Summary:
     device: str
     out: Path
     check: Check | None = None
+    left_out: dict[str, int] = field(default_factory=dict, repr=False)
 
     @property
     def exit_code(self) -> int:
@@ -105,7 +107,9 @@ def detect_folder(settings: RunSettings) -> Summary:  # noqa: D417 - `called_wit
         job = Job(understood(settings, detectors[0]), columns, PART_IMAGES)
         pins = journal.pins(job, detectors[0])
         if isinstance(pinned, Listing):
-            pinned = Journal(pins, pinned.images, pinned.videos, pinned.skipped)
+            pinned = Journal(
+                pins, pinned.images, pinned.videos, pinned.skipped, dict(pinned.left_out)
+            )
             pinned.write(out)
         else:
             pinned.check(pins, out)
@@ -208,4 +212,5 @@ def _run(
         runtime=detectors[0].run_info.runtime,
         device=", ".join(devices),
         out=job.out,
+        left_out=begun.left_out,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import chain
 from pathlib import Path
@@ -28,7 +29,8 @@ class Listing:
     ) -> None:
         annotations = settings.annotations
         self._ids = None if annotations is None else _annotated_ids(Path(annotations))
-        found = find_images(settings.paths, settings.recursive)
+        self.left_out: Counter[str] = Counter()
+        found = find_images(settings.paths, settings.recursive, self.left_out)
         self._files = chain([next(found)], found)
         self.images = self.videos = self.skipped = 0
 

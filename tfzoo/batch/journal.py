@@ -7,7 +7,7 @@ import json
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -36,12 +36,14 @@ class Journal:
         images: Images and frames to be detected, as far as the videos say.
         videos: How many of the inputs are videos.
         skipped: Images that the annotation file does not list.
+        left_out: Files of the folders that are no images, by their endings.
     """
 
     settings: dict[str, Any]
     images: int
     videos: int
     skipped: int
+    left_out: dict[str, int] = field(default_factory=dict)
 
     def write(self, out: Path) -> None:
         """Writes it; from then on the run can be resumed."""
@@ -117,7 +119,8 @@ def read_journal(out: Path) -> Journal | None:
                 f"{path} was written by tfzoo {data.get('tfzoo')}, whose runs this one can't go on "
                 "with; finish it there, or choose another --out"
             )
-        return Journal(*(data[name] for name in ("settings", "images", "videos", "skipped")))
+        data.setdefault("left_out", {})  # Which earlier versions did not tell.
+        return Journal(*(data[one.name] for one in fields(Journal)))
     except FileNotFoundError:
         return None
     except NotADirectoryError:

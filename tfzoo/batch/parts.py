@@ -147,11 +147,17 @@ class Parts:
                 pq.write_table(rows, file, compression="zstd")
         return sealed
 
+    def images(self, number: int) -> pa.Table:
+        """A part's images."""
+        import pyarrow.parquet as pq
+
+        return pq.read_table(self.path("images", number), partitioning=None)
+
     def read(self, number: int) -> tuple[pa.Table, pa.Table]:
         """A part's detections and images."""
         import pyarrow.parquet as pq
 
-        images = pq.read_table(self.path("images", number), partitioning=None)
+        images = self.images(number)
         detections = pq.read_table(self.path("detections", number), partitioning=None)
         # A crash between the two files leaves detections of images not sealed yet, at the end.
         return detections.slice(0, _seal(images.schema.metadata).detections), images

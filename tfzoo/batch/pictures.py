@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import chain, groupby, repeat
 from pathlib import Path
 from typing import Any, cast
 
@@ -17,7 +17,13 @@ from tfzoo.detections.types import Detections
 from tfzoo.errors import ImageError, OutputError
 from tfzoo.files import write_whole
 from tfzoo.images.image import Image
-from tfzoo.images.video import open_cv, read_frames, video_info
+from tfzoo.images.video import VideoInfo, open_cv, read_frames, video_info
+
+#: Of a video that doesn't say its own.
+_USUAL_FRAMES_PER_S = 25.0
+
+#: An annotated video of a source whose frames come at any time has no more than these.
+_MOST_FRAMES_PER_S = 60.0
 
 
 def picture_path(
@@ -57,7 +63,50 @@ def write_picture(path: Path, image: Image) -> None:
         raise OutputError(f"picture {path} can't be written: {error.strerror}") from None
 
 
-def write_video(path: Path, pictures: Iterable[Image], frames_per_s: float) -> None:
+@dataclass(frozen=True)
+class Pace:
+    """How a video of a constant rate shows pictures that have times of their own.
+
+    Attributes:
+        frames_per_s: The rate.
+        shown: How many frames each picture lasts, in order; 0 leaves it out.
+    """
+
+    frames_per_s: float
+    shown: NDArray[np.int64]
+
+
+def pace(times_s: Sequence[float], info: VideoInfo) -> Pace:
+    """The pace that keeps every picture within half a frame of its time.
+
+    Where the times are about equally far apart, each picture is a frame. Else the rate is that of
+    the closest (but for the odd one), and pictures are repeated until the next is due; the last
+    one until the video ends.
+
+    Args:
+        times_s: Of the pictures, in seconds.
+        info: What the video says of itself; it knows how long the last picture lasts.
+    """
+    times = np.maximum.accumulate(np.asarray(times_s, dtype=np.float64))
+    gaps = np.diff(times)
+    once = np.ones(len(times), dtype=np.int64)
+    rate = info.frames_per_s or _USUAL_FRAMES_PER_S
+    if not gaps.any():
+        return Pace(rate, once)
+    typical, longest = float(np.median(gaps)), float(gaps.max())
+    claimed = info.frames / info.frames_per_s if info.frames_per_s else 0.0
+    end = claimed if times[-1] < claimed <= times[-1] + 2 * longest else times[-1] + typical
+    if longest < 1.5 * typical and abs(end - times[-1] - typical) < typical / 2:
+        # Stamps are rounded: a constant rate is what the file says, if they agree.
+        stamped = len(gaps) / (times[-1] - times[0])
+        return Pace(rate if abs(stamped - rate) < rate / 50 else stamped, once)
+    closest = float(np.percentile(gaps[gaps > 0], 10))
+    rate = min(1 / min(closest, end - times[-1]), _MOST_FRAMES_PER_S)
+    due = np.rint((np.append(times, end) - times[0]) * rate).astype(np.int64)
+    return Pace(rate, np.diff(due))
+
+
+def write_video(path: Path, pictures: Iterable[Image], pace: Pace) -> None:
     """Writes pictures, uint8 [H, W, 3] RGB of one size, as an MP4 video, holding one.
 
     Raises:
@@ -68,14 +117,17 @@ def write_video(path: Path, pictures: Iterable[Image], frames_per_s: float) -> N
     writer = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        for picture in pictures:
+        shown = chain(pace.shown.tolist(), repeat(1))
+        for picture, count in zip(pictures, shown, strict=False):
             height, width = picture.shape[:2]
             if writer is None:
                 code = cv2.VideoWriter_fourcc(*"mp4v")
-                writer = cv2.VideoWriter(str(temporary), code, frames_per_s or 25, (width, height))
+                writer = cv2.VideoWriter(str(temporary), code, pace.frames_per_s, (width, height))
                 if not writer.isOpened():
                     raise OutputError(f"video {path} can't be written: OpenCV could not start it")
-            writer.write(np.ascontiguousarray(picture[:, :, ::-1]))
+            frame = np.ascontiguousarray(picture[:, :, ::-1])
+            for _ in range(count):
+                writer.write(frame)
         if writer is not None:
             writer.release()
             writer = None
@@ -101,10 +153,11 @@ def annotate_videos(parts: Parts, folder: Path) -> None:
     Raises:
         OutputError: A video can't be written.
     """
-    for (path, name), rows in groupby(_frame_rows(parts), key=lambda row: (row.path, row.name)):
+    videos = groupby(_frame_rows(parts), key=lambda row: (row.path, row.name))
+    for ((path, name), rows), times_s in zip(videos, _times(parts), strict=True):
         target = picture_path(folder, name, formats=(".mp4",))
         try:
-            write_video(target, _drawn(path, rows), video_info(path).frames_per_s)
+            write_video(target, _drawn(path, rows), pace(times_s, video_info(path)))
         except ImageError:
             continue  # Gone since it was detected; the rows stay.
 
@@ -128,6 +181,18 @@ def _frame_rows(parts: Parts) -> Iterator[_FrameRows]:
                 rows = detections.slice(first, count).to_pylist()
                 yield _FrameRows(image["path"], image["file_name"], image["frame"], rows)
             first += count
+
+
+def _times(parts: Parts) -> Iterator[list[float]]:
+    """The times of each video's frames, in seconds; those of one video in memory."""
+    frames = (
+        image
+        for number in parts.sealed()
+        for image in parts.images(number).to_pylist()
+        if image["frame"] is not None
+    )
+    for _, of_one in groupby(frames, key=lambda image: (image["path"], image["file_name"])):
+        yield [image["timestamp_s"] for image in of_one]
 
 
 def _drawn(path: str, rows: Iterator[_FrameRows]) -> Iterator[Image]:

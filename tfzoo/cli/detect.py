@@ -99,6 +99,10 @@ def _print(summary: dict[str, Any], pictures: bool) -> None:
         say(f"{summary['skipped']} images were skipped: the annotation file has them not")
     if (check := summary["check"]) is not None:
         print_check(check)
+    if summary["left_out"]:
+        from tfzoo.images.sources import left_out_text
+
+        say(left_out_text(summary["left_out"]))
     if summary["failed"]:
         say(f"{summary['failed']} images failed; see {folder / 'errors.jsonl'}", style="bold")
     say(f"Results: {folder / 'detections.json'}, detections.csv, images.json, parts/")

@@ -52,12 +52,13 @@ def read_frames(path: str, first: int = 0, max_pixels: int = MAX_PIXELS) -> Iter
 
     Raises:
         ImageError: It is no video that can be read; or, after the last frame that could be read,
-            it ended before the number of frames that it claims.
+            it ended before the time that it claims.
     """
     capture = _open(path)
     try:
         info = _info(capture)
         index = 0
+        time_s = longest_s = 0.0
         while index < first and capture.grab():
             index += 1
         while True:
@@ -69,17 +70,51 @@ def read_frames(path: str, first: int = 0, max_pixels: int = MAX_PIXELS) -> Iter
                     f"{path}: frames of {picture.shape[1]}x{picture.shape[0]} are over the limit "
                     f"of {max_pixels} pixels; raise it with --max-pixels"
                 )
+            before_s = time_s
             time_s = capture.get(open_cv().CAP_PROP_POS_MSEC) / 1000
             if not time_s and info.frames_per_s:  # Some files carry no time stamps.
                 time_s = index / info.frames_per_s
+            longest_s = max(longest_s, time_s - before_s) if index > first else longest_s
             yield Frame(index, time_s, np.ascontiguousarray(picture[:, :, ::-1]))
             index += 1
-        # The claim is an estimate in some formats, so that a hundredth less is no damage.
-        if index < info.frames - max(1, info.frames // 100):
+        if _ends_early(info, index, time_s, longest_s):
             raise ImageError(
                 f"{path}: the video ends after {index} of the {info.frames} frames it claims; it "
                 "is truncated or damaged. The frames before are detected"
             )
+    finally:
+        capture.release()
+
+
+def _ends_early(info: VideoInfo, frames: int, last_s: float, longest_s: float) -> bool:
+    """Whether a video lacks frames that it claims.
+
+    Many formats know only how long they last: the number of frames is that times a rate, which is
+    wrong where the rate varies. Such a video is whole where its last frame, lasting twice as long
+    as any other at most, reaches the end.
+
+    Args:
+        info: What it claims.
+        frames: How many there were.
+        last_s: The last one's time in seconds.
+        longest_s: The longest time between two that were seen, in seconds.
+    """
+    # The claim is an estimate in some formats, so that a hundredth less is no damage.
+    if frames >= info.frames - max(1, info.frames // 100):
+        return False
+    return not info.frames_per_s or info.frames / info.frames_per_s > last_s + 2 * longest_s
+
+
+def opens_as_video(path: str) -> bool:
+    """Whether FFmpeg, by way of OpenCV, finds a frame in a file."""
+    cv2 = open_cv()
+    try:
+        path.encode()  # OpenCV, told to take FFmpeg, crashes on a name that is not UTF-8.
+    except UnicodeEncodeError:
+        return False
+    capture = cv2.VideoCapture(path, cv2.CAP_FFMPEG)
+    try:
+        return bool(capture.isOpened() and capture.grab())
     finally:
         capture.release()
 
