@@ -66,21 +66,23 @@ def test_here_each_device_has_a_detector_of_one_runtime_and_for_ray_the_cpu_tell
 ) -> None:
     asked = []
 
-    def note(settings: RunSettings, device: str) -> Detector:
+    def note(settings: RunSettings, device: str, images: int = 0) -> Detector:
         asked.append((device, settings.runtime))
+        # What is chosen for so many images is chosen once.
+        assert images == (77 if settings.runtime == "auto" else 0)
         return standard
 
     monkeypatch.setattr(folder, "open_detector", note)
     settings = RunSettings("photos", "model", device="gpu:0, gpu:1", engine=engine)
     assert standard.runtime.name == "tensorflow"
-    assert len(folder._open(settings)) == len(opened)
+    assert len(folder._open(settings, 77)) == len(opened)
     assert asked == opened
 
 
 def test_a_model_is_opened_by_its_path_or_by_its_entrys_id(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("tfzoo.batch.job.load", lambda model, **how: model)
+    monkeypatch.setattr("tfzoo.batch.job.open_for", lambda model, **how: model)
     spec = find_model(DEFAULT_MODEL)
     for given, opened in ((tmp_path, str(tmp_path)), ("name", "name"), (spec, spec.id)):
         assert open_detector(RunSettings("photos", given), "cpu") == opened

@@ -286,7 +286,7 @@ def test_whoever_takes_an_image_refuses_floats_with_the_advice(detector: Opener)
     floats = np.full((40, 40, 3), 200, np.float32)
     model: Any = detector("standard")
     for take in (model.detect, model.prepare, lambda image: list(model.stream([image]))):
-        with pytest.raises(ImageError, match="got float32.*values from 0 to 255 as image.round"):
+        with pytest.raises(ImageError, match=r"got float32.*values from 0 to 255 as image\.round"):
             take(floats)
 
 

@@ -155,7 +155,7 @@ def _open(settings: RunSettings, images: int) -> list[Detector]:
     if isinstance(settings.model, Detector):
         return [settings.model]
     if settings.engine == "ray":
-        return [open_detector(settings, "cpu")]
+        return [open_detector(settings, "cpu", images)]
     first, *others = settings.devices
     opened = open_detector(settings, first, images)
     same = replace(settings, runtime=opened.runtime.name)

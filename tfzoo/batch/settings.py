@@ -67,7 +67,8 @@ class RunSettings(DetectOptions):
     labels: Mapping[int, str] | None = option(
         None,
         "Category names of a fine-tuned model: a label_map.pbtxt, a text file with a name on each "
-        "line, or names separated by commas.",
+        "line, COCO categories (.json), YOLO names (.yaml), id and name (.csv), or names separated "
+        "by commas.",
         metavar="FILE",
         text=str | None,
         parse=read_labels,
