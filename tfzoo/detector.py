@@ -18,11 +18,11 @@ from tfzoo.decode.feeding import Feeding, feeding
 from tfzoo.decode.kinds import Frame, Raw, decode, prepare, recognise
 from tfzoo.detections.labels import COCO, category_ids
 from tfzoo.detections.types import Detections, RunInfo
-from tfzoo.errors import ModelFormatError
+from tfzoo.errors import ModelFormatError, UsageError
 from tfzoo.images.image import Image, ImageLike
 from tfzoo.images.pipeline import READERS, batched, in_order
 from tfzoo.images.reading import is_one_image, read_image
-from tfzoo.options import DetectOptions
+from tfzoo.options import DetectOptions, Precision
 from tfzoo.prepare.choice import USUAL_IMAGES, Choice, known_choice, on_gpu
 from tfzoo.prepare.cut import WHOLE, Cut
 from tfzoo.prepare.opening import open_model
@@ -67,6 +67,7 @@ class Detector:
         runtime: Runtime,
         labels: Mapping[int, str],
         cut: Cut = WHOLE,
+        precision: Precision = "float32",
     ) -> None:
         self.model = model
         self.runtime = runtime
@@ -82,7 +83,9 @@ class Detector:
                 "%s also takes %s: it is fed zeros, as if there were nothing to tell",
                 model.id, self._feeding.named,
             )  # fmt: skip
-        self.run_info = RunInfo(model.id, f"{runtime.name} {runtime.version}", runtime.device)
+        self.run_info = RunInfo(
+            model.id, f"{runtime.name} {runtime.version}", runtime.device, precision
+        )
 
     @overload
     def __call__(self, images: list[ImageLike]) -> list[Detections]: ...
@@ -273,6 +276,7 @@ def load(
     labels: Mapping[int, str] | None = None,
     throughput: bool = False,
     images: int = USUAL_IMAGES,
+    precision: Precision = "float32",
 ) -> Detector:
     """Opens a model: fetched, verified and cached at first, from the cache afterwards.
 
@@ -289,6 +293,8 @@ def load(
         throughput: Prefer many images a second (`stream`) over the latency of one.
         images: How many images there are about, for `auto`: what opens fast suits few, what runs
             fast suits many.
+        precision: `int8` opens the form that `prepare_model` made of 8-bit integers, with OpenVINO;
+            it finds nearly the same.
 
     Raises:
         UnknownModelError, AmbiguousModelError: The name fits no model, or several.
@@ -297,8 +303,8 @@ def load(
         DeviceError, RuntimeUnavailableError: It can't be run as asked.
     """
     model = get_model(name)
-    chosen = known_runtime(model, runtime, device, images)
-    return open_stored(model, chosen or "tensorflow", device, labels, throughput)
+    chosen = known_runtime(model, runtime, device, images, precision)
+    return open_stored(model, chosen or "tensorflow", device, labels, throughput, precision)
 
 
 def open_stored(
@@ -307,14 +313,28 @@ def open_stored(
     device: str = "auto",
     labels: Mapping[int, str] | None = None,
     throughput: bool = False,
+    precision: Precision = "float32",
 ) -> Detector:
     """Opens a model from the store with a runtime by name; see `load`."""
+    parts = open_model(model, runtime, device, throughput, precision)
+    return detector_of(model, parts.runtime, parts.cut, labels, precision)
+
+
+def detector_of(
+    model: StoredModel,
+    runtime: Runtime,
+    cut: Cut,
+    labels: Mapping[int, str] | None = None,
+    precision: Precision = "float32",
+) -> Detector:
+    """A detector of an opened runtime, with the labels given, the manifest's or COCO's."""
     names = labels or (model.spec.labels if model.spec else None) or COCO
-    parts = open_model(model, runtime, device, throughput)
-    return Detector(model, parts.runtime, names, parts.cut)
+    return Detector(model, runtime, names, cut, precision)
 
 
-def known_runtime(model: StoredModel, runtime: str, device: str, images: int) -> str | None:
+def known_runtime(
+    model: StoredModel, runtime: str, device: str, images: int, precision: Precision = "float32"
+) -> str | None:
     """The runtime that is meant, or None where it is `auto` and nothing was measured yet.
 
     Args:
@@ -322,7 +342,15 @@ def known_runtime(model: StoredModel, runtime: str, device: str, images: int) ->
         runtime: One of `tfzoo.runtimes.runtime.NEEDS`, or `auto`.
         device: `auto`, `cpu`, `gpu` or `gpu:1`.
         images: How many images there are about.
+        precision: `int8` is OpenVINO's.
+
+    Raises:
+        UsageError: Another runtime is asked for int8.
     """
+    if precision == "int8":
+        if runtime not in ("auto", "openvino"):
+            raise UsageError(f"precision int8 runs with openvino alone, not with {runtime}")
+        return "openvino"
     if runtime == "auto":
         runtime = os.environ.get(RUNTIME_VARIABLE, "auto")
     if model.path.suffix == ".onnx":

@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection
 from dataclasses import Field, dataclass, field, fields
 from functools import wraps
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, Literal, ParamSpec, TypeVar
 
 from tfzoo.errors import UsageError
 
@@ -63,6 +63,12 @@ RUNTIME = Option(
     "to agree with TensorFlow).",
     metavar="RUNTIME",
 )
+#: How the numbers of a network are held.
+Precision = Literal["float32", "int8"]
+PRECISION = Option(
+    "float32, or int8: OpenVINO's form in 8-bit integers, faster and a little worse, made by: "
+    "tfzoo prepare NAME --precision int8 --calibrate FOLDER.",
+)
 CHECK = Option(
     "Detect N of the images with TensorFlow too, the same ones each time, and tell what differs.",
     metavar="N",
@@ -99,6 +105,11 @@ def options_of(settings: Any) -> list[tuple[Field[Any], Option]]:
     """The fields of a dataclass that are options, those given by position first."""
     found = [(one, one.metadata[_KEY]) for one in fields(settings) if _KEY in one.metadata]
     return sorted(found, key=lambda pair: bool(pair[0].kw_only))
+
+
+def runtime_of(runtime: str, precision: Precision) -> str:
+    """What measures with TensorFlow unless told runs int8 with what int8 has, unmentioned."""
+    return "auto" if (runtime, precision) == ("tensorflow", "int8") else runtime
 
 
 def names_in(texts: list[str]) -> list[str]:

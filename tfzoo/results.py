@@ -24,7 +24,7 @@ ACCURACY_COLUMNS: tuple[str, ...] = (
     "image_list_digest",
     *("AP", "AP_low", "AP_high", "AP50", "AP75", "APs", "APm", "APl"),
     *("AR", "AR50", "AR75", "AR1", "AR10", "AR100", "ARs", "ARm", "ARl"),
-    *("runtime", "device", "evaluator", "date"),
+    *("runtime", "precision", "device", "evaluator", "date"),
 )
 
 
@@ -96,6 +96,18 @@ def read_rows(path: Path) -> list[dict[str, str]]:
         )
     # A last line cut short by a full disk has no value for its last columns.
     return [row for row in rows if None not in row.values()]
+
+
+def read_measured(path: Path) -> list[dict[str, str]]:
+    """As `read_rows`, but a model measured in another precision than it has is one of its own.
+
+    Its `model` is then followed by the precision: "ssd_mobilenet_v2 (int8)".
+    """
+    rows = read_rows(path)
+    for row in rows:
+        if (precision := row.get("precision") or "float32") != "float32":
+            row["model"] += f" ({precision})"
+    return rows
 
 
 def number(row: Mapping[str, str], column: str) -> float | None:

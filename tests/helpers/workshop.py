@@ -31,6 +31,7 @@ TESTS = {
     "tfzoo/files.py": ["house/test_files.py"],
     "tfzoo/options.py": ["batch/test_settings.py", "cli/test_detect.py"],
     "tfzoo/processes.py": ["timing/test_benchmark.py", "trials/test_contestant.py"],
+    "tfzoo/prepare/int8.py": ["trials/test_quantise.py"],
     "tfzoo/results.py": ["report/test_results.py", "report/test_table.py"],
     "tfzoo/settings.py": ["store/test_cache.py", "store/test_trust.py"],
     "tfzoo/trials/process.py": ["trials/test_contestant.py"],

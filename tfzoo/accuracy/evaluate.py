@@ -35,7 +35,7 @@ from tfzoo.detector import Detector
 from tfzoo.errors import AnnotationError, UsageError
 from tfzoo.images.pipeline import in_order
 from tfzoo.images.reading import read_image
-from tfzoo.options import called_with
+from tfzoo.options import called_with, runtime_of
 from tfzoo.results import ACCURACY_COLUMNS, append_row
 from tfzoo.settings import PACKAGE
 from tfzoo.trials.check import Check, check
@@ -63,6 +63,7 @@ class Accuracy:
         date: When, UTC, ISO 8601.
         model_digest: What vouches for the model.
         runtime: Runtime and its version.
+        precision: `float32` or `int8`.
         device: Device the detections were made on.
         check: How a sample compares with TensorFlow's detections, where that was asked for.
     """
@@ -77,6 +78,7 @@ class Accuracy:
     date: str
     model_digest: str = ""
     runtime: str = ""
+    precision: str = ""
     device: str = ""
     check: Check | None = None
 
@@ -96,10 +98,15 @@ class Accuracy:
         return self.metrics.get("masks")
 
     def _origin(self) -> dict[str, Any]:
-        names = ("model", "model_digest", "images", "image_set", "image_list_digest")
-        return {
-            name: getattr(self, name) for name in (*names, "runtime", "device", "evaluator", "date")
-        }
+        names: tuple[str, ...] = (
+            "model",
+            "model_digest",
+            "images",
+            "image_set",
+            "image_list_digest",
+        )
+        names += ("runtime", "precision", "device", "evaluator", "date")
+        return {name: getattr(self, name) for name in names}
 
     def to_json(self) -> dict[str, Any]:
         """The measurement as `tfzoo evaluate --json` prints it; metrics are 0 to 1."""
@@ -169,6 +176,7 @@ def evaluate(settings: EvaluateSettings) -> Accuracy:  # noqa: D417 - `called_wi
         labels=detector.labels,
         model_digest=detector.model.digest,
         runtime=detector.run_info.runtime,
+        precision=detector.run_info.precision,
         device=detector.run_info.device,
     )
     for row in measured.to_rows():
@@ -256,7 +264,13 @@ def _held_out(model: str | PathLike[str] | ModelSpec | Detector) -> HeldOut | No
 def _opened(settings: EvaluateSettings, images: int) -> Detector:
     if isinstance(settings.model, Detector):
         return settings.model
-    return open_for(settings.model, images=images, runtime=settings.runtime, device=settings.device)
+    return open_for(
+        settings.model,
+        images=images,
+        runtime=runtime_of(settings.runtime, settings.precision),
+        device=settings.device,
+        precision=settings.precision,
+    )
 
 
 def _kinds_of(detector: Detector) -> list[Kind]:
@@ -285,6 +299,7 @@ def _predict(
             "digest": detector.model.digest,
             "runtime": detector.run_info.runtime,
             "device": detector.run_info.device,
+            **({} if settings.precision == "float32" else {"precision": settings.precision}),
             # All images, not those chosen: a larger sample goes on with a smaller one's.
             "images": f"{coco_set.images.resolve()} {list_digest(coco_set.files.values())}",
         },

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from tfzoo.accuracy.coco import CocoSet
 from tfzoo.accuracy.truth import Kind
-from tfzoo.options import CHECK, DEVICE, RESULTS, RUNTIME, option, told
+from tfzoo.options import CHECK, DEVICE, PRECISION, RESULTS, RUNTIME, Precision, option, told
 
 if TYPE_CHECKING:
     from tfzoo.detector import Detector
@@ -66,6 +66,7 @@ class EvaluateSettings(ScoreOptions):
         text=list[Path] | None,
     )
     runtime: str = option("tensorflow", RUNTIME)
+    precision: Precision = option("float32", PRECISION)
     device: str = option("auto", DEVICE)
     results: str | PathLike[str] = option("results", RESULTS)
     check: int = option(0, CHECK)

@@ -83,6 +83,7 @@ def open_detector(settings: RunSettings, device: str, images: int = USUAL_IMAGES
         runtime=settings.runtime,
         labels=settings.labels,
         may_prepare=settings.prepare,
+        precision=settings.precision,
         on_step=settings.on_step or silent,
     )
 

@@ -87,7 +87,7 @@ def pins(job: Job, detector: Detector) -> dict[str, Any]:
         "model": detector.model.id,
         "digest": detector.model.digest,
         "runtime": detector.run_info.runtime,
-        "precision": getattr(detector.runtime, "precision", "float32"),
+        "precision": detector.run_info.precision,
         "classes": None if settings.classes is None else list(settings.classes),
         "labels": {str(class_id): name for class_id, name in detector.labels.items()},
         "sources": [absolute(path) for path in settings.paths],

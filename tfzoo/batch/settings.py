@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal, cast
 
 from tfzoo.detections.label_files import read_labels
 from tfzoo.errors import UsageError
-from tfzoo.options import CHECK, RUNTIME, DetectOptions, OnStep, option, told
+from tfzoo.options import CHECK, PRECISION, RUNTIME, DetectOptions, OnStep, Precision, option, told
 from tfzoo.zoo.manifest import DEFAULT_MODEL
 
 if TYPE_CHECKING:
@@ -81,6 +81,7 @@ class RunSettings(DetectOptions):
         pinned=False,
     )
     runtime: str = option("auto", RUNTIME)
+    precision: Precision = option("float32", PRECISION)
     resume: bool = option(
         False, "Go on with a run that was stopped.", flags=("--resume",), pinned=False
     )

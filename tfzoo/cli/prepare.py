@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -39,6 +40,17 @@ def prepare_command(
     again: Annotated[
         bool, typer.Option("--again", help="Measure anew what was measured before.")
     ] = False,
+    precision: Annotated[
+        Literal["float32", "int8"],
+        typer.Option(help="int8 also makes OpenVINO's form in 8-bit integers, to be asked for."),
+    ] = "float32",
+    calibrate: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="Images like those the model will see, to calibrate int8 on; a hundred or more.",
+        ),
+    ] = None,
     offline: OfflineOption = False,
     as_json: JsonOption = False,
     manifest: ManifestOption = None,
@@ -59,7 +71,9 @@ def prepare_command(
     rows = []
     for name in names:
         with progress_bar("preparing", "steps") as bar:
-            choice = prepare_model(name, again=again, on_step=bar.step)
+            choice = prepare_model(
+                name, again=again, precision=precision, calibrate=calibrate, on_step=bar.step
+            )
         model = get_model(name)
         rows.append({"model": model.id, **choice_json(choice)})
         if not as_json:
@@ -135,6 +149,8 @@ def print_choice(choice: Choice) -> None:
             seconds = f"{best.seconds(images):.2g} s in all"
             out.print(f"auto takes {best.runtime} for {count}: {seconds}", markup=False)
     out.print(f"Why: {choice.reason()}", markup=False)
+    if choice.int8 is not None:
+        _print_int8(choice.int8)
     if choice.date:
         out.print(f"Measured {choice.date}", markup=False)
     if choice.provisional:
@@ -143,6 +159,19 @@ def print_choice(choice: Choice) -> None:
             "now: tfzoo prepare --again",
             markup=False,
         )
+
+
+def _print_int8(known: Mapping[str, Any]) -> None:
+    """Prints what the int8 form costs and gains."""
+    size, speed = known["size_mb"], known["images_per_s"]
+    agreement = "nothing was found" if known["map"] is None else f"mAP {known['map']:.3f}"
+    out.print(
+        f"int8, calibrated on {known['images']} images of {known['folder']}: {agreement} with full "
+        f"precision taken as true, on {known['kept_back']} images kept back; {size['int8']:.3g} MB "
+        f"for {size['float32']:.3g}, {speed['int8']:.3g} images/s for {speed['float32']:.3g}. Used "
+        "only with --precision int8.",
+        markup=False,
+    )
 
 
 def print_check(check: dict[str, Any]) -> None:

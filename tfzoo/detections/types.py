@@ -27,11 +27,13 @@ class RunInfo:
         model: Id of the model (or the path it was opened from).
         runtime: Runtime and its version, such as `tensorflow 2.20.0`.
         device: The device really used, such as `cpu` or `gpu:0`.
+        precision: How the network's numbers are held: `float32` or `int8`.
     """
 
     model: str
     runtime: str
     device: str
+    precision: str = "float32"
 
 
 @dataclass(frozen=True, eq=False)

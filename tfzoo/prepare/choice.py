@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from tfzoo.prepare.export import find_export
+from tfzoo.prepare.int8 import find_int8
 from tfzoo.prepare.prepared import keep, kept, library_version, machine, write_record
 from tfzoo.runtimes.runtime import NEEDS, installed
 from tfzoo.store.folders import discard
@@ -73,11 +74,15 @@ class Choice:
         date: When, UTC, in ISO 8601.
         provisional: What disturbed the measurement; it is made again when the machine is quiet.
             Empty where nothing did.
+        int8: What is known of the model's int8 form, or None: `map` (of its detections on images
+            kept back, those of full precision taken as true, 0 to 1), `size_mb` and `images_per_s`
+            of both precisions, and what it was calibrated on.
     """
 
     trials: tuple[Trial, ...]
     date: str = ""
     provisional: str = ""
+    int8: Mapping[str, Any] | None = None
 
     def best(self, images: int = USUAL_IMAGES) -> Trial:
         """The runtime of the least whole time for so many images.
@@ -132,7 +137,14 @@ def on_gpu(device: str = "auto") -> bool:
 def known_choice(model: StoredModel, gpu: bool = False) -> Choice | None:
     """What was measured of a model on this machine, or None where nothing was yet."""
     found = kept(model, _key(gpu), _versions(model))
-    return None if found is None else _read(found[1])
+    if found is None:
+        return None
+    return replace(_read(found[1]), int8=known_int8(model))
+
+
+def known_int8(model: StoredModel) -> Mapping[str, Any] | None:
+    """What is known of a model's int8 form, or None where it was not made."""
+    return None if (made := find_int8(model)) is None else made[1]
 
 
 def keep_choice(model: StoredModel, choice: Choice, gpu: bool = False) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tfzoo.errors import RuntimeUnavailableError
+from tfzoo.options import Precision
 from tfzoo.prepare.cut import WHOLE, Cut
 from tfzoo.prepare.export import find_export
+from tfzoo.prepare.int8 import int8_form
 from tfzoo.prepare.prepared import FORMS, prepare
 from tfzoo.runtimes.runtime import Runtime, installed, open_runtime
 from tfzoo.store.models import StoredModel
@@ -27,7 +29,11 @@ class Opened:
 
 
 def open_model(
-    model: StoredModel, runtime: str, device: str = "auto", throughput: bool = False
+    model: StoredModel,
+    runtime: str,
+    device: str = "auto",
+    throughput: bool = False,
+    precision: Precision = "float32",
 ) -> Opened:
     """Opens a model.
 
@@ -36,11 +42,16 @@ def open_model(
         runtime: One of `tfzoo.runtimes.NEEDS`.
         device: `auto`, `cpu`, `gpu` or `gpu:1`.
         throughput: Prefer many images a second over the latency of one.
+        precision: `int8` opens the form that `tfzoo.prepare.int8` made, with OpenVINO.
 
     Raises:
         UsageError, RuntimeUnavailableError, DeviceError, ModelFormatError: See `open_runtime`.
         StoreError: The prepared form can't be kept.
     """
+    if precision == "int8":
+        form = int8_form(model)
+        opened = open_runtime("openvino", form.folder, device, throughput)
+        return Opened(opened, form.cut, form.note)
     if model.path.is_dir() and installed(runtime) and runtime in FORMS:
         made = prepare(model, runtime)
         opened = open_runtime(runtime, made.folder, device, throughput)

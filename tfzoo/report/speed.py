@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tfzoo.results import number, read_rows
+from tfzoo.results import number, read_measured
 
 #: With fewer models a factor or a rank correlation says nothing.
 FEWEST_MODELS = 3
@@ -59,7 +59,7 @@ def read_times(results: Path) -> Times:
     """
     by_machine: dict[Machine, dict[str, Mapping[str, str]]] = defaultdict(dict)
     errors: dict[str, str] = {}
-    for row in read_rows(results / "timing.csv"):
+    for row in read_measured(results / "timing.csv"):
         if number(row, "mean_ms") is None:
             errors[row["model"]] = row.get("error") or "no time"
             continue

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from tfzoo.report.speed import Machine, Times, machine_factor, rank_correlation, read_times
-from tfzoo.results import number, read_rows
+from tfzoo.results import number, read_measured
 from tfzoo.zoo.manifest import Manifest
 from tfzoo.zoo.schema import Metric, ModelSpec
 
@@ -84,7 +84,7 @@ def build_table(manifest: Manifest, results: Path) -> Table:
     Raises:
         MeasurementError: The measurements can't be read.
     """
-    accuracy = _chosen(read_rows(results / "accuracy.csv"))
+    accuracy = _chosen(read_measured(results / "accuracy.csv"))
     times = read_times(results)
     zoo = [_line(spec.id, spec, accuracy, times) for spec in manifest.models]
     in_zoo = {spec.id for spec in manifest.models}

@@ -19,10 +19,10 @@ from pathlib import Path
 from typing import Any
 
 from tfzoo.errors import TfzooError, UsageError
-from tfzoo.options import called_with
+from tfzoo.options import called_with, runtime_of
 from tfzoo.processes import environment, how_it_ended
 from tfzoo.results import append_row
-from tfzoo.store.models import get_model
+from tfzoo.store.models import StoredModel, get_model
 from tfzoo.timing.settings import BenchmarkSettings
 from tfzoo.trials.measure import prepared_choice
 from tfzoo.trials.occasion import why_prepare
@@ -49,6 +49,7 @@ class Timing:
         peak_host_mb: The most host memory the process held, in MB (10^6 bytes).
         peak_device_mb: The most device memory TensorFlow held, in MB; None on the CPU.
         runtime: Runtime and its version.
+        precision: `float32` or `int8`.
         image_set: What was detected: `generated 600x600`, or a folder and how many images.
         notes: What disturbed the measurement, and loads it stood beside.
         load_average: The machine's load over the last minute, before the timed calls.
@@ -78,6 +79,7 @@ class Timing:
     peak_device_mb: float | None = None
     batch: int = 1
     runtime: str | None = None
+    precision: str | None = None
     image_set: str | None = None
     notes: str | None = None
     load_average: float | None = None
@@ -122,13 +124,14 @@ def benchmark(settings: BenchmarkSettings) -> Timing:  # noqa: D417 - `called_wi
         request = {
             "model": name,
             "device": settings.device,
-            "runtime": settings.runtime,
+            "runtime": runtime_of(settings.runtime, settings.precision),
+            "precision": settings.precision,
             "image_size": list(settings.image_size),
             "images": None if images is None else fspath(images),
             "min_images": settings.min_images,
             "min_seconds": settings.min_seconds,
         }
-        if why_prepare(stored, settings.runtime, settings.device) is not None:
+        if _unprepared(stored, settings):
             prepared_choice(stored, settings.device, again=True)
         measured = _in_a_fresh_process(stored.id, request, settings.timeout_s)
     except UsageError:
@@ -139,6 +142,13 @@ def benchmark(settings: BenchmarkSettings) -> Timing:  # noqa: D417 - `called_wi
     if settings.results is not None:
         append_row(Path(settings.results) / "timing.csv", TIMING_COLUMNS, measured.to_json())
     return measured
+
+
+def _unprepared(model: StoredModel, settings: BenchmarkSettings) -> bool:
+    """Whether `auto` is asked for of a model that was not measured yet."""
+    if settings.precision != "float32":
+        return False
+    return why_prepare(model, settings.runtime, settings.device) is not None
 
 
 def _in_a_fresh_process(model_id: str, request: dict[str, Any], timeout_s: float) -> Timing:

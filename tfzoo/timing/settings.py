@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tfzoo.errors import UsageError
-from tfzoo.options import DEVICE, RESULTS, RUNTIME, option, told
+from tfzoo.options import DEVICE, PRECISION, RESULTS, RUNTIME, Precision, option, told
 
 if TYPE_CHECKING:
     from tfzoo.zoo.schema import ModelSpec
@@ -67,6 +67,7 @@ class BenchmarkSettings:
         least=1,
     )
     runtime: str = option("tensorflow", RUNTIME)
+    precision: Precision = option("float32", PRECISION)
     device: str = option("auto", DEVICE)
     results: str | PathLike[str] | None = option("results", RESULTS)
 

@@ -56,7 +56,8 @@ def measure(request: dict[str, Any]) -> Timing:
     if runtime in NEEDS:
         import_module(NEEDS[runtime])
     start = time.perf_counter()
-    detector = load(name, device=request["device"], runtime=runtime)
+    precision = request["precision"]
+    detector = load(name, device=request["device"], runtime=runtime, precision=precision)
     load_s = time.perf_counter() - start
     first_call_ms = _timed_ms(detector, images[0])
     warm_up = _warm_up(detector, images)
@@ -85,6 +86,7 @@ def measure(request: dict[str, Any]) -> Timing:
         peak_host_mb=peak_host_mb(),
         peak_device_mb=_peak_device_mb(detector),
         runtime=detector.run_info.runtime,
+        precision=detector.run_info.precision,
         image_set=image_set,
         notes="; ".join(notes) or None,
         load_average=watch.load_average,

@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from os import PathLike
 
 import numpy as np
 
 from tfzoo.detector import Detector, known_runtime, open_stored
 from tfzoo.errors import ImageError, UsageError
-from tfzoo.options import OnStep
-from tfzoo.prepare.choice import USUAL_IMAGES, Choice, known_choice, on_gpu
+from tfzoo.options import OnStep, Precision
+from tfzoo.prepare.choice import USUAL_IMAGES, Choice, known_choice, known_int8, on_gpu
 from tfzoo.settings import prepares_unasked
 from tfzoo.store.models import StoredModel, get_model
 from tfzoo.trials.measure import prepared_choice
+from tfzoo.trials.quantise import quantise
 from tfzoo.trials.quiet import is_quiet
 from tfzoo.zoo.schema import ModelSpec
 
@@ -40,6 +42,7 @@ def open_for(
     runtime: str = "auto",
     labels: Mapping[int, str] | None = None,
     may_prepare: bool = True,
+    precision: Precision = "float32",
     on_step: OnStep = silent,
 ) -> Detector:
     """Opens a model for many images a second, and prepares it first where so many repay that.
@@ -51,16 +54,19 @@ def open_for(
         runtime: One of `tfzoo.runtimes.runtime.NEEDS`, or `auto`.
         labels: Category names by id.
         may_prepare: Whether it may be prepared unasked.
+        precision: `float32` or `int8`.
         on_step: Told what is being done.
 
     Raises:
         TfzooError: As `tfzoo.load` does.
     """
     model = get_model(name)
-    chosen = known_runtime(model, runtime, device, images)
+    chosen = known_runtime(model, runtime, device, images, precision)
     began = time.perf_counter()
     on_step(f"opening {model.id} with {chosen or 'TensorFlow'}", 0, 0)
-    detector = open_stored(model, chosen or "tensorflow", device, labels, throughput=True)
+    detector = open_stored(
+        model, chosen or "tensorflow", device, labels, throughput=True, precision=precision
+    )
     if chosen is not None or not may_prepare or not prepares_unasked():
         return detector
     if not _repays(detector, images, began):
@@ -111,6 +117,8 @@ def prepare_model(
     *,
     device: str = "auto",
     again: bool = False,
+    precision: Precision = "float32",
+    calibrate: str | PathLike[str] | None = None,
     on_step: OnStep = silent,
 ) -> Choice:
     """Makes a model open fast: makes its forms, and measures which runtime suits it here.
@@ -123,16 +131,27 @@ def prepare_model(
         name: As `load` takes it.
         device: `auto`, `cpu`, `gpu` or `gpu:1`.
         again: Measure anew what was measured before.
+        precision: `int8` also makes OpenVINO's form in 8-bit integers, which is opened only when
+            asked for, and measures what it loses: see `Choice.int8`.
+        calibrate: A folder of images like those the model will see, for int8.
         on_step: Told in words what is being done, how many steps are done, and of how many.
 
     Returns:
         What was measured.
 
     Raises:
-        UsageError: It is an .onnx file, which opens as it is.
+        UsageError: It is an .onnx file, which opens as it is; or int8 has no or too few images.
         TfzooError: It can't be had, or TensorFlow can't run it.
     """
     model = get_model(name)
     if not model.path.is_dir():
         raise UsageError(f"{model.id} is an .onnx file, which opens as it is")
-    return prepared_choice(model, device, again, on_step)
+    if (precision == "int8") != (calibrate is not None):
+        raise UsageError(
+            "int8 is calibrated on a folder of images like those the model will see: give both, "
+            "--precision int8 --calibrate FOLDER"
+        )
+    choice = prepared_choice(model, device, again, on_step)
+    if calibrate is not None:
+        quantise(model, calibrate, on_step)
+    return replace(choice, int8=known_int8(model))

@@ -1,0 +1,153 @@
+"""Int8: made when asked for, opened when asked for, its loss measured, its figures kept apart."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+import tfzoo
+from tests.helpers import one_stage, standins
+from tfzoo.cli.main import app
+from tfzoo.detections.types import Detections
+from tfzoo.errors import ModelFormatError, RuntimeUnavailableError, UsageError
+from tfzoo.prepare import int8
+from tfzoo.prepare.choice import Choice, Trial
+from tfzoo.results import read_measured
+from tfzoo.store.models import get_model
+from tfzoo.trials import measure as trials
+from tfzoo.trials.quantise import agreement_map, quantise
+
+pytest.importorskip("nncf")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    """Pictures, one that can't be read and a film among them."""
+    place = tmp_path_factory.mktemp("pictures")
+    random = np.random.default_rng(5)
+    for i in range(24):
+        pixels = random.integers(0, 256, (60 + i, 80, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(place / f"{i:02}.png")
+    (place / "broken.png").write_bytes(b"no picture")
+    return place
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory, folder):
+    """A model, its cache, and what `quantise` told of it."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("TFZOO_CACHE", str(tmp_path_factory.mktemp("cache")))
+        model = one_stage.save(tmp_path_factory.mktemp("one_stage"))
+        steps: list[tuple[str, int, int]] = []
+        told = quantise(get_model(model), folder, lambda *step: steps.append(step))
+        yield model, told, steps
+
+
+def test_what_it_costs_is_measured_on_images_kept_back(made, folder) -> None:
+    _, told, steps = made
+    assert (told["images"], told["kept_back"], told["folder"]) == (20, 4, str(folder))
+    assert 0.3 < told["map"] <= 1
+    assert all(size > 0 for size in told["size_mb"].values())
+    assert all(speed > 0 for speed in told["images_per_s"].values())
+    assert [done for _, done, _ in steps] == [0, 1, 2, 3, 4]
+
+
+def test_it_is_opened_when_asked_for_and_only_then(made, folder, monkeypatch) -> None:
+    model, told, _ = made
+    detector = tfzoo.load(model, precision="int8")
+    found = detector(folder / "00.png")
+    assert found.run is not None
+    assert (detector.runtime.name, found.run.precision) == ("openvino", "int8")
+    monkeypatch.setenv("TFZOO_RUNTIME", "auto")
+    assert tfzoo.load(model)(folder / "00.png").run.precision == "float32"  # type: ignore[union-attr]
+    with pytest.raises(UsageError, match="int8 runs with openvino alone, not with frozen"):
+        tfzoo.load(model, precision="int8", runtime="frozen")
+    found_form = int8.find_int8(get_model(model))
+    assert found_form is not None and found_form[1] == told
+
+
+def test_precision_is_part_of_what_a_run_and_a_measurement_are(made, folder, tmp_path) -> None:
+    model, _, _ = made
+    tfzoo.detect_folder(folder, model, tmp_path / "out", precision="int8", pictures=False)
+    journal = json.loads((tmp_path / "out" / "run.json").read_text())
+    assert journal["settings"]["precision"] == "int8"
+    with pytest.raises(UsageError, match="precision"):
+        tfzoo.detect_folder(folder, model, tmp_path / "out", pictures=False, resume=True)
+    results = tmp_path / "results"
+    timed = tfzoo.benchmark(
+        model, precision="int8", results=results, min_images=1, min_seconds=0, images=folder
+    )
+    assert timed.error is None
+    assert timed.precision == "int8" and str(timed.runtime).startswith("openvino")
+    (row,) = read_measured(results / "timing.csv")
+    assert row["model"] == f"{model} (int8)" and row["precision"] == "int8"
+    names = [line["name"] for line in tfzoo.build_table(tfzoo.load_manifest(), results).others]
+    assert names == [f"{model} (int8)"]
+
+
+def test_without_its_form_int8_is_refused_with_the_way_to_it(tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("TFZOO_CACHE", str(tmp_path / "cache"))
+    model = one_stage.save(tmp_path / "model")
+    with pytest.raises(UsageError, match="--precision int8 --calibrate FOLDER"):
+        tfzoo.load(model, precision="int8")
+
+
+def test_too_few_images_are_refused_and_nothing_is_left(tmp_path, folder, made) -> None:
+    few = tmp_path / "few"
+    few.mkdir()
+    for i in range(17):
+        (few / f"{i}.png").symlink_to(folder / f"{i:02}.png")
+    with pytest.raises(
+        UsageError, match=r"holds 17 images that can be read.*needs 16 to calibrate"
+    ):
+        quantise(get_model(made[0]), few, lambda *step: None)
+    assert int8.find_int8(get_model(made[0])) is not None
+
+
+def test_what_can_t_be_quantised_is_refused_with_the_reason(tmp_path, folder, monkeypatch) -> None:
+    monkeypatch.setenv("TFZOO_CACHE", str(tmp_path / "cache"))
+    whole = standins.save("standard", tmp_path / "whole")
+    with pytest.raises(ModelFormatError, match="can't be made int8: of a graph that holds its"):
+        quantise(get_model(whole), folder, lambda *step: None)
+    pytest.importorskip("onnxruntime")
+    onnx = standins.save_yolov5(tmp_path / "model.onnx", side=64, rows=252)
+    with pytest.raises(UsageError, match=r"is an \.onnx file"):
+        quantise(get_model(onnx), folder, lambda *step: None)
+    monkeypatch.setattr(int8, "library_version_of", lambda package: "")
+    with pytest.raises(RuntimeUnavailableError, match=r"pip install 'tfzoo\[int8\]'"):
+        quantise(get_model(whole), folder, lambda *step: None)
+
+
+def test_the_command_needs_both_and_shows_what_it_costs(made, folder, monkeypatch) -> None:
+    model, _, _ = made
+    choice = Choice((Trial("tensorflow", "1", True, "the export as it is", 1.0, 1.0, 1.0, 0.0),))
+    monkeypatch.setattr(trials, "measure", lambda *_: choice)
+    for half in (["--precision", "int8"], ["--calibrate", str(folder)]):
+        done = CliRunner().invoke(app, ["prepare", str(model), *half])
+        assert isinstance(done.exception, UsageError)
+    command = ["prepare", str(model), "--precision", "int8", "--calibrate", str(folder)]
+    done = CliRunner().invoke(app, command)
+    assert done.exit_code == 0, done.output
+    told = " ".join(done.stdout.split())
+    assert "int8, calibrated on 20 images of" in told
+    assert "with full precision taken as true, on 4 images kept back" in told
+    shown = CliRunner().invoke(app, ["info", str(model), "--runtimes", "--json"])
+    assert json.loads(shown.stdout)["int8"]["kept_back"] == 4
+
+
+def test_agreement_is_coco_s_ap_with_full_precision_as_the_truth() -> None:
+    def found(*boxes: tuple[float, float]) -> Detections:
+        left = np.array([box[0] for box in boxes], np.float32)
+        place = np.stack([left, left * 0, left + 50, left * 0 + 50], axis=1)
+        scores = np.array([box[1] for box in boxes], np.float32)
+        return Detections(place, scores, np.ones(len(boxes), np.int32), (100, 400))
+
+    both = [found((0, 0.9), (100, 0.5), (200, 0.2)), found((0, 0.8))]
+    assert agreement_map(both, both) == 1.0
+    assert agreement_map(both, [found((0, 0.9)), found((0, 0.8))]) == pytest.approx(0.67, abs=0.01)
+    assert agreement_map(both, [found(), found()]) == 0.0
+    # What full precision is not sure of is no truth.
+    assert agreement_map([found((0, 0.2))], [found((0, 0.2))]) is None
