@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfzoo.errors import ImageError
+from tfzoo.files import LFS_ADVICE, is_lfs_pointer
 from tfzoo.images.addresses import fetch, is_address
 from tfzoo.images.image import Image, ImageLike
 from tfzoo.options import MAX_PIXELS
@@ -124,6 +125,9 @@ def _from_file(file: IO[bytes], name: str, max_pixels: int) -> Image:
     except ImageError:
         raise
     except UnidentifiedImageError:
+        file.seek(0)
+        if is_lfs_pointer(file.read(64)):
+            raise ImageError(f"{name} {LFS_ADVICE}") from None
         raise ImageError(f"{name}: not an image that can be read (JPEG, PNG, WebP, ...)") from None
     except pillow.DecompressionBombError:
         raise ImageError(
