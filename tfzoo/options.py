@@ -122,7 +122,7 @@ def check_number(name: str, value: object, least: int, whole: bool = True) -> in
     if not isinstance(value, Integral if whole else Real) or isinstance(value, bool):
         kind = "whole number" if whole else "number"
         raise UsageError(f"{name} is {value!r}; expected a {kind}, {least} or more")
-    if not value >= least:
+    if not float(value) >= least:
         raise UsageError(f"{name} is {value}; expected {least} or more")
     return int(value) if isinstance(value, Integral) else float(value)
 

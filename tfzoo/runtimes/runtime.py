@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -136,6 +137,24 @@ def open_runtime(name: str, model: Path, device: str = "auto", throughput: bool 
 
     opener: Opener = import_module(f"tfzoo.runtimes.{name}").open_model
     return opener(model, device, throughput)
+
+
+@contextmanager
+def quiet_stderr() -> Iterator[None]:
+    """Keeps out what libraries write to the terminal past Python, whatever their log level.
+
+    It holds for the whole process, so it is for moments in which nobody else has much to tell.
+    """
+    sys.stderr.flush()
+    kept = os.dup(2)
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nothing, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nothing)
 
 
 @contextmanager
