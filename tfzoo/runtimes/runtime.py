@@ -198,7 +198,8 @@ _WHERE = re.compile(
 )
 # What may stand around a reason.
 _AROUND = re.compile(
-    r"^\(\d+\) [A-Z_]+:\s*|^\[ONNXRuntimeError\] : \d+ : \w+ : |\s*\[Op:\w+\]|\s*name:\s*$"
+    r"^\(\d+\) [A-Z_]+:\s*|^\[ONNXRuntimeError\] : \d+ : \w+ : |\s*\[Op:\w+\]"
+    r"|\{\{\w+_node [^}]*\}\}\s*|\s*name:\s*$"
 )
 
 
@@ -209,12 +210,12 @@ def reason_of(error: BaseException) -> str:
     """
     text = str(error).strip()
     lines = [line.strip() for line in text.splitlines()]
-    told = [line.rstrip(". ") for line in lines if line and not _WHERE.match(line)]
+    told = [line for line in lines if line and not _WHERE.match(line)]
     if not told:
         return type(error).__name__
     if "in user code:" in lines:
         told = told[-1:]  # What follows are lines of source; the error comes last.
     elif not text.startswith(("Exception from ", "Check '", "[ONNXRuntimeError]")):
         told = told[:1]
-    reason = " ".join(_AROUND.sub("", line) for line in told)
+    reason = " ".join(_AROUND.sub("", line) for line in told).rstrip(". ")
     return reason if len(reason) <= 500 else reason[:500] + "..."
