@@ -16,13 +16,14 @@ from numpy.typing import NDArray
 
 from tfzoo.decode.feeding import Feeding, feeding
 from tfzoo.decode.kinds import Frame, Raw, decode, prepare, recognise
+from tfzoo.detections.label_files import Labels, labels_of
 from tfzoo.detections.labels import COCO, category_ids
 from tfzoo.detections.types import Detections, RunInfo
 from tfzoo.errors import ModelFormatError, UsageError
 from tfzoo.images.image import Image, ImageLike
 from tfzoo.images.pipeline import READERS, batched, in_order
 from tfzoo.images.reading import is_one_image, read_image
-from tfzoo.options import DetectOptions, Precision
+from tfzoo.options import DetectOptions, Precision, check_number
 from tfzoo.prepare.choice import USUAL_IMAGES, Choice, known_choice, on_gpu
 from tfzoo.prepare.cut import WHOLE, Cut
 from tfzoo.prepare.opening import open_model
@@ -136,7 +137,9 @@ class Detector:
             ImageError: An image can't be read.
             UsageError: The model knows no such category.
         """
-        options = options or DetectOptions(min_score=min_score, batch=batch_size)
+        if options is None:
+            check_number("batch_size", batch_size, 1)
+            options = DetectOptions(min_score=min_score, batch=batch_size)
         if options.classes is not None:
             options = replace(options, classes=category_ids(options.classes, self.labels))
         workers = self.workers
@@ -273,7 +276,7 @@ def load(
     *,
     device: str = "auto",
     runtime: str = "auto",
-    labels: Mapping[int, str] | None = None,
+    labels: Labels | None = None,
     throughput: bool = False,
     images: int = USUAL_IMAGES,
     precision: Precision = "float32",
@@ -289,7 +292,8 @@ def load(
             TensorFlow. That is measured by `prepare_model`, and by `tfzoo detect` after its first
             run; before, it is `tensorflow`. An `.onnx` file opens with `onnx` unless OpenVINO is
             asked for.
-        labels: Category names by id, where they are not those of the manifest, or COCO's.
+        labels: Category names, where they are not those of the manifest, or COCO's: by id, in a
+            list that counts from 1, or a file such as `label_map.pbtxt`.
         throughput: Prefer many images a second (`stream`) over the latency of one.
         images: How many images there are about, for `auto`: what opens fast suits few, what runs
             fast suits many.
@@ -302,9 +306,10 @@ def load(
         ModelFormatError: It is no detector.
         DeviceError, RuntimeUnavailableError: It can't be run as asked.
     """
+    names = labels_of(labels)
     model = get_model(name)
     chosen = known_runtime(model, runtime, device, images, precision)
-    return open_stored(model, chosen or "tensorflow", device, labels, throughput, precision)
+    return open_stored(model, chosen or "tensorflow", device, names, throughput, precision)
 
 
 def open_stored(

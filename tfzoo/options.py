@@ -12,6 +12,7 @@ import inspect
 from collections.abc import Callable, Collection
 from dataclasses import Field, dataclass, field, fields
 from functools import wraps
+from numbers import Integral, Real
 from pathlib import Path
 from typing import Any, Literal, ParamSpec, TypeVar
 
@@ -117,6 +118,26 @@ def names_in(texts: list[str]) -> list[str]:
     return [name for text in texts for name in text.split(",")]
 
 
+def check_number(name: str, value: object, least: int, whole: bool = True) -> int | float:
+    """A number of any library's, as Python's own.
+
+    Args:
+        name: What it is, for the message.
+        value: What was given.
+        least: The smallest that makes sense.
+        whole: Whether it must be a whole number.
+
+    Raises:
+        UsageError: It is none, or too small.
+    """
+    if not isinstance(value, Integral if whole else Real) or isinstance(value, bool):
+        kind = "whole number" if whole else "number"
+        raise UsageError(f"{name} is {value!r}; expected a {kind}, {least} or more")
+    if not float(value) >= least:
+        raise UsageError(f"{name} is {value}; expected {least} or more")
+    return int(value) if isinstance(value, Integral) else float(value)
+
+
 @dataclass(frozen=True, kw_only=True)
 class DetectOptions:
     """How images are read and detected, and what is kept of what was found.
@@ -142,12 +163,15 @@ class DetectOptions:
     )
 
     def __post_init__(self) -> None:
-        if not 0 <= self.min_score <= 1:
-            raise UsageError(f"min_score is {self.min_score}; expected a score from 0 to 1")
+        if not isinstance(self.min_score, Real) or not 0 <= self.min_score <= 1:
+            raise UsageError(f"min_score is {self.min_score!r}; expected a score from 0 to 1")
+        object.__setattr__(self, "min_score", float(self.min_score))
         for one, about in options_of(self):
             value = getattr(self, one.name)
-            if about.least is not None and value is not None and value < about.least:
-                raise UsageError(f"{one.name} is {value}; expected {about.least} or more")
+            if about.least is not None and (value is not None or one.default is not None):
+                whole = one.type not in (float, float | None)
+                number = check_number(one.name, value, about.least, whole)
+                object.__setattr__(self, one.name, number)
 
 
 def called_with(

@@ -19,7 +19,7 @@ from tfzoo.batch.exports import WRITTEN
 from tfzoo.batch.folder import detect_folder
 from tfzoo.batch.job import Job
 from tfzoo.batch.parts import Columns, Parts
-from tfzoo.batch.ray import unsealed
+from tfzoo.batch.ray import run, unsealed
 from tfzoo.batch.settings import RunSettings
 from tfzoo.errors import UsageError
 
@@ -164,6 +164,36 @@ def test_parts_left_are_those_not_sealed_with_all_their_images(
     monkeypatch.setattr(Parts, "sealed", lambda parts: found)
     job = Job(RunSettings("photos", "model", tmp_path), Columns(), 4)
     assert unsealed(job, 10) == left
+
+
+@pytest.mark.parametrize(
+    ("asked", "environment", "joined"),
+    [(None, None, "local"), ("auto", None, "auto"), (None, "there:1", "there:1")],
+)
+def test_a_cluster_is_joined_only_where_one_is_named(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    asked: str | None,
+    environment: str | None,
+    joined: str,
+) -> None:
+    """Ray would join whatever cluster was last started on the machine."""
+    told: dict[str, Any] = {}
+
+    def init(**arguments: Any) -> None:
+        told.update(arguments)
+        raise ConnectionError("nobody answers")
+
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    monkeypatch.setattr(ray, "init", init)
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    if environment:
+        monkeypatch.setenv("RAY_ADDRESS", environment)
+    job = Job(RunSettings("photos", "model", tmp_path, address=asked), Columns(), 4)
+    with pytest.raises(UsageError, match=f"no Ray cluster answers at {joined}"):
+        run(job, 4)
+    assert told["address"] == joined
+    assert os.environ["RAY_DATA_LOG_LEVEL"] == "ERROR"
 
 
 def test_a_video_is_refused(cluster: Any, model: Path, tmp_path: Path) -> None:

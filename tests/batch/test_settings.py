@@ -7,6 +7,7 @@ from dataclasses import MISSING, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import typer
 from typer.testing import CliRunner
@@ -32,7 +33,14 @@ from tfzoo.options import DetectOptions, called_with, option, options_of
         ("min_score", float("nan")),
         ("max_detections", 0),
         ("max_pixels", 0),
+        ("min_score", "0.5"),
+        ("min_score", None),
         ("batch", 0),
+        ("batch", -1),
+        ("batch", 2.5),
+        ("batch", "4"),
+        ("batch", True),
+        ("batch", None),
         ("workers", 0),
         ("engine", "cloud"),
     ],
@@ -51,6 +59,18 @@ def test_settings_without_sense_are_refused(
 )
 def test_the_least_and_the_most_that_make_sense_are_taken(setting: str, value: int) -> None:
     assert getattr(RunSettings("photos", **{setting: value}), setting) == value
+
+
+def test_numbers_of_any_library_become_python_s_own() -> None:
+    settings = RunSettings("a.jpg", batch=np.int64(4), min_score=np.float32(0.5))
+    assert (type(settings.batch), settings.batch) == (int, 4)
+    assert (type(settings.min_score), settings.min_score) == (float, 0.5)
+
+
+def test_labels_may_be_a_list_that_counts_from_1() -> None:
+    assert RunSettings("a.jpg", labels=["cat", "dog"]).labels == {1: "cat", 2: "dog"}
+    with pytest.raises(UsageError, match="labels are empty"):
+        RunSettings("a.jpg", labels=[])
 
 
 def test_sources_may_be_one_or_several_or_come_one_by_one() -> None:
@@ -206,3 +226,9 @@ def test_a_stream_keeps_what_a_run_keeps(standard: Detector, tmp_path: Path) -> 
     assert rows(tmp_path / "out") == expected
     with pytest.raises(UsageError, match="no category of this model is called 'gnu'"):
         list(standard.stream(paths, options=DetectOptions(classes=["gnu"])))
+
+
+@pytest.mark.parametrize("size", [0, -1, 2.5, None, "4"])
+def test_a_stream_refuses_a_batch_size_that_is_none(standard: Detector, size: Any) -> None:
+    with pytest.raises(UsageError, match=r"batch_size is .*expected"):
+        next(standard.stream([], batch_size=size))

@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.helpers.limits import no_longer_than
-from tfzoo.detections.label_files import read_labels
+from tfzoo.detections.label_files import labels_of, read_labels
 from tfzoo.errors import UsageError
 
 #: Mutated files tried; .ci/run tries 10,000.
@@ -251,3 +253,43 @@ def test_a_mutated_file_is_read_or_refused_in_words(tmp_path: Path) -> None:
     check()
     assert outcomes["read"] > MUTATIONS / 20
     assert outcomes["refused"] > MUTATIONS / 20
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (None, None),
+        (["a", "b"], {1: "a", 2: "b"}),
+        (("a",), {1: "a"}),
+        (np.array(["a", "b"]), {1: "a", 2: "b"}),
+        ({"7": "a"}, {7: "a"}),
+        ({np.int64(7): "a"}, {7: "a"}),
+        ("a,b", {1: "a", 2: "b"}),
+    ],
+)
+def test_labels_are_taken_as_they_are_given_in_python(names: Any, expected: Any) -> None:
+    assert labels_of(names) == expected
+
+
+@pytest.mark.parametrize(
+    ("names", "told"),
+    [
+        ([], "labels are empty"),
+        ({}, "labels are empty"),
+        (7, "labels are int; expected names by id"),
+        (b"a,b", "labels are bytes"),
+        (["a", None], "labels: id 2 has no name"),
+        ({"x": "a"}, "labels: 'a' has the id 'x'"),
+        ("nothing.txt", "no such file"),
+    ],
+)
+def test_labels_that_are_none_are_refused(names: Any, told: str) -> None:
+    with pytest.raises(UsageError, match=told):
+        labels_of(names)
+
+
+def test_labels_that_are_a_git_lfs_pointer_say_so(tmp_path: Path) -> None:
+    for name in ("labels.txt", "label_map.pbtxt", "classes.names"):
+        (tmp_path / name).write_text("version https://git-lfs.github.com/spec/v1\nsize 5\n")
+        with pytest.raises(UsageError, match=r"Git LFS pointer.*git lfs pull"):
+            labels_of(tmp_path / name)

@@ -1,10 +1,14 @@
 """Where TensorFlow runs a model, as far as a machine without a GPU can tell."""
 
+import logging
+import shutil
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from tests.helpers import one_stage
-from tfzoo.errors import DeviceError
+from tfzoo.errors import DeviceError, ModelFormatError
 from tfzoo.runtimes import tensorflow as runtime
 
 
@@ -64,3 +68,33 @@ def test_the_model_is_loaded_and_run_under_its_device(
     opened.run(np.zeros((1, 30, 40, 3), np.uint8))
     assert opened.device == used
     assert entered == [f"/{placed}"] * 2
+
+
+def test_weights_that_are_cut_are_an_error_of_ours(tmp_path: Path) -> None:
+    """The library raises an IndexError."""
+    import tensorflow as tf
+
+    module = tf.Module()
+    module.weights = tf.Variable(np.ones(500, np.float32))
+    module.run = tf.function(lambda: {"sum": tf.reduce_sum(module.weights)}, input_signature=[])
+    tf.saved_model.save(module, str(tmp_path / "model"), signatures=module.run)
+    for damage, told in ((-1000, "bytes"), (None, "")):
+        cut = shutil.copytree(tmp_path / "model", tmp_path / f"cut {damage}")
+        weights = cut / "variables" / "variables.data-00000-of-00001"
+        weights.write_bytes(weights.read_bytes()[:damage])
+        if damage is None:
+            weights.unlink()
+        with pytest.raises(ModelFormatError, match=rf"can't be opened as a SavedModel: .*{told}"):
+            runtime.open_model(cut, "cpu")
+
+
+def test_warnings_that_matter_to_training_alone_are_kept_out(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    logger = logging.getLogger("absl")
+    before = logger.level
+    with runtime.quiet_absl():
+        logger.warning("unsaved custom gradients")
+        logger.error("something else")
+    assert logger.level == before
+    assert [record.message for record in caplog.records] == ["something else"]

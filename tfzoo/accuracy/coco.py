@@ -15,6 +15,7 @@ from typing import Any
 from tfzoo.accuracy.fields import Id, in_order
 from tfzoo.accuracy.truth import GroundTruth, Kind
 from tfzoo.errors import AnnotationError, UsageError
+from tfzoo.files import LFS_ADVICE, is_lfs_pointer
 
 #: Images in COCO's val2017, the set the zoo's figures were reported on.
 VAL2017_IMAGES = 5000
@@ -65,10 +66,8 @@ def _read_json(path: Path, what: str) -> Any:
         data = path.read_bytes()
     except OSError as error:
         raise AnnotationError(f"{what} {path} can't be read: {error.strerror}") from None
-    if data.startswith(b"version https://git-lfs.github.com/spec/"):
-        raise AnnotationError(
-            f"{what} {path} is a pointer of Git LFS, not the file; fetch it with: git lfs pull"
-        )
+    if is_lfs_pointer(data):
+        raise AnnotationError(f"{what} {path} {LFS_ADVICE}")
     try:
         return json.loads(data)
     except RecursionError:

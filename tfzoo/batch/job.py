@@ -10,6 +10,7 @@ import numpy as np
 
 from tfzoo.batch.parts import Columns, Parts
 from tfzoo.batch.settings import RunSettings
+from tfzoo.detections.label_files import labels_of
 from tfzoo.detections.labels import category_ids
 from tfzoo.detector import Detector
 from tfzoo.errors import ModelFormatError
@@ -81,7 +82,7 @@ def open_detector(settings: RunSettings, device: str, images: int = USUAL_IMAGES
         images=images,
         device=device,
         runtime=settings.runtime,
-        labels=settings.labels,
+        labels=labels_of(settings.labels),
         may_prepare=settings.prepare,
         precision=settings.precision,
         on_step=settings.on_step or silent,

@@ -10,6 +10,7 @@ fetched once for each node.
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -17,6 +18,7 @@ from tfzoo.batch.job import Job, open_detector
 from tfzoo.batch.local import OpenPart, Pipeline, items_from
 from tfzoo.batch.parts import Position
 from tfzoo.errors import OutputError, RuntimeUnavailableError, TfzooError, UsageError
+from tfzoo.runtimes.runtime import quiet_stderr
 
 
 def run(
@@ -47,19 +49,23 @@ def run(
         ) from None
     if job.columns.video:
         raise UsageError("engine ray takes images; detect videos with the local engine")
-    address = job.settings.address
+    # Ray would join whatever cluster runs on this machine, anybody's, where it is told nothing.
+    address = job.settings.address or os.environ.get("RAY_ADDRESS") or "local"
+    # What Ray tells of itself goes into its own files; what matters of it becomes an error here.
+    os.environ.setdefault("RAY_DATA_LOG_LEVEL", "ERROR")
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
     if not ray.is_initialized():
         try:
-            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+            with quiet_stderr():
+                ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
         except ConnectionError as error:
             raise UsageError(
                 f"no Ray cluster answers at {address}: {error}. Start one with: ray start --head"
             ) from None
         except Exception as error:  # Ray raises nothing more exact when it fails to start.
             raise TfzooError(
-                f"Ray could not be started: {error} The engine local needs none"
+                f"Ray could not be started: {error}\nThe engine local needs none"
             ) from error
-    logging.getLogger("ray.data").setLevel(logging.WARNING)
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
     # What a lost worker or node was at is taken up by the next pass, by whoever is left.

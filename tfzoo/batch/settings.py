@@ -1,13 +1,13 @@
 """The settings of a run: all that `tfzoo.detect_folder` and `tfzoo detect` can be told."""
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import KW_ONLY, dataclass, field
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast
 
-from tfzoo.detections.label_files import read_labels
+from tfzoo.detections.label_files import Labels, labels_of, read_labels
 from tfzoo.errors import UsageError
 from tfzoo.options import CHECK, PRECISION, RUNTIME, DetectOptions, OnStep, Precision, option, told
 from tfzoo.zoo.manifest import DEFAULT_MODEL
@@ -64,7 +64,7 @@ class RunSettings(DetectOptions):
         metavar="FILE",
         text=Path | None,
     )
-    labels: Mapping[int, str] | None = option(
+    labels: Labels | None = option(
         None,
         "Category names of a fine-tuned model: a label_map.pbtxt, a text file with a name on each "
         "line, COCO categories (.json), YOLO names (.yaml), id and name (.csv), or names separated "
@@ -116,6 +116,7 @@ class RunSettings(DetectOptions):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        object.__setattr__(self, "labels", labels_of(self.labels))
         if self.engine not in _ENGINES:
             raise UsageError(f"engine is '{self.engine}'; expected {' or '.join(_ENGINES)}")
         given = self.sources

@@ -9,12 +9,14 @@ import json
 import math
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
 from tfzoo.detections.label_map import read_label_map
 from tfzoo.errors import UsageError
+from tfzoo.files import LFS_ADVICE, is_lfs_pointer
 
 EXPECTED = (
     "Expected a label_map.pbtxt of the Object Detection API (item { id: 1 name: 'cat' }), COCO "
@@ -38,6 +40,37 @@ _MARKS = (
 )
 
 Pairs = Iterable[tuple[Any, Any]]
+
+#: Category names as they may be given in Python.
+Labels = Mapping[int, str] | Iterable[str] | str | os.PathLike[str]
+
+
+def labels_of(given: Labels | None) -> dict[int, str] | None:
+    """Category names by id, however they were given.
+
+    Args:
+        given: Names by id; names in a row, numbered from 1; a file, as `read_labels` takes it; or
+            None.
+
+    Raises:
+        UsageError: They are none of these, or something in them is wrong.
+    """
+    if given is None:
+        return None
+    if isinstance(given, str | os.PathLike):
+        return read_labels(given)
+    if not isinstance(given, Iterable) or isinstance(given, bytes | bytearray):
+        raise UsageError(
+            f"labels are {type(given).__name__}; expected names by id ({{1: 'cat'}}), a list of "
+            "names (numbered from 1) or the path of a file"
+        )
+    try:
+        labels = _checked(given.items() if isinstance(given, Mapping) else enumerate(given, 1))
+    except UsageError as error:
+        raise UsageError(f"labels: {error}") from None
+    if not labels:
+        raise UsageError("labels are empty; leave them out for the model's own, or COCO's")
+    return labels
 
 
 def read_labels(source: str | os.PathLike[str]) -> dict[int, str]:
@@ -108,8 +141,8 @@ def _of_file(path: Path) -> Pairs:
 
 
 def _decoded(data: bytes) -> str:
-    if data.startswith(b"version https://git-lfs.github.com/spec/"):
-        raise UnicodeError("it is a pointer of Git LFS, not the file; fetch it with: git lfs pull")
+    if is_lfs_pointer(data):
+        raise UnicodeError(f"it {LFS_ADVICE}")
     for mark, encoding in _MARKS:
         if data.startswith(mark):
             try:
@@ -312,7 +345,7 @@ def _number(value: Any) -> int | None:
         return int(text) if re.fullmatch(r"[+-]?[0-9]{1,18}", text) else None
     if isinstance(value, float):
         return int(value) if math.isfinite(value) and value.is_integer() else None
-    return value if isinstance(value, int) else None
+    return int(value) if isinstance(value, Integral) else None
 
 
 def _checked(pairs: Pairs) -> dict[int, str]:

@@ -150,12 +150,14 @@ def category_ids(classes: Collection[int | str], labels: Mapping[int, str]) -> t
     Raises:
         UsageError: The labels know no such category; names the closest.
     """
-    by_name = {name.casefold(): class_id for class_id, name in labels.items()}
-    ids = set()
+    by_name: dict[str, list[int]] = {}
+    for class_id, name in labels.items():
+        by_name.setdefault(name.casefold(), []).append(class_id)
+    ids: set[int] = set()
     for wanted in classes:
         text = str(wanted).strip().casefold()
         if text in by_name:
-            ids.add(by_name[text])
+            ids.update(by_name[text])
         elif text.isdigit() and int(text) in labels:
             ids.add(int(text))
         else:

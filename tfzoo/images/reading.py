@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfzoo.errors import ImageError
+from tfzoo.files import LFS_ADVICE, is_lfs_pointer
 from tfzoo.images.addresses import fetch, is_address
 from tfzoo.images.formats import HEIF_HINT, formats_of, is_heif, pillow
 from tfzoo.images.image import Image, ImageLike
@@ -226,6 +227,8 @@ def _from_file(file: IO[bytes], name: str, max_pixels: int) -> Image:
     except ImageError:
         raise
     except UnidentifiedImageError:
+        if is_lfs_pointer(start):
+            raise ImageError(f"{name} {LFS_ADVICE}") from None
         if start[:2] in (b"II", b"MM"):
             return _other_tiff(file, name, max_pixels)
         raise ImageError(_not_an_image(start, name)) from None

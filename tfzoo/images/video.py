@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from tfzoo.errors import ImageError
+from tfzoo.files import LFS_ADVICE, is_lfs_pointer
 from tfzoo.images.image import Image
 from tfzoo.options import MAX_PIXELS
 
@@ -148,6 +151,9 @@ def _open(path: str) -> Any:
     except UnicodeEncodeError:
         raise ImageError(f"{path}: OpenCV opens no video whose name is not UTF-8") from None
     if not capture.isOpened():
+        with suppress(OSError), Path(path).open("rb") as file:
+            if is_lfs_pointer(file.read(64)):
+                raise ImageError(f"{path} {LFS_ADVICE}")
         raise ImageError(f"{path}: not a video that can be read (MP4, AVI, MKV, WebM, ...)")
     return capture
 

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -32,7 +28,7 @@ from tfzoo.prepare.preprocess import (
     find_preprocessing,
     least_side,
 )
-from tfzoo.runtimes.runtime import reason_of
+from tfzoo.runtimes.runtime import quiet_stderr, reason_of
 from tfzoo.runtimes.tensorflow import load_export, quiet_absl
 
 if TYPE_CHECKING:
@@ -102,7 +98,7 @@ def _freeze(source: Path) -> Part:
     try:
         model = load_export(source)
         signature = model.signatures["serving_default"]
-        with _quiet_stderr():
+        with quiet_stderr():
             # Loops stay functions: taken apart, they are slower and no converter knows them.
             frozen, graph_def = convert_variables_to_constants_v2_as_graph(
                 signature, lower_control_flow=False
@@ -124,21 +120,6 @@ def _freeze(source: Path) -> Part:
         [graph.get_tensor_by_name(frozen.inputs[0].name)],
         {name: graph.get_tensor_by_name(end) for name, end in ends},
     )
-
-
-@contextmanager
-def _quiet_stderr() -> Iterator[None]:
-    """Keeps out what TensorFlow's optimiser tells of itself, whatever its log level."""
-    sys.stderr.flush()
-    kept = os.dup(2)
-    nothing = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nothing, 2)
-    try:
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nothing)
 
 
 def _find_postprocessing(

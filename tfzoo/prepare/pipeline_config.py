@@ -44,7 +44,8 @@ def find_config(model: Path, spec: ModelSpec | None = None) -> PipelineConfig:
         model: The SavedModel folder.
         spec: The manifest's entry, where there is one.
     """
-    for folder in (model, model.parent):
+    # A link to a model has its config beside the link, or where it leads.
+    for folder in (model, model.parent, model.resolve().parent):
         if (folder / "pipeline.config").is_file():
             return read_pipeline_config((folder / "pipeline.config").read_text(errors="replace"))
     return PipelineConfig() if spec is None else _zoo_config(spec)

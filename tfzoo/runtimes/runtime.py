@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -139,6 +140,24 @@ def open_runtime(name: str, model: Path, device: str = "auto", throughput: bool 
 
 
 @contextmanager
+def quiet_stderr() -> Iterator[None]:
+    """Keeps out what libraries write to the terminal past Python, whatever their log level.
+
+    It holds for the whole process, so it is for moments in which nobody else has much to tell.
+    """
+    sys.stderr.flush()
+    kept = os.dup(2)
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nothing, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nothing)
+
+
+@contextmanager
 def image_failures(image_size: tuple[int, int]) -> Iterator[None]:
     """Turns whatever a runtime raises while it runs an image into an `ImageError`.
 
@@ -179,7 +198,8 @@ _WHERE = re.compile(
 )
 # What may stand around a reason.
 _AROUND = re.compile(
-    r"^\(\d+\) [A-Z_]+:\s*|^\[ONNXRuntimeError\] : \d+ : \w+ : |\s*\[Op:\w+\]|\s*name:\s*$"
+    r"^\(\d+\) [A-Z_]+:\s*|^\[ONNXRuntimeError\] : \d+ : \w+ : |\s*\[Op:\w+\]"
+    r"|\{\{\w+_node [^}]*\}\}\s*|\s*name:\s*$"
 )
 
 
@@ -190,12 +210,12 @@ def reason_of(error: BaseException) -> str:
     """
     text = str(error).strip()
     lines = [line.strip() for line in text.splitlines()]
-    told = [line.rstrip(". ") for line in lines if line and not _WHERE.match(line)]
+    told = [line for line in lines if line and not _WHERE.match(line)]
     if not told:
         return type(error).__name__
     if "in user code:" in lines:
         told = told[-1:]  # What follows are lines of source; the error comes last.
     elif not text.startswith(("Exception from ", "Check '", "[ONNXRuntimeError]")):
         told = told[:1]
-    reason = " ".join(_AROUND.sub("", line) for line in told)
+    reason = " ".join(_AROUND.sub("", line) for line in told).rstrip(". ")
     return reason if len(reason) <= 500 else reason[:500] + "..."

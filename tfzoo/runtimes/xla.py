@@ -7,6 +7,7 @@ from pathlib import Path
 
 from tfzoo.errors import RuntimeUnavailableError
 from tfzoo.runtimes.frozen import FrozenRuntime
+from tfzoo.runtimes.runtime import quiet_stderr
 
 _log = logging.getLogger("tfzoo.runtimes.xla")
 
@@ -23,6 +24,9 @@ class XLARuntime(FrozenRuntime):
         import tensorflow as tf
 
         super().__init__(folder, device)
+        with quiet_stderr(), tf.device(self._device):
+            # XLA tells of itself once, at whatever it compiles first.
+            tf.function(lambda value: value + 1, jit_compile=True)(tf.constant(0.0))
         graph = self._function.graph.as_graph_def()
         nodes = [*graph.node, *(n for called in graph.library.function for n in called.node_def)]
         present = {node.op for node in nodes}

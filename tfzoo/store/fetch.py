@@ -28,7 +28,7 @@ from tfzoo.store.download import Downloaded, download, open_client
 from tfzoo.store.progress import Progress, Step, ignore
 from tfzoo.store.provenance import FileRecord, Provenance
 from tfzoo.store.retry import Policy
-from tfzoo.store.sound import check_model
+from tfzoo.store.sound import check_unpacked
 from tfzoo.version import __version__
 from tfzoo.zoo.schema import ModelSpec, Source
 
@@ -170,7 +170,7 @@ def unpack_local(path: Path, digest: str) -> Entry:
         def build(folder: Path) -> None:
             files = archive.unpack(path, folder / _CONTENT)
             model = archive.find_saved_model(folder / _CONTENT)
-            check_model(model)
+            check_unpacked(model, folder / _CONTENT, path.name)
             origin.record(parent.name, folder, model, files).write(folder)
 
         return cache.opened(folders.publish(parent / short(digest), build))

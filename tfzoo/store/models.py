@@ -177,7 +177,7 @@ def _short_form(query: str) -> ModelSpec:
                 f"{query} is a link to {path.readlink()}, where nothing lies; {EXPECTED}"
             ) from None
         if checkpoint_at(path):
-            raise UnknownModelError(f"{query} {told_of_file(path.with_suffix('.index'))}") from None
+            raise UnknownModelError(f"{query} {told_of_file(Path('ckpt.index'))}") from None
         if len(path.parts) > 1 or local.is_archive(path) or path.suffix == ".onnx":
             raise UnknownModelError(_nothing_at(query, path)) from None
         raise error

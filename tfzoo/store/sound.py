@@ -7,6 +7,7 @@ alike for all of them. Only sizes and a few bytes are looked at, so that it cost
 from __future__ import annotations
 
 import mmap
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -48,6 +49,19 @@ def check_model(path: Path) -> None:
             f"{path} is damaged: its graph has variables, but there is no {index.name} in "
             f"{index.parent}, which holds its weights. {_AGAIN}, the folder variables/ with it"
         )
+
+
+def check_unpacked(model: Path, folder: Path, archive: str) -> None:
+    """As `check_model`, of a model in a folder that an archive was unpacked to.
+
+    Raises:
+        ModelFormatError: Names the archive and the file in it.
+    """
+    try:
+        check_model(model)
+    except ModelFormatError as error:
+        told = str(error).replace(f"{folder}{os.sep}", "")
+        raise ModelFormatError(f"{archive}: {told}") from None
 
 
 def _has_variables(graph: Path) -> bool:

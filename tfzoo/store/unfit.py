@@ -23,11 +23,11 @@ _TO_ONNX = "Export it to ONNX with the library it was made with, and give tfzoo 
 
 #: Files that people take for a model, by their endings: what such a file is, and what to do.
 _ENDINGS = {
-    (".pb",): ("a graph without a SavedModel around it (such as a frozen graph)", _FROZEN),
+    (".pb",): ("a graph without a SavedModel around it, such as a frozen graph", _FROZEN),
     (".h5", ".hdf5", ".keras"): (
         "a model or weights of Keras",
         "Export it as a SavedModel (in TensorFlow: model.export('folder')) and give tfzoo the "
-        "folder; a detector it must be, with the Object Detection API's outputs",
+        "folder; it must be a detector with the outputs of the Object Detection API's",
     ),
     (".tflite",): (
         "a model for TensorFlow Lite",
@@ -81,10 +81,8 @@ def told_of_file(path: Path) -> str:
 
 def checkpoint_at(path: Path) -> bool:
     """Whether a path is a checkpoint as TensorFlow names it: its files' names without endings."""
-    return path.parent.is_dir() and (
-        path.with_name(path.name + ".index").is_file()
-        or path.with_name(path.name + ".meta").is_file()
-    )
+    names = (f"{path.name}.index", f"{path.name}.meta", f"{path.name}.data-00000-of-00001")
+    return any(path.with_name(name).is_file() for name in names)
 
 
 def told_of_folder(folder: Path) -> str:
@@ -106,7 +104,7 @@ def told_of_folder(folder: Path) -> str:
             f"holds a SavedModel's weights ({name}) and no saved_model.pb: it was copied in part. "
             "Copy all of it"
         )
-    if name := first(re.compile(r"\.index$|\.ckpt(-\d+)?\.|^checkpoint$")):
+    if name := first(re.compile(r"\.index$")) or first(re.compile(r"\.ckpt\b|^checkpoint$")):
         return (
             f"holds a training checkpoint ({name}) and no SavedModel, so it can't be run as it is. "
             f"{_EXPORT}"
