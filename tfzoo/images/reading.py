@@ -207,7 +207,7 @@ def _from_file(file: IO[bytes], name: str, max_pixels: int) -> Image:
         # Pillow refuses files of twice its own limit before ours can be asked.
         library.MAX_IMAGE_PIXELS = max_pixels
     try:
-        start = file.read(12)
+        start = file.read(64)
         if not start:
             raise ImageError(f"{name}: the file is empty")
         file.seek(0)
@@ -227,8 +227,6 @@ def _from_file(file: IO[bytes], name: str, max_pixels: int) -> Image:
     except ImageError:
         raise
     except UnidentifiedImageError:
-        if is_lfs_pointer(start):
-            raise ImageError(f"{name} {LFS_ADVICE}") from None
         if start[:2] in (b"II", b"MM"):
             return _other_tiff(file, name, max_pixels)
         raise ImageError(_not_an_image(start, name)) from None
@@ -252,6 +250,8 @@ def _check_size(width: int, height: int, name: str, max_pixels: int) -> None:
 
 
 def _not_an_image(start: bytes, name: str) -> str:
+    if is_lfs_pointer(start):
+        return f"{name} {LFS_ADVICE}"
     if is_heif(start) and "HEIF" not in pillow().OPEN:
         return f"{name}: a HEIC photo; to read such, {HEIF_HINT}"
     return f"{name}: not an image that can be read (JPEG, PNG, WebP, ...)"
