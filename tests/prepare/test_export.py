@@ -99,9 +99,13 @@ def test_no_converter_is_installed_when_downloads_are_off(model, monkeypatch) ->
         export.export_onnx(get_model(model))
 
 
-def test_a_missing_python_for_the_converter_is_named(model, monkeypatch) -> None:
+@pytest.mark.parametrize("found", [None, "false"])
+def test_a_python_for_the_converter_that_is_missing_or_does_not_run_is_named(
+    model, monkeypatch, found
+) -> None:
+    path = found and shutil.which(found)
     monkeypatch.setattr(export.sys, "version_info", (3, 12))
-    monkeypatch.setattr(shutil, "which", lambda name: None)
+    monkeypatch.setattr(shutil, "which", lambda name: path)
     with pytest.raises(RuntimeUnavailableError, match=r"Python 3\.11"):
         export.export_onnx(get_model(model))
 

@@ -93,7 +93,7 @@ def converter() -> Path:
             f"converting needs {', '.join(REQUIREMENTS)} in {folder}, and downloads are switched "
             "off (--offline, TFZOO_OFFLINE)"
         )
-    base = sys.executable if sys.version_info[:2] == (3, 11) else shutil.which(f"python{_PYTHON}")
+    base = sys.executable if sys.version_info[:2] == (3, 11) else _other_python()
     if base is None:
         raise RuntimeUnavailableError(
             f"converting needs Python {_PYTHON}, which the converter's TensorFlow 2.15 was built "
@@ -111,6 +111,15 @@ def converter() -> Path:
             # Last, and never renamed: an environment knows its own path.
             ready.touch()
     return python
+
+
+def _other_python() -> str | None:
+    """Another Python of the version needed, that runs: pyenv's shims lie there and may not."""
+    found = shutil.which(f"python{_PYTHON}")
+    if found is None:
+        return None
+    tried = subprocess.run([found, "-c", ""], capture_output=True, check=False)
+    return found if tried.returncode == 0 else None
 
 
 def _run(command: list[str], failure: str) -> None:
