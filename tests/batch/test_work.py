@@ -28,6 +28,6 @@ def test_of_what_a_runtime_says_at_length_the_beginning_is_told(
     item = read(standard, Item(0, ImageResult(1, "a.png", "photos/a.png"), Position(1), image), job)
     monkeypatch.setattr(standard, "detect_prepared", fail)
     (failed,) = detect(standard, [item], job)
-    told = f"photos/a.png: the model failed on it: {said[:500]}"
+    told = f"photos/a.png: the model failed on it: {said[:500]}..."
     assert failed.result.error == told
     assert failed.image is failed.input is None

@@ -15,18 +15,20 @@ def drawn(terminal: bool, monkeypatch: pytest.MonkeyPatch) -> str:
     """All that is written while ten images are counted, with the codes that steer a terminal."""
     console = Console(force_terminal=terminal, width=120, file=(written := io.StringIO()))
     monkeypatch.setattr(progress, "err", console)
-    with progress_bar("detecting", "images") as show:
-        show(0, 10)
+    with progress_bar("detecting", "images") as bar:
+        bar.step("opening [it]", 1, 4)
+        time.sleep(0.15)
+        bar.count(0, 10)
         for done in (5, 6):
             time.sleep(0.02)
-            show(done, 10)
+            bar.count(done, 10)
         time.sleep(0.15)
     return written.getvalue()
 
 
 def test_a_terminal_shows_how_many_are_done_and_how_fast(monkeypatch: pytest.MonkeyPatch) -> None:
     text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", drawn(True, monkeypatch))
-    assert "starting" in text
+    assert re.search(r"opening \[it\] .* 1/4", text)
     assert re.search(r"detecting .* 6/10 +\d+\.\d images/s", text)
 
 

@@ -186,7 +186,7 @@ def test_a_failure_is_a_row_and_the_run_goes_on(model: Path, tmp_path: Path) -> 
     )
     assert done.returncode == 1, done.stderr
     failed, timed = rows(results / "timing.csv")
-    assert "can't be opened as a SavedModel" in failed["error"]
+    assert "is damaged or not a SavedModel's graph" in failed["error"]
     assert failed["mean_ms"] == ""
     assert timed["error"] == ""
     assert float(timed["mean_ms"]) > 0
