@@ -189,10 +189,12 @@ def _show_own(model: StoredModel, as_json: bool) -> None:
 
 def _show_runtimes(name: str, as_json: bool) -> None:
     from tfzoo.cli.prepare import choice_json, print_choice
-    from tfzoo.prepare.choice import known_choice, on_gpu
+    from tfzoo.prepare.choice import known_choice, on_gpu, with_int8
     from tfzoo.store.models import get_model
 
-    known = known_choice(get_model(name, offline=True), on_gpu())
+    model = get_model(name, offline=True)
+    known = known_choice(model, on_gpu())
+    known = None if known is None else with_int8(known, model)
     if as_json:
         print_json(known and choice_json(known))
     elif known is None:

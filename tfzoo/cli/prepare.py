@@ -108,7 +108,7 @@ def prepare_afterwards(model: str, runtime: str, device: str) -> None:
             choice = prepare_model(model, device=first, again=True, on_step=bar.step)
     except KeyboardInterrupt:
         err.print("Not prepared; the results are kept.")
-    except TfzooError as error:
+    except (TfzooError, OSError) as error:
         err.print(f"Not prepared: {error}", markup=False, soft_wrap=True)
     else:
         best = choice.best()

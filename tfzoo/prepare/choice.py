@@ -137,14 +137,13 @@ def on_gpu(device: str = "auto") -> bool:
 def known_choice(model: StoredModel, gpu: bool = False) -> Choice | None:
     """What was measured of a model on this machine, or None where nothing was yet."""
     found = kept(model, _key(gpu), _versions(model))
-    if found is None:
-        return None
-    return replace(_read(found[1]), int8=known_int8(model))
+    return None if found is None else _read(found[1])
 
 
-def known_int8(model: StoredModel) -> Mapping[str, Any] | None:
-    """What is known of a model's int8 form, or None where it was not made."""
-    return None if (made := find_int8(model)) is None else made[1]
+def with_int8(choice: Choice, model: StoredModel) -> Choice:
+    """The same with what is known of the model's int8 form, which costs a look at its files."""
+    made = find_int8(model)
+    return choice if made is None else replace(choice, int8=made[1])
 
 
 def keep_choice(model: StoredModel, choice: Choice, gpu: bool = False) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import replace
 from os import PathLike
 
 import numpy as np
@@ -16,7 +15,7 @@ import numpy as np
 from tfzoo.detector import Detector, known_runtime, open_stored
 from tfzoo.errors import ImageError, UsageError
 from tfzoo.options import OnStep, Precision
-from tfzoo.prepare.choice import USUAL_IMAGES, Choice, known_choice, known_int8, on_gpu
+from tfzoo.prepare.choice import USUAL_IMAGES, Choice, known_choice, on_gpu, with_int8
 from tfzoo.settings import prepares_unasked
 from tfzoo.store.models import StoredModel, get_model
 from tfzoo.trials.measure import prepared_choice
@@ -154,4 +153,4 @@ def prepare_model(
     choice = prepared_choice(model, device, again, on_step)
     if calibrate is not None:
         quantise(model, calibrate, on_step)
-    return replace(choice, int8=known_int8(model))
+    return with_int8(choice, model)
