@@ -179,6 +179,26 @@ def test_ids_too_large_for_the_evaluators_are_scored(tmp_path: Path) -> None:
     assert score(truth, rows, "box").values == values(TRUTH, tmp_path / "as_is.json")
 
 
+@pytest.mark.parametrize(
+    ("kind", "field", "at"),
+    [("box", "bbox", 0), ("box", "area", None), ("keypoints", "keypoints", 0)],
+)
+def test_whole_numbers_of_thirty_digits_are_numbers(
+    kind: Kind, field: str, at: int | None, tmp_path: Path
+) -> None:
+    def far(number: float) -> Truth:
+        truth = copy.deepcopy(TRUTH)
+        for annotation in truth["annotations"]:
+            if at is None:
+                annotation[field] = number
+            else:
+                annotation[field][at] = number
+        return truth
+
+    whole = values(far(10**30), tmp_path / "whole.json", kind)
+    assert whole == values(far(1e30), tmp_path / "float.json", kind)
+
+
 def test_categories_of_one_name_are_told_apart(tmp_path: Path) -> None:
     def alike(truth: Truth) -> None:
         truth["categories"][0]["name"] = truth["categories"][1]["name"]

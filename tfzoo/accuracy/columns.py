@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tfzoo.accuracy.fields import FAR, Record, number_of
+from tfzoo.accuracy.fields import EXACT, Record, number_of
 
 
 def no_size_below_zero(boxes: np.ndarray[Any, Any]) -> bool:
@@ -68,4 +68,4 @@ def _all_sound(
         table = np.array(flat, dtype=float).reshape(len(values), -1)
     except OverflowError:
         return False
-    return bool((np.abs(table) < FAR).all()) and sound(table)
+    return bool((np.abs(table) < EXACT).all()) and sound(table)

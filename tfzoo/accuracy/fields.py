@@ -17,6 +17,8 @@ Id = int | str
 
 #: Beyond any picture; products of two are still numbers.
 FAR = 1e100
+#: Whole numbers up to here are floats without a loss.
+EXACT = 2**53
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,3})?")
 _WHOLE = re.compile(r"-?(0|[1-9][0-9]{0,17})")
 _SHOWN = 10
@@ -82,7 +84,10 @@ def shown(record: Record, field: str) -> str:
 def number_of(value: Any) -> float | None:
     """A finite number, or a text that is exactly one; None for all else."""
     if type(value) is int or type(value) is float:
-        return value if -FAR < value < FAR else None
+        if -EXACT < value < EXACT:
+            return value
+        # Evaluators take whole numbers of any length for objects, not for numbers.
+        return float(value) if -FAR < value < FAR else None
     if isinstance(value, str) and _NUMBER.fullmatch(text := value.strip()):
         number = int(text) if text.lstrip("+-").isdigit() and len(text) < 20 else float(text)
         return number if -FAR < number < FAR else None

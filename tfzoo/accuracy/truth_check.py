@@ -13,6 +13,7 @@ from typing import Any
 
 from tfzoo.accuracy.columns import no_size_below_zero, numbers
 from tfzoo.accuracy.fields import (
+    EXACT,
     Id,
     Problems,
     Record,
@@ -175,7 +176,7 @@ def _check_annotations(
                 told("have an id that is none, or another's; number them anew", index, "id")
             seen.add(key)
         area = annotation.get("area")
-        if not ((type(area) is float or type(area) is int) and 0 <= area < 1e100):
+        if not ((type(area) is float or type(area) is int) and 0 <= area < EXACT):
             number = number_of(area)
             if area is None:
                 told(
