@@ -70,7 +70,7 @@ def prepare_command(
 
     rows = []
     for name in names:
-        with progress_bar("preparing", "steps") as bar:
+        with progress_bar("preparing", "") as bar:
             choice = prepare_model(
                 name, again=again, precision=precision, calibrate=calibrate, on_step=bar.step
             )
@@ -104,7 +104,7 @@ def prepare_afterwards(model: str, runtime: str, device: str) -> None:
         soft_wrap=True,
     )
     try:
-        with progress_bar("preparing", "steps") as bar:
+        with progress_bar("preparing", "") as bar:
             choice = prepare_model(model, device=first, again=True, on_step=bar.step)
     except KeyboardInterrupt:
         err.print("Not prepared; the results are kept.")

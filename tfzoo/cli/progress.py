@@ -40,7 +40,12 @@ class Bar:
 
 @contextmanager
 def progress_bar(doing: str, unit: str) -> Iterator[Bar]:
-    """Shows a bar, which says what is being done once things are counted."""
+    """Shows a bar, which says what is being done once things are counted.
+
+    Args:
+        doing: What is being done to what is counted.
+        unit: What is counted, for the speed; empty for steps.
+    """
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -58,4 +63,7 @@ class _Speed(ProgressColumn):
         self._unit = unit
 
     def render(self, task: Task) -> Text:
-        return Text("" if task.speed is None else f"{task.speed:.1f} {self._unit}/s")
+        # Steps differ in length: so many a second says nothing.
+        if task.speed is None or not self._unit:
+            return Text("")
+        return Text(f"{task.speed:.1f} {self._unit}/s")
