@@ -35,6 +35,7 @@ LIBRARIES = {
     "supervision": "",
     "openvino": "openvino",
     "onnxruntime": "onnx",
+    "pillow-heif": "heif",
     "faster-coco-eval": "evaluate",
     "pycocotools": "evaluate",
     "altair": "chart",
