@@ -23,7 +23,7 @@ from tfzoo.errors import ModelFormatError, UsageError
 from tfzoo.images.image import Image, ImageLike
 from tfzoo.images.pipeline import READERS, batched, in_order
 from tfzoo.images.reading import is_one_image, read_image
-from tfzoo.options import DetectOptions, Precision, check_number
+from tfzoo.options import DetectOptions, Precision, check_number, check_precision
 from tfzoo.prepare.choice import USUAL_IMAGES, Choice, known_choice, on_gpu
 from tfzoo.prepare.cut import WHOLE, Cut
 from tfzoo.prepare.opening import open_model
@@ -60,6 +60,7 @@ class Detector:
         kind: The kind of its signature.
         labels: Category names by id.
         cut: What is done outside of the graph.
+        precision: How the network's numbers are held.
     """
 
     def __init__(
@@ -74,6 +75,7 @@ class Detector:
         self.runtime = runtime
         self.labels = labels
         self.cut = cut
+        self.precision: Precision = precision
         # A graph that is cut has other inputs than it was exported with, and no side inputs.
         self._feeding = feeding(runtime.signature) if cut == WHOLE else None
         inputs = runtime.signature.inputs[:1] if self._feeding is None else (self._feeding.image,)
@@ -350,8 +352,9 @@ def known_runtime(
         precision: `int8` is OpenVINO's.
 
     Raises:
-        UsageError: Another runtime is asked for int8.
+        UsageError: Another runtime is asked for int8, or there is no such precision.
     """
+    check_precision(precision)
     if precision == "int8":
         if runtime not in ("auto", "openvino"):
             raise UsageError(f"precision int8 runs with openvino alone, not with {runtime}")

@@ -14,7 +14,7 @@ from dataclasses import Field, dataclass, field, fields
 from functools import wraps
 from numbers import Integral, Real
 from pathlib import Path
-from typing import Any, Literal, ParamSpec, TypeVar
+from typing import Any, Literal, ParamSpec, TypeVar, get_args
 
 from tfzoo.errors import UsageError
 
@@ -109,8 +109,24 @@ def options_of(settings: Any) -> list[tuple[Field[Any], Option]]:
 
 
 def runtime_of(runtime: str, precision: Precision) -> str:
-    """What measures with TensorFlow unless told runs int8 with what int8 has, unmentioned."""
-    return "auto" if (runtime, precision) == ("tensorflow", "int8") else runtime
+    """What measures with TensorFlow unless told runs int8 with what int8 has, unmentioned.
+
+    Raises:
+        UsageError: There is no such precision.
+    """
+    check_precision(precision)
+    return "openvino" if (runtime, precision) == ("tensorflow", "int8") else runtime
+
+
+def check_precision(precision: str) -> None:
+    """Refuses a precision that there is none of.
+
+    Raises:
+        UsageError: There is no such precision.
+    """
+    if precision not in get_args(Precision):
+        expected = " or ".join(get_args(Precision))
+        raise UsageError(f"there is no precision {precision!r}; expected {expected}")
 
 
 def names_in(texts: list[str]) -> list[str]:

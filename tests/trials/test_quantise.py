@@ -1,6 +1,8 @@
 """Int8: made when asked for, opened when asked for, its loss measured, its figures kept apart."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +11,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 import tfzoo
-from tests.helpers import one_stage, standins
+from tests.helpers import free_sizes, one_stage, standins
 from tfzoo.cli.main import app
 from tfzoo.detections.types import Detections
 from tfzoo.errors import ModelFormatError, RuntimeUnavailableError, UsageError
@@ -18,7 +20,8 @@ from tfzoo.prepare.choice import Choice, Trial
 from tfzoo.results import read_measured
 from tfzoo.store.models import get_model
 from tfzoo.trials import measure as trials
-from tfzoo.trials.quantise import agreement_map, quantise
+from tfzoo.trials import quantise as quantising
+from tfzoo.trials.quantise import agreement_map, calibration, quantise
 
 pytest.importorskip("nncf")
 
@@ -88,6 +91,61 @@ def test_precision_is_part_of_what_a_run_and_a_measurement_are(made, folder, tmp
     assert names == [f"{model} (int8)"]
 
 
+def test_an_opened_detector_s_precision_is_a_run_s_identity_too(made, folder, tmp_path) -> None:
+    model, told, _ = made
+    detector = tfzoo.load(model, precision="int8")
+    tfzoo.detect_folder(folder, detector, tmp_path / "out", pictures=False)
+    pinned = json.loads((tmp_path / "out" / "run.json").read_text())["settings"]
+    assert (pinned["precision"], pinned["calibrated_on"]) == ("int8", told["images_digest"])
+    with pytest.raises(UsageError, match=r'precision: was "int8", now "float32"'):
+        tfzoo.detect_folder(
+            folder, model, tmp_path / "out", runtime="openvino", pictures=False, resume=True
+        )
+
+
+def test_saved_predictions_of_another_precision_or_calibration_are_not_gone_on_with(
+    made, folder, tmp_path, monkeypatch
+) -> None:
+    images = [{"id": i, "file_name": f"{i:02}.png", "width": 80, "height": 60 + i} for i in (0, 1)]
+    box = {"id": 1, "image_id": 0, "category_id": 1, "bbox": [0, 0, 9, 9], "area": 81, "iscrowd": 0}
+    truth = {"images": images, "annotations": [box], "categories": [{"id": 1, "name": "person"}]}
+    (tmp_path / "truth.json").write_text(json.dumps(truth))
+
+    def evaluate(model, **how):
+        return tfzoo.evaluate(
+            model,
+            images=folder,
+            annotations=tmp_path / "truth.json",
+            results=tmp_path / "results",
+            **how,
+        )
+
+    model, _, _ = made
+    assert evaluate(model, precision="int8").precision == "int8"
+    assert evaluate(tfzoo.load(model, precision="int8")).precision == "int8"
+    saved = tmp_path / "results" / "predictions"
+    assert len(list(saved.glob("*.jsonl"))) == 1
+    assert evaluate(tfzoo.load(model, runtime="openvino")).precision == "float32"
+    assert len(list(saved.glob("*.jsonl"))) == 2
+    monkeypatch.setattr("tfzoo.accuracy.evaluate.calibrated_on", lambda model: "others")
+    evaluate(model, precision="int8")
+    assert len(list(saved.glob("*.jsonl"))) == 3
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda model, folder: tfzoo.load(model, precision="int4"),
+        lambda model, folder: tfzoo.prepare_model(model, precision="int4", calibrate=folder),
+        lambda model, folder: tfzoo.benchmark(model, precision="int4", results=None),
+        lambda model, folder: tfzoo.detect_folder(folder, model, folder, precision="int4"),
+    ],
+)
+def test_a_precision_that_there_is_none_of_is_named(made, folder, use) -> None:
+    with pytest.raises(UsageError, match="no precision 'int4'; expected float32 or int8"):
+        use(made[0], folder)
+
+
 def test_without_its_form_int8_is_refused_with_the_way_to_it(tmp_path, monkeypatch) -> None:
     monkeypatch.setenv("TFZOO_CACHE", str(tmp_path / "cache"))
     model = one_stage.save(tmp_path / "model")
@@ -107,6 +165,71 @@ def test_too_few_images_are_refused_and_nothing_is_left(tmp_path, folder, made) 
     assert int8.find_int8(get_model(made[0])) is not None
 
 
+def test_an_earlier_form_stays_until_the_new_one_is_whole(made, folder, monkeypatch) -> None:
+    model, told, _ = made
+    stored = get_model(model)
+
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(quantising, "agreement_map", stop)
+    with pytest.raises(KeyboardInterrupt):
+        quantise(stored, folder, lambda *step: None)
+    monkeypatch.setattr(quantising, "agreement_map", lambda *_: 0.2)
+    with pytest.raises(ModelFormatError, match=r"something else in int8: mAP 0\.200"):
+        quantise(stored, folder, lambda *step: None)
+    monkeypatch.setattr("nncf.quantize", lambda *_, **__: 1 / 0)
+    with pytest.raises(ModelFormatError, match="NNCF fails on it: division by zero"):
+        quantise(stored, folder, lambda *step: None)
+    found = int8.find_int8(stored)
+    assert found is not None and found[1] == told
+    assert not list(found[0].folder.parent.glob(".*.tmp"))
+
+
+def test_a_form_is_opened_where_nncf_is_missing_but_not_for_another_config(
+    made, monkeypatch
+) -> None:
+    stored = get_model(made[0])
+    monkeypatch.setattr(int8, "library_version_of", lambda package: "")
+    assert int8.find_int8(stored) is not None
+    monkeypatch.setattr(int8, "find_config", lambda *_: "another")
+    assert int8.find_int8(stored) is None
+
+
+def test_of_very_many_images_some_of_all_are_taken(folder, monkeypatch) -> None:
+    monkeypatch.setattr(quantising, "MOST", 20)
+    monkeypatch.setattr(quantising, "FEWEST", 10)
+    chosen = calibration(folder)
+    taken = sorted(Path(path).name for path in (*chosen.images, *chosen.kept_back))
+    assert (taken[0], taken[-1], len(taken)) == ("00.png", "23.png", 20)
+    monkeypatch.setattr(quantising, "MOST", 19)
+    assert calibration(folder).digest != chosen.digest
+
+
+def test_a_network_whose_size_goes_with_the_image_is_quantised_too(
+    folder, tmp_path, monkeypatch
+) -> None:
+    monkeypatch.setenv("TFZOO_CACHE", str(tmp_path / "cache"))
+    model = free_sizes.save(tmp_path / "free")
+    told = quantise(get_model(model), folder, lambda *step: None)
+    assert told["map"] > 0.3
+    assert len(tfzoo.load(model, precision="int8")(folder / "03.png")) > 0
+
+
+def test_nncf_says_and_reports_nothing(made, folder) -> None:
+    # In a process of its own: in pytest it reports nothing anyway, and its level is set at import.
+    code = (
+        "import os, sys; from tfzoo.prepare import int8\n"
+        "with int8._quiet():\n"
+        "    import nncf; nncf.common.logging.nncf_logger.error('said')\n"
+        "    from nncf.common.logging.track_progress import track; list(track([1, 2]))\n"
+        "from nncf.telemetry.wrapper import telemetry\n"
+        "assert 'NNCF_CI' not in os.environ and 'Mock' in type(telemetry).__name__, telemetry"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
 def test_what_can_t_be_quantised_is_refused_with_the_reason(tmp_path, folder, monkeypatch) -> None:
     monkeypatch.setenv("TFZOO_CACHE", str(tmp_path / "cache"))
     whole = standins.save("standard", tmp_path / "whole")
@@ -116,6 +239,8 @@ def test_what_can_t_be_quantised_is_refused_with_the_reason(tmp_path, folder, mo
     onnx = standins.save_yolov5(tmp_path / "model.onnx", side=64, rows=252)
     with pytest.raises(UsageError, match=r"is an \.onnx file"):
         quantise(get_model(onnx), folder, lambda *step: None)
+    with pytest.raises(UsageError, match=r"is an \.onnx file"):
+        tfzoo.load(onnx, precision="int8")
     monkeypatch.setattr(int8, "library_version_of", lambda package: "")
     with pytest.raises(RuntimeUnavailableError, match=r"pip install 'tfzoo\[int8\]'"):
         quantise(get_model(whole), folder, lambda *step: None)

@@ -36,6 +36,7 @@ from tfzoo.errors import AnnotationError, UsageError
 from tfzoo.images.pipeline import in_order
 from tfzoo.images.reading import read_image
 from tfzoo.options import called_with, runtime_of
+from tfzoo.prepare.int8 import calibrated_on
 from tfzoo.results import ACCURACY_COLUMNS, append_row
 from tfzoo.settings import PACKAGE
 from tfzoo.trials.check import Check, check
@@ -284,6 +285,16 @@ def _kinds_of(detector: Detector) -> list[Kind]:
     return kinds
 
 
+def _int8_identity(detector: Detector) -> dict[str, str]:
+    """What tells an int8 form from full precision and from one calibrated otherwise."""
+    if detector.run_info.precision == "float32":
+        return {}
+    return {
+        "precision": detector.run_info.precision,
+        "calibrated_on": calibrated_on(detector.model) or "",
+    }
+
+
 def _predict(
     detector: Detector,
     coco_set: CocoSet,
@@ -299,7 +310,7 @@ def _predict(
             "digest": detector.model.digest,
             "runtime": detector.run_info.runtime,
             "device": detector.run_info.device,
-            **({} if settings.precision == "float32" else {"precision": settings.precision}),
+            **_int8_identity(detector),
             # All images, not those chosen: a larger sample goes on with a smaller one's.
             "images": f"{coco_set.images.resolve()} {list_digest(coco_set.files.values())}",
         },

@@ -106,6 +106,7 @@ def understood(settings: RunSettings, detector: Detector) -> RunSettings:
         model=detector.model.id,
         out=settings.folder,
         runtime=detector.runtime.name,
+        precision=detector.precision,
         classes=None if classes is None else category_ids(classes, detector.labels),
         on_progress=None,
         on_step=None,

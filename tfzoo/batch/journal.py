@@ -20,6 +20,7 @@ from tfzoo.detector import Detector
 from tfzoo.errors import OutputError, UsageError
 from tfzoo.images.addresses import absolute
 from tfzoo.options import options_of
+from tfzoo.prepare.int8 import calibrated_on
 from tfzoo.version import __version__
 
 JOURNAL = "run.json"
@@ -83,11 +84,13 @@ def pins(job: Job, detector: Detector) -> dict[str, Any]:
         one.name: getattr(settings, one.name) for one, about in options_of(settings) if about.pinned
     }
     annotations = settings.annotations
+    float32 = detector.run_info.precision == "float32"
     return given | {
         "model": detector.model.id,
         "digest": detector.model.digest,
         "runtime": detector.run_info.runtime,
         "precision": detector.run_info.precision,
+        "calibrated_on": None if float32 else calibrated_on(detector.model),
         "classes": None if settings.classes is None else list(settings.classes),
         "labels": {str(class_id): name for class_id, name in detector.labels.items()},
         "sources": [absolute(path) for path in settings.paths],

@@ -60,7 +60,8 @@ def detect_command(
         print_json(_as_json(asdict(summary), values["pictures"]))
     else:
         _print(asdict(summary), values["pictures"])
-    if values["prepare"] and summary.failed < summary.images:
+    asked_for = values["precision"] != "float32"  # What is chosen for auto is no use to it.
+    if values["prepare"] and not asked_for and summary.failed < summary.images:
         prepare_afterwards(values["model"], values["runtime"], values["device"])
     raise typer.Exit(summary.exit_code)
 

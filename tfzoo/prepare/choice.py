@@ -152,12 +152,12 @@ def keep_choice(model: StoredModel, choice: Choice, gpu: bool = False) -> None:
     Raises:
         StoreError: The cache can't be written.
     """
-    forget(model, gpu)
     keep(
         model,
         _key(gpu),
         _versions(model),
         lambda folder: write_record(folder, {"choice": asdict(choice)}),
+        anew=True,
     )
 
 

@@ -6,17 +6,19 @@ same. What it loses is measured when it is made (`tfzoo.trials.quantise`) and ke
 
 from __future__ import annotations
 
-import io
 import logging
 import os
+import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tfzoo.errors import ModelFormatError, RuntimeUnavailableError, UsageError
-from tfzoo.images.image import Image
+from numpy.typing import NDArray
+
+from tfzoo.errors import ModelFormatError, RuntimeUnavailableError, TfzooError, UsageError
 from tfzoo.prepare.cut import Cut
+from tfzoo.prepare.pipeline_config import find_config
 from tfzoo.prepare.prepared import (
     Prepared,
     as_prepared,
@@ -28,19 +30,25 @@ from tfzoo.prepare.prepared import (
     write_record,
 )
 from tfzoo.runtimes.openvino import COMPILED, options
-from tfzoo.runtimes.runtime import installed
-from tfzoo.store.folders import discard
+from tfzoo.runtimes.runtime import installed, reason_of
 from tfzoo.store.models import StoredModel
 
 _KEY = "openvino-int8"
 
+#: NNCF's own switch against its reports of use, read when it is imported.
+_NO_REPORTS = "NNCF_CI"
+
+#: What a network takes for the image at a path, an array for each of its inputs.
+Feed = Callable[[str], Sequence[NDArray[Any]]]
 #: Measures what a folder's form loses against full precision, as JSON values.
 Measure = Callable[[Path, Cut], dict[str, Any]]
 
 
 def find_int8(model: StoredModel) -> tuple[Prepared, dict[str, Any]] | None:
     """A model's int8 form and what is known of it, or None where it was not made."""
-    found = kept(model, _KEY, _versions())
+    if not model.path.is_dir():
+        return None
+    found = kept(model, _KEY, _versions(model))
     return None if found is None else (as_prepared(*found), found[1]["int8"])
 
 
@@ -48,14 +56,25 @@ def int8_form(model: StoredModel) -> Prepared:
     """A model's int8 form.
 
     Raises:
-        UsageError: It was not made yet.
+        UsageError: It was not made yet, or can't be: the model is an .onnx file.
     """
+    _refuse_onnx(model)
     if (found := find_int8(model)) is None:
         raise UsageError(
             f"{model.id} has no int8 form here; make it once, with images like those it will see: "
             f"tfzoo prepare '{model.id}' --precision int8 --calibrate FOLDER"
         )
     return found[0]
+
+
+def calibrated_on(model: StoredModel) -> str | None:
+    """What tells the images a model's int8 form was calibrated on from others, or None."""
+    return None if (found := find_int8(model)) is None else str(found[1]["images_digest"])
+
+
+def _refuse_onnx(model: StoredModel) -> None:
+    if not model.path.is_dir():
+        raise UsageError(f"{model.id} is an .onnx file; int8 forms are made of SavedModels")
 
 
 def full_precision(model: StoredModel) -> Prepared:
@@ -70,8 +89,7 @@ def full_precision(model: StoredModel) -> Prepared:
         raise RuntimeUnavailableError(
             "int8 needs OpenVINO and NNCF, which are not installed: pip install 'tfzoo[int8]'"
         )
-    if not model.path.is_dir():
-        raise UsageError(f"{model.id} is an .onnx file; int8 forms are made of SavedModels")
+    _refuse_onnx(model)
     made = prepare(model, "openvino")
     if made.cut.after is None or made.cut.before is None:
         raise ModelFormatError(
@@ -83,74 +101,90 @@ def full_precision(model: StoredModel) -> Prepared:
 
 
 def write_int8(
-    model: StoredModel, made: Prepared, pictures: Sequence[Image], about: dict[str, Any],
+    model: StoredModel,
+    made: Prepared,
+    images: Sequence[str],
+    feed: Feed,
+    about: dict[str, Any],
     measure: Measure,
-) -> dict[str, Any]:  # fmt: skip
+) -> dict[str, Any]:
     """Quantises a model's OpenVINO form and keeps it, in place of an earlier one.
+
+    The earlier one stays until the new one is whole and measured. Images are read as they are
+    needed: hundreds of a camera's would not fit into memory.
 
     Args:
         model: From the store.
         made: Its form in full precision, as `full_precision` gives it.
-        pictures: What to calibrate on, uint8 [H, W, 3] RGB each.
-        about: What is known of the pictures, kept beside the form.
+        images: What to calibrate on.
+        feed: Reads one of them.
+        about: What is known of the images, kept beside the form.
         measure: Measures the loss; what it gives is kept beside the form.
 
     Returns:
         `about` and what was measured.
 
     Raises:
+        ModelFormatError: NNCF can't quantise it, or it loses too much.
         StoreError: It can't be kept.
     """
 
     def build(folder: Path) -> None:
-        _quantise(made, folder, pictures)
-        lost = measure(folder, made.cut)
-        record = {"cut": made.cut.to_json(), "note": f"{made.note}; int8", "int8": about | lost}
+        try:
+            _quantise(made, folder, images, feed)
+        except TfzooError:
+            raise
+        except Exception as error:  # Anything at all, from NNCF or OpenVINO.
+            raise ModelFormatError(
+                f"{model.id} can't be made int8: NNCF fails on it: {reason_of(error)}"
+            ) from error
+        known = about | {"nncf": library_version_of("nncf")} | measure(folder, made.cut)
+        record = {"cut": made.cut.to_json(), "note": f"{made.note}; int8", "int8": known}
         write_record(folder, record)
 
-    if (earlier := kept(model, _KEY, _versions())) is not None:
-        discard(earlier[0])
-    _, record = keep(model, _KEY, _versions(), build)
+    _, record = keep(model, _KEY, _versions(model), build, anew=True)
     return dict(record["int8"])
 
 
-def _quantise(made: Prepared, folder: Path, pictures: Sequence[Image]) -> None:
+def _quantise(made: Prepared, folder: Path, images: Sequence[str], feed: Feed) -> None:
+    import openvino as ov
+
+    core = ov.Core()
     with _quiet():
         import nncf
-        import openvino as ov
 
-        core = ov.Core()
-        before = made.cut.before
-        assert before is not None
-        model = core.read_model(str(made.folder / "model.xml"))
-        data = nncf.Dataset(list(pictures), lambda picture: before(picture)[None])
         quantised = nncf.quantize(
-            model,
-            data,
+            core.read_model(str(made.folder / "model.xml")),
+            nncf.Dataset(images, lambda path: list(feed(path))),
             # Activations of either sign keep their zero: a tenth of a point better, as fast.
             preset=nncf.QuantizationPreset.MIXED,
-            subset_size=len(pictures),
+            subset_size=len(images),
         )
-        ov.save_model(quantised, str(folder / "model.xml"), compress_to_fp16=False)
-        compiled = core.compile_model(
-            core.read_model(str(folder / "model.xml")), "CPU", options(throughput=False)
-        )
-        blob = compiled.export_model()
-        (folder / COMPILED).write_bytes(blob if isinstance(blob, bytes) else blob.getvalue())
+    ov.save_model(quantised, str(folder / "model.xml"), compress_to_fp16=False)
+    compiled = core.compile_model(
+        core.read_model(str(folder / "model.xml")), "CPU", options(throughput=False)
+    )
+    blob = compiled.export_model()
+    (folder / COMPILED).write_bytes(blob if isinstance(blob, bytes) else blob.getvalue())
 
 
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Keeps NNCF's log and bars off the terminal, and its reports of use at home."""
-    os.environ.setdefault("NNCF_CI", "1")  # Its own switch against telemetry, read at import.
-    logger = logging.getLogger("nncf")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
+    import rich
+
+    logger, bars = logging.getLogger("nncf"), rich.get_console()
+    before, told = (logger.disabled, bars.quiet), os.environ.get(_NO_REPORTS)
+    # Its bars go to rich's own console, ours to one of our own: that goes on meanwhile.
+    logger.disabled = bars.quiet = True
+    os.environ[_NO_REPORTS] = "1"
     try:
-        with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
+        with warnings.catch_warnings(action="ignore"):
             yield
     finally:
-        logger.setLevel(level)
+        logger.disabled, bars.quiet = before
+        if told is None:
+            del os.environ[_NO_REPORTS]
 
 
 def size_mb(folder: Path) -> float:
@@ -168,5 +202,6 @@ def library_version_of(package: str) -> str:
         return ""
 
 
-def _versions() -> str:
-    return f"{library_version('openvino')} {library_version_of('nncf')} {machine()}"
+def _versions(model: StoredModel) -> str:
+    # NNCF makes it and does not run it: a form outlives it, and is opened where it is missing.
+    return f"{library_version('openvino')} {machine()} {find_config(model.path, model.spec)}"

@@ -110,7 +110,11 @@ def as_prepared(folder: Path, record: dict[str, Any]) -> Prepared:
 
 
 def keep(
-    model: StoredModel, key: str, versions: str, build: Callable[[Path], None]
+    model: StoredModel,
+    key: str,
+    versions: str,
+    build: Callable[[Path], None],
+    anew: bool = False,
 ) -> tuple[Path, dict[str, Any]]:
     """A sound folder of derived data, and its record.
 
@@ -119,6 +123,7 @@ def keep(
         key: What it is.
         versions: What it depends on beside the model.
         build: Fills a folder; its last step is `write_record`.
+        anew: Whether to build it whatever is there; that is replaced once the new one is whole.
 
     Raises:
         StoreError: It can't be kept.
@@ -133,8 +138,8 @@ def keep(
             _log.warning("%s is damaged; it is not used", folder)
         return record is not None
 
-    folder = derived(model.id, model.digest, key, build, f"{FORMAT} {versions}", sound)
-    if folder not in records and not sound(folder):
+    folder = derived(model.id, model.digest, key, build, f"{FORMAT} {versions}", sound, anew)
+    if (anew or folder not in records) and not sound(folder):
         raise StoreError(f"{folder} was damaged as soon as it was made; check the disk")
     return folder, records[folder]
 

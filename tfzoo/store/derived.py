@@ -20,6 +20,7 @@ def derived(
     build: Callable[[Path], None],
     version: str = "",
     sound: Callable[[Path], bool] = Path.is_dir,
+    anew: bool = False,
 ) -> Path:
     """A folder of data derived from a model, built once and kept beside it.
 
@@ -31,20 +32,21 @@ def derived(
             cache has the folder yet. What it leaves behind if it fails is removed.
         version: Further text the folder depends on, too long for its name.
         sound: Whether a folder is whole; one that is not is passed over, or built anew.
+        anew: Whether to build it whatever is there; that is replaced once the new one is whole.
 
     Returns:
-        The folder, whole; a shared cache's where it has one. Never write into it.
+        The folder, whole; a shared cache's where it alone has one. Never write into it.
 
     Raises:
         StoreError: The cache can't be written.
     """
-    found = find_derived(model_id, digest, key, version, sound)
+    found = None if anew else find_derived(model_id, digest, key, version, sound)
     if found is not None:
         return found
     root = settings.cache_folder()
     folder = root / _derived_place(model_id, digest, key, version)
     with writing(root), lock(f"prepared-{folder.parent.name}-{folder.name}"):
-        if sound(folder):
+        if not anew and sound(folder):
             return folder
         sweep(folder.parent, of=folder.name)
         return publish(folder, build)
@@ -59,7 +61,8 @@ def find_derived(
 ) -> Path | None:
     """The folder that `derived` would return, where there is one already."""
     place = _derived_place(model_id, digest, key, version)
-    roots = (*settings.shared_caches(), settings.cache_folder())
+    # One's own first: what was made anew lies there.
+    roots = (settings.cache_folder(), *settings.shared_caches())
     return next((root / place for root in roots if sound(root / place)), None)
 
 

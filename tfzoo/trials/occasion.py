@@ -14,7 +14,7 @@ import numpy as np
 
 from tfzoo.detector import Detector, known_runtime, open_stored
 from tfzoo.errors import ImageError, UsageError
-from tfzoo.options import OnStep, Precision
+from tfzoo.options import OnStep, Precision, check_precision
 from tfzoo.prepare.choice import USUAL_IMAGES, Choice, known_choice, on_gpu, with_int8
 from tfzoo.settings import prepares_unasked
 from tfzoo.store.models import StoredModel, get_model
@@ -145,12 +145,13 @@ def prepare_model(
     model = get_model(name)
     if not model.path.is_dir():
         raise UsageError(f"{model.id} is an .onnx file, which opens as it is")
+    check_precision(precision)
     if (precision == "int8") != (calibrate is not None):
         raise UsageError(
             "int8 is calibrated on a folder of images like those the model will see: give both, "
             "--precision int8 --calibrate FOLDER"
         )
-    choice = prepared_choice(model, device, again, on_step)
     if calibrate is not None:
-        quantise(model, calibrate, on_step)
+        quantise(model, calibrate, on_step)  # First, since it may be refused in seconds.
+    choice = prepared_choice(model, device, again, on_step)
     return with_int8(choice, model)

@@ -7,7 +7,8 @@ import hashlib
 import io
 import time
 from collections.abc import Sequence
-from os import PathLike
+from dataclasses import dataclass
+from os import PathLike, fspath
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -16,7 +17,7 @@ import numpy as np
 
 from tfzoo.detections.types import Detections
 from tfzoo.detector import Detector, detector_of
-from tfzoo.errors import ImageError, UsageError
+from tfzoo.errors import ImageError, ModelFormatError, UsageError
 from tfzoo.images.image import Image
 from tfzoo.images.reading import read_image
 from tfzoo.images.sources import find_images
@@ -32,8 +33,59 @@ FEWEST, MOST = 16, 300
 KEPT_BACK = 5
 #: Detections of full precision from this score on are taken as true.
 TRUE_SCORE = 0.3
+#: With less agreement than this mAP it is another detector, not the same one rounded.
+LEAST_MAP = 0.3
+#: Images kept back that speed is measured on: these are held in memory.
+TIMED = 8
 #: Times that both are timed, in turn.
 ROUNDS = 3
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Images that can be read, for making an int8 form.
+
+    Attributes:
+        folder: Where they lie.
+        images: Paths of those to calibrate on.
+        kept_back: Paths of those to measure the loss on.
+        digest: What tells them from others, by their names and sizes.
+    """
+
+    folder: str
+    images: tuple[str, ...]
+    kept_back: tuple[str, ...]
+    digest: str
+
+
+def calibration(folder: str | PathLike[str]) -> Calibration:
+    """Looks through a folder of images; of very many, through some from all of it.
+
+    Args:
+        folder: Images like those that the model will see; every fifth is kept back.
+
+    Raises:
+        UsageError: There are too few.
+    """
+    listed = [found for found in find_images([folder]) if not found.is_video]
+    chosen = [listed[i * len(listed) // MOST] for i in range(MOST)] if listed[MOST:] else listed
+    paths, digest = [], hashlib.sha256()
+    for found in chosen:
+        try:
+            height, width, _ = read_image(found.path).shape
+        except ImageError:
+            continue
+        paths.append(found.path)
+        digest.update(f"{found.name} {height} {width}\n".encode())
+    back = paths[KEPT_BACK - 1 :: KEPT_BACK]
+    images = [path for i, path in enumerate(paths) if i % KEPT_BACK != KEPT_BACK - 1]
+    if len(images) < FEWEST:
+        raise UsageError(
+            f"{fspath(folder)} holds {len(paths)} images that can be read, of which every fifth is "
+            f"kept back to measure the loss on; int8 needs {FEWEST} to calibrate on, and a hundred "
+            "or more, like those the model will see, are better"
+        )
+    return Calibration(fspath(folder), tuple(images), tuple(back), digest.hexdigest()[:16])
 
 
 def quantise(model: StoredModel, folder: str | PathLike[str], on_step: OnStep) -> dict[str, Any]:
@@ -50,61 +102,56 @@ def quantise(model: StoredModel, folder: str | PathLike[str], on_step: OnStep) -
 
     Raises:
         UsageError: There are too few images.
-        ModelFormatError, RuntimeUnavailableError: See `tfzoo.prepare.int8.full_precision`.
+        ModelFormatError: It can't be quantised, or finds something else then.
+        RuntimeUnavailableError: See `tfzoo.prepare.int8.full_precision`.
     """
-    on_step("making the form in full precision", 0, 4)
+    on_step("reading the images", 0, 4)
+    images = calibration(folder)
+    on_step("making the form in full precision", 1, 4)
     made = full_precision(model)
-    on_step("reading the images", 1, 4)
-    names, pictures = _pictures(folder)
-    back = pictures[KEPT_BACK - 1 :: KEPT_BACK]
-    calibrated = [p for i, p in enumerate(pictures) if i % KEPT_BACK != KEPT_BACK - 1]
-    if len(calibrated) < FEWEST:
-        raise UsageError(
-            f"{folder} holds {len(pictures)} images that can be read, of which every fifth is kept "
-            f"back to measure the loss on; int8 needs {FEWEST} to calibrate on, and a hundred or "
-            "more, like those the model will see, are better"
-        )
-    about = {
-        "folder": str(folder),
-        "images": len(calibrated),
-        "images_digest": hashlib.sha256("\n".join(names).encode()).hexdigest()[:16],
-        "kept_back": len(back),
-    }
+    full = _opened(model, made.folder, made.cut)
 
     def measure(written: Path, cut: Cut) -> dict[str, Any]:
         on_step("measuring what is lost", 3, 4)
-        full, less = (
-            detector_of(model, open_runtime("openvino", place, throughput=True), cut)
-            for place in (made.folder, written)
+        less = _opened(model, written, cut)
+        agreement = agreement_map(
+            *([one.detect(read_image(path)) for path in images.kept_back] for one in (full, less))
         )
-        speeds = _speeds((full, less), back)
+        if agreement is not None and agreement < LEAST_MAP:
+            raise ModelFormatError(
+                f"{model.id} finds something else in int8: mAP {agreement:.3f} with full precision "
+                f"taken as true, on {len(images.kept_back)} images kept back; expected at least "
+                f"{LEAST_MAP}. Calibrate on more images like those it will see; or it is of a "
+                "kind that can't be rounded so far"
+            )
+        speeds = _speeds((full, less), [read_image(path) for path in images.kept_back[:TIMED]])
         return {
-            "map": agreement_map([full.detect(p) for p in back], [less.detect(p) for p in back]),
+            "map": agreement,
             "size_mb": {"float32": size_mb(made.folder), "int8": size_mb(written)},
             "images_per_s": {"float32": speeds[0], "int8": speeds[1]},
         }
 
-    on_step(f"quantising on {len(calibrated)} images", 2, 4)
-    lost = write_int8(model, made, calibrated, about, measure)
+    on_step(f"quantising on {len(images.images)} images", 2, 4)
+    about = {
+        "folder": images.folder,
+        "images": len(images.images),
+        "images_digest": images.digest,
+        "kept_back": len(images.kept_back),
+    }
+    lost = write_int8(
+        model,
+        made,
+        images.images,
+        lambda path: full.prepare(read_image(path)).inputs,
+        about,
+        measure,
+    )
     on_step("done", 4, 4)
     return lost
 
 
-def _pictures(folder: str | PathLike[str]) -> tuple[list[str], list[Image]]:
-    """Names and pixels of the first images of a folder that can be read."""
-    names: list[str] = []
-    pictures: list[Image] = []
-    for found in find_images([folder]):
-        if found.is_video:
-            continue
-        try:
-            pictures.append(read_image(found.path))
-        except ImageError:
-            continue
-        names.append(found.name)
-        if len(pictures) == MOST:
-            break
-    return names, pictures
+def _opened(model: StoredModel, folder: Path, cut: Cut) -> Detector:
+    return detector_of(model, open_runtime("openvino", folder, throughput=True), cut)
 
 
 def _speeds(detectors: Sequence[Detector], pictures: Sequence[Image]) -> list[float]:
