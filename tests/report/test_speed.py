@@ -144,6 +144,23 @@ def test_measured_points_feed_the_chart_beside_the_reported(results: Path) -> No
     assert {point.id for point in mixed} == set(TEN_TIMES)
 
 
+def test_int8_is_a_point_of_its_own_that_is_called_so(results: Path) -> None:
+    add(results, D0, 200, precision="int8")
+    add(results, "/models/mine", 5, precision="int8")
+    manifest = load_manifest()
+    measured = {point.id: point for point in measured_points(manifest, results)}
+    assert measured[D0].latency_ms == 390
+    point = measured[f"{D0} (int8)"]
+    assert (point.name, point.latency_ms) == ("EfficientDet D0 512x512 (int8)", 200)
+    assert (point.stages, point.outputs) == (measured[D0].stages, measured[D0].outputs)
+    assert point.notes == ("EfficientDet D0 512x512 in int8: none of the zoo's own figures.",)
+    assert measured["/models/mine (int8)"].name == "mine (int8)"
+    # What was reported is of full precision: the two are not joined.
+    mixed = points_from(manifest, results, accuracy_from="reported", speed_from="measured")
+    assert next(point for point in mixed if point.id == D0).latency_ms == 390
+    assert f"{D0} (int8)" not in {point.id for point in mixed}
+
+
 def test_measured_figures_say_what_they_are_of(results: Path) -> None:
     rate(results, D0, 0.4, images=79, image_set="other", interval=(0.38, 0.42))
     manifest = load_manifest()

@@ -114,6 +114,18 @@ def test_what_is_no_model_of_the_zoo_stands_apart(tmp_path: Path) -> None:
     assert "my_own" not in zoo and "/models/my_own\\|model" in others
 
 
+def test_a_model_of_the_zoo_in_int8_is_a_line_of_its_own_by_its_name(tmp_path: Path) -> None:
+    measured(tmp_path, D0, 0.336)
+    measured(tmp_path, D0, 0.331, precision="int8")
+    table = build_table(load_manifest(), tmp_path)
+    full = next(line for line in table.zoo if line["id"] == D0)
+    (line,) = table.others
+    assert (full["box_map_measured"], line["box_map_measured"]) == (33.6, 33.1)
+    assert (line["name"], line["family"]) == (f"{full['name']} (int8)", full["family"])
+    # What is reported is of full precision.
+    assert line["box_map_reported"] is None and line["box_map_difference"] is None
+
+
 def test_the_embedded_model_on_its_own_held_out_images_is_whole(tmp_path: Path) -> None:
     (spec,) = load_manifest(()).demo
     measured(tmp_path, spec.id, 0.3, image_set="held-out", images=60)

@@ -212,7 +212,7 @@ def test_a_network_whose_size_goes_with_the_image_is_quantised_too(
     monkeypatch.setenv("TFZOO_CACHE", str(tmp_path / "cache"))
     model = free_sizes.save(tmp_path / "free")
     told = quantise(get_model(model), folder, lambda *step: None)
-    assert told["map"] > 0.3
+    assert told["map"] > 0.6
     assert len(tfzoo.load(model, precision="int8")(folder / "03.png")) > 0
 
 

@@ -14,6 +14,7 @@ from typing import Literal
 from tfzoo.errors import MeasurementError
 from tfzoo.report.speed import Machine
 from tfzoo.report.table import Line, build_table
+from tfzoo.results import split_precision
 from tfzoo.zoo.manifest import Manifest
 from tfzoo.zoo.schema import ModelSpec
 
@@ -147,7 +148,7 @@ def measured_points(manifest: Manifest, results: Path) -> list[Point]:
     usual = {metric: _usual_images((*table.zoo, *table.others), metric) for metric in METRICS}
     specs = {spec.id: spec for spec in manifest.all_models}
     return [
-        _measured_point(line, specs.get(line["id"]), in_zoo, table.machine, usual)
+        _measured_point(line, specs, in_zoo, table.machine, usual)
         for lines, in_zoo in ((table.zoo, True), (table.others, False))
         for line in lines
         if any(line[column] is not None for column in _MEASURED)
@@ -172,7 +173,7 @@ def _usual_images(lines: Sequence[Line], metric: Metric) -> str | None:
 
 def _measured_point(
     line: Line,
-    spec: ModelSpec | None,
+    specs: Mapping[str, ModelSpec],
     in_zoo: bool,
     machine: Machine | None,
     usual: Mapping[Metric, str | None],
@@ -191,10 +192,15 @@ def _measured_point(
         speed_notes.append(f"Timed on {machine}.")
         if line["speed_notes"]:
             speed_notes.append(f"Disturbed while timed: {line['speed_notes']}.")
-    if spec is None:
+    spec = specs.get(line["id"])
+    base, precision = split_precision(line["id"])
+    if spec is None and (other := specs.get(base)) is not None:
+        identity: _Identity = (line["id"], *_identity(other, line["name"])[1:])
+        notes: tuple[str, ...] = (f"{other.name} in {precision}: none of the zoo's own figures.",)
+    elif spec is None:
         # A model that no manifest lists goes by its path, too long for a chart.
-        identity: _Identity = (line["id"], Path(line["id"]).name, "other", None, None, ())
-        notes: tuple[str, ...] = (f"None of the zoo's models: {line['id']}.",)
+        identity = (line["id"], Path(line["id"]).name, "other", None, None, ())
+        notes = (f"None of the zoo's models: {line['id']}.",)
     else:
         identity = _identity(spec, spec.name)
         # Of the zoo's models the remarks are on the reported figures.

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from tfzoo.report.speed import Machine, Times, machine_factor, rank_correlation, read_times
-from tfzoo.results import number, read_measured
+from tfzoo.results import number, read_measured, split_precision
 from tfzoo.zoo.manifest import Manifest
 from tfzoo.zoo.schema import Metric, ModelSpec
 
@@ -93,6 +93,8 @@ def build_table(manifest: Manifest, results: Path) -> Table:
     others = [
         _line(model, own.get(model), accuracy, times) for model in measured if model not in in_zoo
     ]
+    for line in others:
+        _name_other_precision(line, manifest)
     speed_notes = _compare_speeds([*zoo, *others], times)
     notes, warnings = _notes([*zoo, *others])
     return Table(tuple(zoo), tuple(others), (*notes, *speed_notes), tuple(warnings), times.machine)
@@ -140,6 +142,14 @@ def _line(
         if reported is not None and measured is not None:
             line[f"{metric}_difference"] = round(measured - reported, 2)
     return line | _speed(model, spec, times)
+
+
+def _name_other_precision(line: Line, manifest: Manifest) -> None:
+    """Calls a known model in another precision by its name; what is reported is not of that."""
+    model, precision = split_precision(line["id"])
+    specs = {spec.id: spec for spec in manifest.all_models}
+    if precision != "float32" and (spec := specs.get(model)) is not None:
+        line |= {"name": f"{spec.name} ({precision})", "family": spec.family}
 
 
 def _speed(model: str, spec: ModelSpec | None, times: Times) -> Line:

@@ -33,8 +33,9 @@ FEWEST, MOST = 16, 300
 KEPT_BACK = 5
 #: Detections of full precision from this score on are taken as true.
 TRUE_SCORE = 0.3
-#: With less agreement than this mAP it is another detector, not the same one rounded.
-LEAST_MAP = 0.3
+#: With less agreement than this mAP it is another detector, not the same one rounded: an SSD that
+#: lost nothing in AP had 0.89, a CenterNet that lost 9 points 0.52.
+LEAST_MAP = 0.6
 #: Images kept back that speed is measured on: these are held in memory.
 TIMED = 8
 #: Times that both are timed, in turn.
