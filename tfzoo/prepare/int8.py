@@ -29,7 +29,7 @@ from tfzoo.prepare.prepared import (
     prepare,
     write_record,
 )
-from tfzoo.runtimes.openvino import COMPILED, options
+from tfzoo.runtimes.openvino import save_compiled
 from tfzoo.runtimes.runtime import installed, reason_of
 from tfzoo.store.models import StoredModel
 
@@ -160,12 +160,7 @@ def _quantise(made: Prepared, folder: Path, images: Sequence[str], feed: Feed) -
             preset=nncf.QuantizationPreset.MIXED,
             subset_size=len(images),
         )
-    ov.save_model(quantised, str(folder / "model.xml"), compress_to_fp16=False)
-    compiled = core.compile_model(
-        core.read_model(str(folder / "model.xml")), "CPU", options(throughput=False)
-    )
-    blob = compiled.export_model()
-    (folder / COMPILED).write_bytes(blob if isinstance(blob, bytes) else blob.getvalue())
+    save_compiled(core, quantised, folder)
 
 
 @contextmanager

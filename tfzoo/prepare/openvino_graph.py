@@ -34,7 +34,7 @@ from tfzoo.prepare.preprocess import (
     find_preprocessing,
     least_side,
 )
-from tfzoo.runtimes.openvino import COMPILED, options, read_model
+from tfzoo.runtimes.openvino import options, read_model, save_compiled
 
 if TYPE_CHECKING:
     import openvino as ov
@@ -95,12 +95,7 @@ def write_prepared(source: Path, folder: Path, config: PipelineConfig) -> tuple[
         note += f"; {split} large TopK done in two steps"
     if flattened:
         note += f"; {flattened} Gather with batch dimensions flattened"
-    ov.save_model(model, str(folder / "model.xml"), compress_to_fp16=False)
-    compiled = core.compile_model(
-        core.read_model(str(folder / "model.xml")), "CPU", options(throughput=False)
-    )
-    blob = compiled.export_model()
-    (folder / COMPILED).write_bytes(blob if isinstance(blob, bytes) else blob.getvalue())
+    save_compiled(core, model, folder)
     return cut, note
 
 

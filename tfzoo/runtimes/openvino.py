@@ -132,6 +132,17 @@ def options(throughput: bool) -> dict[str, str]:
     }
 
 
+def save_compiled(core: ov.Core, model: ov.Model, folder: Path) -> None:
+    """Writes a graph into a folder: its IR, weights in full, and compiled for this processor."""
+    import openvino as ov
+
+    path = str(folder / "model.xml")
+    ov.save_model(model, path, compress_to_fp16=False)
+    compiled = core.compile_model(core.read_model(path), "CPU", options(throughput=False))
+    blob = compiled.export_model()
+    (folder / COMPILED).write_bytes(blob if isinstance(blob, bytes) else blob.getvalue())
+
+
 def choose_device(core: ov.Core, device: str) -> str:
     """OpenVINO's name for what was asked; `auto` is the processor.
 
