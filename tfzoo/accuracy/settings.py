@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING, Literal
 
 from tfzoo.accuracy.coco import CocoSet
 from tfzoo.accuracy.truth import Kind
-from tfzoo.options import CHECK, DEVICE, PRECISION, RESULTS, RUNTIME, Precision, option, told
+from tfzoo.options import (
+    CHECK,
+    DEVICE,
+    PRECISION,
+    RESULTS,
+    RUNTIME,
+    Precision,
+    check_least,
+    option,
+    told,
+)
 
 if TYPE_CHECKING:
     from tfzoo.detector import Detector
@@ -22,7 +32,11 @@ OnProgress = Callable[[int, int], None]
 
 @dataclass(frozen=True, kw_only=True)
 class ScoreOptions:
-    """On how many images detections are scored, and by whom."""
+    """On how many images detections are scored, and by whom.
+
+    Raises:
+        UsageError: A value makes no sense.
+    """
 
     limit: int | None = option(None, "Evaluate on N images, drawn by the seed.", metavar="N")
     seed: int = option(0, "Seed of the drawing, and of the interval.", metavar="N")
@@ -34,6 +48,9 @@ class ScoreOptions:
     resamples: int = option(
         200, "Bootstrap resamples of the 95 % interval; 0 for none.", metavar="N", least=0
     )
+
+    def __post_init__(self) -> None:
+        check_least(self)
 
 
 @dataclass(frozen=True)

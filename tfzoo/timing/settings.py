@@ -6,7 +6,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tfzoo.errors import UsageError
-from tfzoo.options import DEVICE, PRECISION, RESULTS, RUNTIME, Precision, option, told
+from tfzoo.options import (
+    DEVICE,
+    PRECISION,
+    RESULTS,
+    RUNTIME,
+    Precision,
+    option,
+    options_of,
+    told,
+)
 
 if TYPE_CHECKING:
     from tfzoo.zoo.schema import ModelSpec
@@ -80,5 +89,8 @@ class BenchmarkSettings:
             raise UsageError(
                 f"{fspath(self.images)} is no folder; --images takes a folder of images"
             )
-        if self.min_images < 1 or self.min_seconds < 0:
-            raise UsageError("a measurement takes at least 1 image and no negative time")
+        least = {one.name: about.least or 0 for one, about in options_of(self)}
+        if self.min_images < least["min_images"] or self.min_seconds < least["min_seconds"]:
+            raise UsageError(
+                f"a measurement takes at least {least['min_images']} image and no negative time"
+            )
