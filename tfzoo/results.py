@@ -51,9 +51,8 @@ def append_row(path: Path, columns: Sequence[str], row: Mapping[str, Any]) -> No
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(path.with_name(f".{path.name}.lock")):
-            rows = read_rows(path)
-            header = list(rows[0]) if rows else []
-            if rows and set(columns) <= set(header) and path.read_bytes().endswith(b"\n"):
+            header, rows = _read(path)
+            if set(columns) <= set(header) and path.read_bytes().endswith(b"\n"):
                 with path.open("a", newline="", encoding="utf-8") as file:
                     csv.DictWriter(file, header, restval="").writerow(_texts(row))
                 return
@@ -83,20 +82,27 @@ def read_rows(path: Path) -> list[dict[str, str]]:
     Raises:
         MeasurementError: The file can't be read, or is no such table.
     """
+    return _read(path)[1]
+
+
+def _read(path: Path) -> tuple[list[str], list[dict[str, str]]]:
+    """The columns of a CSV file and its rows."""
     if not path.exists():
-        return []
+        return [], []
     try:
         with path.open(newline="", encoding="utf-8") as file:
-            rows = list(csv.DictReader(file))
+            reader = csv.DictReader(file)
+            rows = list(reader)
     except (OSError, ValueError, csv.Error) as error:
         raise MeasurementError(f"{path} can't be read: {error}") from None
-    if rows and "model" not in rows[0]:
+    header = list(reader.fieldnames or ())
+    if header and "model" not in header:
         raise MeasurementError(
             f"{path} is no table of measurements: its first line must name the columns, `model` "
             "among them. Move the file away, or choose another folder with --results"
         )
     # A last line cut short by a full disk has no value for its last columns.
-    return [row for row in rows if None not in row.values()]
+    return header, [row for row in rows if None not in row.values()]
 
 
 def read_measured(path: Path) -> list[dict[str, str]]:

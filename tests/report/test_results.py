@@ -134,3 +134,19 @@ def test_a_file_that_is_written_anew_is_on_the_disk_before_the_old_one_is_gone(
     append_row(path, COLUMNS, {"model": "after", "AP": 0.5})
     assert synced[0] == "model\nbefore\n"
     assert synced[-1] == path.read_text()
+
+
+@pytest.mark.parametrize("content", ["name,value\n", "a shopping list", "name,value\nx,1\n"])
+def test_a_file_of_somebody_elses_is_not_written_to(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "accuracy.csv"
+    path.write_text(content)
+    with pytest.raises(MeasurementError, match="Move the file away"):
+        append_row(path, COLUMNS, {"model": "a"})
+    assert path.read_text() == content
+
+
+def test_a_table_without_rows_keeps_its_columns(tmp_path: Path) -> None:
+    path = tmp_path / "accuracy.csv"
+    path.write_text("model,old\n")
+    append_row(path, COLUMNS, {"model": "a", "AP": 0.5})
+    assert path.read_text().splitlines() == ["model,AP,note,old", "a,0.5,,"]
