@@ -24,7 +24,7 @@ from tfzoo.errors import StoreError
 from tfzoo.prepare.cut import Cut
 from tfzoo.prepare.pipeline_config import PipelineConfig, find_config
 from tfzoo.runtimes.runtime import NEEDS
-from tfzoo.store.derived import derived, find_derived
+from tfzoo.store.derived import derived, find_derived, forget_derived
 from tfzoo.store.models import StoredModel
 
 #: Raised whenever what is written, or what is measured, changes.
@@ -149,6 +149,15 @@ def kept(model: StoredModel, key: str, versions: str) -> tuple[Path, dict[str, A
     folder = find_derived(model.id, model.digest, key, f"{FORMAT} {versions}")
     record = folder and read_record(folder)
     return (folder, record) if folder and record else None
+
+
+def forget_kept(model: StoredModel, key: str, versions: str) -> None:
+    """Removes what `keep` made in this user's own cache.
+
+    Raises:
+        StoreError: The cache can't be written.
+    """
+    forget_derived(model.id, model.digest, key, f"{FORMAT} {versions}")
 
 
 def write_record(folder: Path, content: dict[str, Any]) -> None:

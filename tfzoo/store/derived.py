@@ -10,7 +10,7 @@ from pathlib import Path
 from tfzoo import settings
 from tfzoo.store.cache import lock, writing
 from tfzoo.store.digests import short
-from tfzoo.store.folders import publish, sweep
+from tfzoo.store.folders import discard, publish, sweep
 
 
 def derived(
@@ -45,11 +45,29 @@ def derived(
         return found
     root = settings.cache_folder()
     folder = root / _derived_place(model_id, digest, key, version)
-    with writing(root), lock(f"prepared-{folder.parent.name}-{folder.name}"):
+    with writing(root), lock(lock_name(folder)):
         if not anew and sound(folder):
             return folder
         sweep(folder.parent, of=folder.name)
         return publish(folder, build)
+
+
+def lock_name(folder: Path) -> str:
+    """Which lock of the cache guards a folder of derived data."""
+    return f"prepared-{folder.parent.name}-{folder.name}"
+
+
+def forget_derived(model_id: str, digest: str, key: str, version: str = "") -> None:
+    """Removes the folder that `derived` made in this user's own cache, where there is one.
+
+    Raises:
+        StoreError: The cache can't be written.
+    """
+    root = settings.cache_folder()
+    folder = root / _derived_place(model_id, digest, key, version)
+    with writing(root), lock(lock_name(folder)):
+        if folder.is_dir():
+            discard(folder)
 
 
 def find_derived(

@@ -77,13 +77,29 @@ def digest_of(path: Path) -> str:
     It is taken again only when a size or time of modification has changed. Links count as what
     they lead to: caches of other tools are full of them.
     """
+    return _remembered(path, _stamp(path), lambda: _digest(path))
+
+
+def digests_still_there() -> set[str]:
+    """The digests of models by path that this machine had and that lie there as they were."""
+    found = set()
+    for memory in (settings.cache_folder() / "digests" / "paths").glob("*.json"):
+        with suppress(OSError, ValueError, KeyError, TypeError):
+            known = json.loads(memory.read_text(encoding="utf-8"))
+            if known["stamp"] == _stamp(Path(known["path"])):
+                found.add(str(known["digest"]))
+    return found
+
+
+def _stamp(path: Path) -> list[list[Any]]:
+    """Names, sizes and times of modification of a model's files."""
     files = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file())
-    stamp = []
+    stamp: list[list[Any]] = []
     for file in files:
         status = file.stat()
         name = file.relative_to(path).as_posix()
         stamp.append([name, status.st_size, status.st_mtime_ns])
-    return _remembered(path, stamp, lambda: _digest(path))
+    return stamp
 
 
 def _digest(path: Path) -> str:
