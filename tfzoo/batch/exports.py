@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -53,8 +53,17 @@ def coco_lines(detections: pa.Table) -> list[str]:
     return [line + "}" for line in lines]
 
 
-def export(parts: Parts, out: Path) -> dict[str, int]:
+def export(
+    parts: Parts,
+    out: Path,
+    opened: Callable[[Path], AbstractContextManager[IO[bytes]]] = output_file,
+) -> dict[str, int]:
     """Streams `detections.json`, `images.json`, `detections.csv` and `errors.jsonl` from the parts.
+
+    Args:
+        parts: The finished run's.
+        out: Where to.
+        opened: Opens one of the files to be written.
 
     Returns:
         How often each category was found, most frequent first.
@@ -68,10 +77,10 @@ def export(parts: Parts, out: Path) -> dict[str, int]:
     flat = pa.schema([f for f in parts.columns.detections() if not pa.types.is_nested(f.type)])
     counts: dict[str, int] = {}
     with (
-        output_file(out / "detections.json") as detections_file,
-        output_file(out / "images.json") as images_file,
-        output_file(out / "detections.csv") as csv_file,
-        output_file(out / "errors.jsonl") as errors_file,
+        opened(out / "detections.json") as detections_file,
+        opened(out / "images.json") as images_file,
+        opened(out / "detections.csv") as csv_file,
+        opened(out / "errors.jsonl") as errors_file,
         csv.CSVWriter(csv_file, flat) as table,
         _json_list(detections_file) as write_detection,
         _json_list(images_file) as write_image,

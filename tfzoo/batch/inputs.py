@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
+from tfzoo.batch.job import PICTURES
+from tfzoo.batch.journal import JOURNAL, read_journal
 from tfzoo.batch.output import output_file
+from tfzoo.batch.parts import mark_of, metadata_of
 from tfzoo.batch.settings import RunSettings
 from tfzoo.errors import ImageError, OutputError, UsageError
 from tfzoo.images.addresses import absolute
@@ -30,7 +34,8 @@ class Listing:
         annotations = settings.annotations
         self._ids = None if annotations is None else _annotated_ids(Path(annotations))
         self.left_out: Counter[str] = Counter()
-        found = find_images(settings.paths, settings.recursive, self.left_out)
+        results = _results_in(settings.folder)
+        found = find_images(settings.paths, settings.recursive, self.left_out, results)
         self._files = chain([next(found)], found)
         self.images = self.videos = self.skipped = 0
 
@@ -67,6 +72,30 @@ class Listing:
             raise UsageError("a video has no image ids in an annotation file; leave one away")
 
 
+def _results_in(out: Path) -> Callable[[str], bool]:
+    """Says of a folder below a source whether results lie there: a run's pictures are no images.
+
+    Args:
+        out: The output folder of the run to come; of earlier ones, the annotated pictures are told.
+    """
+    own = os.path.realpath(out)
+
+    def holds_results(folder: str) -> bool:
+        if os.path.realpath(folder) == own:
+            return True
+        parent, name = os.path.split(folder)
+        return name == PICTURES and _holds_a_run(parent)
+
+    return holds_results
+
+
+def _holds_a_run(folder: str) -> bool:
+    try:
+        return (Path(folder) / JOURNAL).is_file() and read_journal(Path(folder)) is not None
+    except (UsageError, OutputError):
+        return False
+
+
 def _frames(video: ImageFile) -> int:
     from tfzoo.images.video import video_info
 
@@ -88,13 +117,21 @@ def _annotated_ids(path: Path) -> dict[str, int]:
         ) from None
 
 
-def write_inputs(path: Path, files: Iterable[tuple[str, str, int | None]], group: int) -> int:
+def write_inputs(
+    path: Path,
+    files: Iterable[tuple[str, str, int | None]],
+    group: int,
+    run: str = "",
+    **said: Any,
+) -> int:
     """Writes the list of a run's inputs: path (as bytes), name, image id.
 
     Args:
         path: A Parquet file.
         files: In the order to be detected; without an image id they are numbered from 1.
         group: Rows in a row group; a part is made from one.
+        run: Id of the run, which the file holds.
+        said: What else it says of the run.
 
     Returns:
         How many there are.
@@ -103,9 +140,13 @@ def write_inputs(path: Path, files: Iterable[tuple[str, str, int | None]], group
     import pyarrow.parquet as pq
 
     schema = pa.schema([("path", pa.binary()), ("name", pa.binary()), ("image_id", pa.int64())])
+    schema = schema.with_metadata(metadata_of({"run": run, **said}))
     count = 0
     rows: list[tuple[bytes, bytes, int | None]] = []
-    with output_file(path) as file, pq.ParquetWriter(file, schema, compression="zstd") as writer:
+    with (
+        output_file(path, mark=mark_of(run)) as file,
+        pq.ParquetWriter(file, schema, compression="zstd") as writer,
+    ):
 
         def flush() -> None:
             columns = list(zip(*rows, strict=True))

@@ -15,8 +15,9 @@ from tfzoo.batch.parts import Parts
 from tfzoo.batch.rows import printable
 from tfzoo.detections.types import Detections
 from tfzoo.errors import ImageError, OutputError
-from tfzoo.files import write_whole
+from tfzoo.files import hidden_name, write_whole
 from tfzoo.images.image import Image
+from tfzoo.images.sources import ImageFile
 from tfzoo.images.video import VideoInfo, open_cv, read_frames, video_info
 
 #: Of a video that doesn't say its own.
@@ -47,8 +48,23 @@ def picture_path(
     return path if path.suffix.lower() in formats else path.with_name(path.name + formats[0])
 
 
-def write_picture(path: Path, image: Image) -> None:
+def paths_of_pictures(folder: Path, file: ImageFile) -> list[Path]:
+    """Where the annotated picture or video of a file may lie, as far as its name says which."""
+    as_picture, as_video = (
+        picture_path(folder, file.name),
+        picture_path(folder, file.name, (".mp4",)),
+    )
+    by_name = {True: [as_video], False: [as_picture], None: [as_picture, as_video]}
+    return by_name[file.is_video_by_name]
+
+
+def write_picture(path: Path, image: Image, mark: str = "") -> None:
     """Writes a picture, uint8 [H, W, 3] RGB, in the format that its name says.
+
+    Args:
+        path: Where to.
+        image: The picture.
+        mark: Of the run, for the name of a file that is not whole yet.
 
     Raises:
         OutputError: It can't be written.
@@ -58,7 +74,7 @@ def write_picture(path: Path, image: Image) -> None:
     encoded = cv2.imencode(path.suffix.lower(), np.ascontiguousarray(image[:, :, ::-1]))[1]
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, cast(Any, encoded).tobytes())
+        write_whole(path, cast(Any, encoded).tobytes(), mark=mark)
     except OSError as error:
         raise OutputError(f"picture {path} can't be written: {error.strerror}") from None
 
@@ -106,14 +122,20 @@ def pace(times_s: Sequence[float], info: VideoInfo) -> Pace:
     return Pace(rate, np.diff(due))
 
 
-def write_video(path: Path, pictures: Iterable[Image], pace: Pace) -> None:
+def write_video(path: Path, pictures: Iterable[Image], pace: Pace, mark: str = "") -> None:
     """Writes pictures, uint8 [H, W, 3] RGB of one size, as an MP4 video, holding one.
+
+    Args:
+        path: Where to.
+        pictures: In order.
+        pace: How long each is shown.
+        mark: Of the run, for the name of a file that is not whole yet.
 
     Raises:
         OutputError: It can't be written.
     """
     cv2 = open_cv()
-    temporary = path.with_name(f".{path.stem}.tmp.mp4")
+    temporary = hidden_name(path, mark, ending=".mp4")
     writer = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -157,7 +179,8 @@ def annotate_videos(parts: Parts, folder: Path) -> None:
     for ((path, name), rows), times_s in zip(videos, _times(parts), strict=True):
         target = picture_path(folder, name, formats=(".mp4",))
         try:
-            write_video(target, _drawn(path, rows), pace(times_s, video_info(path)))
+            found_pace = pace(times_s, video_info(path))
+            write_video(target, _drawn(path, rows), found_pace, parts.mark)
         except ImageError:
             continue  # Gone since it was detected; the rows stay.
 

@@ -82,4 +82,4 @@ def draw(item: Item, job: Job) -> None:
     """Writes the annotated picture of an image."""
     if item.image is not None and item.result.found is not None and item.result.frame is None:
         path = picture_path(job.pictures, item.result.file_name)
-        write_picture(path, item.result.found.draw(item.image))
+        write_picture(path, item.result.found.draw(item.image), job.mark)

@@ -8,9 +8,10 @@ import heapq
 import json
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import chain, islice
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -29,6 +30,9 @@ VIDEO_EXTENSIONS = frozenset(
         ".mts", ".m2ts", ".wmv", ".asf", ".flv", ".ogv", ".vob", ".mxf", ".mjpg", ".mjpeg",
     }
 )  # fmt: skip
+
+#: Says of a folder whether it holds results, which are no images to detect.
+HoldsResults = Callable[[str], bool]
 
 #: What archives from a Mac hold beside the files themselves.
 _MAC_FOLDER, _MAC_FILE = "__MACOSX", "._"
@@ -50,13 +54,18 @@ class ImageFile:
     @property
     def is_video(self) -> bool:
         """Whether it is a video: by its name, or else as what it opens."""
+        if (named := self.is_video_by_name) is not None:
+            return named
+        return not opens_as_image(self.path) and _opens_as_video(self.path)
+
+    @property
+    def is_video_by_name(self) -> bool | None:
+        """Whether it is a video as far as its name says, or None where that does not."""
         remote = is_address(self.path)
         ending = _ending(urlsplit(self.path).path if remote else self.path)
         if ending in VIDEO_EXTENSIONS:
             return True
-        if remote or ending in HEIF_ENDINGS or ending in image_endings():
-            return False
-        return not opens_as_image(self.path) and _opens_as_video(self.path)
+        return False if remote or ending in HEIF_ENDINGS or ending in image_endings() else None
 
 
 def _ending(path: str) -> str:
@@ -73,6 +82,7 @@ def find_images(
     sources: Iterable[str | os.PathLike[str]],
     recursive: bool = False,
     left_out: Counter[str] | None = None,
+    holds_results: HoldsResults = lambda folder: False,
 ) -> Iterator[ImageFile]:
     """Walks files, folders, globs, lists and addresses: one image at a time, with bounded memory.
 
@@ -86,6 +96,8 @@ def find_images(
             a file or folder at `s3://`, `gs://` and what else pyarrow reads).
         recursive: Whether folders are searched to any depth.
         left_out: Counts by its ending each file of a folder that is no image.
+        holds_results: Says of a folder below a source (or where a glob looks) whether it is passed
+            over; a folder that is named as a source never is.
 
     Raises:
         UsageError: A source does not exist, or no image was found at all.
@@ -94,7 +106,7 @@ def find_images(
     found = False
     left_out = Counter() if left_out is None else left_out
     for source in given:
-        for image in _find(source, recursive, len(given) == 1, left_out):
+        for image in _find(source, recursive, len(given) == 1, left_out, holds_results):
             found = True
             yield image
     if not found:
@@ -129,14 +141,18 @@ def _at_home(path: str) -> str:
 
 
 def _find(
-    source: str, recursive: bool, single: bool, left_out: Counter[str]
+    source: str,
+    recursive: bool,
+    single: bool,
+    left_out: Counter[str],
+    holds_results: HoldsResults,
 ) -> Iterator[ImageFile]:
     if is_address(source):
-        yield from _find_remote(source, recursive, single, left_out)
+        yield from _find_remote(source, recursive, single, left_out, holds_results)
         return
     path = Path(source)
     if path.is_dir():
-        for file in _walk(source, recursive, left_out):
+        for file in _walk(source, recursive, left_out, holds_results):
             name = os.path.relpath(file, source) if single else file
             yield ImageFile(file, Path(name).as_posix())
     elif path.suffix.lower() == ".txt" and path.is_file():
@@ -145,8 +161,9 @@ def _find(
         yield ImageFile(source, path.name if single else path.as_posix())
     elif glob.has_magic(source):
         matches = ((match, False) for match in _matches(source))
+        among_results = _among_results(_root_of(source), holds_results)
         for match, _ in _sorted(matches):
-            if not Path(match).is_dir():
+            if not Path(match).is_dir() and not among_results(match):
                 yield ImageFile(match, Path(match).as_posix())
     else:
         raise UsageError(
@@ -155,14 +172,31 @@ def _find(
         )
 
 
+def _among_results(root: str, holds_results: HoldsResults) -> Callable[[str], bool]:
+    """Says of a path below a folder whether it lies in one that holds results."""
+
+    @lru_cache(maxsize=1024)
+    def in_results(folder: str) -> bool:
+        parent = os.path.dirname(folder)  # noqa: PTH120 - a million times
+        if folder in (root, ".", parent):
+            return False
+        return holds_results(folder) or in_results(parent)
+
+    return lambda path: in_results(os.path.dirname(path))  # noqa: PTH120 - a million times
+
+
+def _root_of(pattern: str) -> str:
+    """The folder that a glob names in full, below which it looks; empty for this one."""
+    parts = Path(pattern).parts
+    folders = (os.path.join(*parts[:count]) for count in range(len(parts) - 1, 0, -1))  # noqa: PTH118
+    return next((folder for folder in folders if Path(folder).is_dir()), "")
+
+
 def _matches(pattern: str) -> Iterator[str]:
     """What a glob finds; brackets in the name of a folder or file that is there are no pattern."""
-    parts = Path(pattern).parts
-    for count in range(len(parts) - 1, 0, -1):
-        folder = os.path.join(*parts[:count])  # noqa: PTH118 - a pattern, not a path
-        if Path(folder).is_dir():
-            pattern = os.path.join(glob.escape(folder), *parts[count:])  # noqa: PTH118
-            break
+    if root := _root_of(pattern):
+        rest = Path(pattern).parts[len(Path(root).parts) :]
+        pattern = os.path.join(glob.escape(root), *rest)  # noqa: PTH118 - a pattern, not a path
     # Behind a wildcard they can't be looked up, and mean themselves where that finds anything.
     literal = pattern.replace("[[]", "[").replace("[", "[[]")
     for meant in dict.fromkeys((literal, pattern)):
@@ -173,7 +207,13 @@ def _matches(pattern: str) -> Iterator[str]:
             return
 
 
-def _walk(folder: str, recursive: bool, left_out: Counter[str], root: bool = True) -> Iterator[str]:
+def _walk(
+    folder: str,
+    recursive: bool,
+    left_out: Counter[str],
+    holds_results: HoldsResults,
+    root: bool = True,
+) -> Iterator[str]:
     try:
         scan = os.scandir(folder)
     except OSError as error:
@@ -188,8 +228,8 @@ def _walk(folder: str, recursive: bool, left_out: Counter[str], root: bool = Tru
         for name, is_folder in ordered:
             path = os.path.join(folder, name)  # noqa: PTH118 - a million times
             if is_folder:
-                if recursive and name != _MAC_FOLDER:
-                    yield from _walk(path, recursive, left_out, root=False)
+                if recursive and name != _MAC_FOLDER and not holds_results(path):
+                    yield from _walk(path, recursive, left_out, holds_results, root=False)
             elif name.startswith(_MAC_FILE):
                 continue
             elif (ending := _ending(name)) in endings:
@@ -250,7 +290,11 @@ def _encoding(path: Path) -> str:
 
 
 def _find_remote(
-    source: str, recursive: bool, single: bool, left_out: Counter[str]
+    source: str,
+    recursive: bool,
+    single: bool,
+    left_out: Counter[str],
+    holds_results: HoldsResults,
 ) -> Iterator[ImageFile]:
     parts = urlsplit(source)
     if parts.scheme.lower() in ("http", "https"):
@@ -270,11 +314,14 @@ def _find_remote(
     except (OSError, ValueError) as error:
         raise UsageError(f"{source} can't be read: {error}") from None
     query = f"?{parts.query}" if parts.query else ""
+    # Results are written to this machine's disk alone.
+    among_results = _among_results(root.rstrip("/"), holds_results)
+    on_this_disk = parts.scheme.lower() == "file"
     for entry in sorted(entries, key=lambda entry: entry.path):
         below = entry.path.removeprefix(root.rstrip("/") + "/")
         name = entry.base_name
         mac = name.startswith(_MAC_FILE) or _MAC_FOLDER in below.split("/")
-        if entry.type != FileType.File or mac:
+        if entry.type != FileType.File or mac or (on_this_disk and among_results(entry.path)):
             continue
         if (ending := _ending(name)) in image_endings():
             address = f"{parts.scheme}://{quote(entry.path)}{query}"
