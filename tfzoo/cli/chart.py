@@ -51,6 +51,9 @@ def chart_command(
     accuracy_from: AccuracyFromOption = "reported",
     speed_from: SpeedFromOption = "reported",
     results: ResultsOption = Path("results"),
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace a file that is no chart of tfzoo's, too.")
+    ] = False,
     manifest: ManifestOption = None,
 ) -> None:
     """Draw accuracy against speed, with the Pareto front and a budget to drag.
@@ -68,7 +71,7 @@ def chart_command(
         results=results,
     )
     for path in files or [Path("chart.html")]:
-        save_chart(drawn, path)
+        save_chart(drawn, path, overwrite=overwrite)
         err.print(f"wrote {path}", markup=False, soft_wrap=True)
 
 

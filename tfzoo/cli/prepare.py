@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 from collections.abc import Mapping
 from dataclasses import asdict
+from filecmp import cmp
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -21,7 +23,8 @@ from tfzoo.cli.console import (
     plain_table,
     print_json,
 )
-from tfzoo.errors import TfzooError
+from tfzoo.errors import OutputError, TfzooError, UsageError
+from tfzoo.files import whole_file
 
 if TYPE_CHECKING:
     from tfzoo.prepare.choice import Choice
@@ -200,6 +203,9 @@ def export_command(
         Path | None,
         typer.Option("--out", "-o", metavar="FILE", help="Also copy the result to this file."),
     ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace that file if it is there already.")
+    ] = False,
     offline: OfflineOption = False,
     manifest: ManifestOption = None,
 ) -> None:
@@ -210,12 +216,39 @@ def export_command(
 
     Example: tfzoo export "ssd mobilenet v2 320x320" --format onnx --out model.onnx
     """
-    from tfzoo.prepare.export import export_onnx
+    from tfzoo.prepare.export import export_onnx, find_export
     from tfzoo.store.models import get_model
 
-    made = export_onnx(get_model(name))
+    model = get_model(name)
+    there = out_file is not None and os.path.lexists(out_file)
+    if out_file is not None and there and not overwrite and find_export(model) is None:
+        raise _not_replaced(out_file)  # Before minutes of converting.
+    made = export_onnx(model)
     file = made.folder / "model.onnx"
     out.print(f"{file} ({made.note})", markup=False, soft_wrap=True)
     if out_file is not None:
-        shutil.copyfile(file, out_file)
+        _copy(file, out_file, overwrite)
         out.print(f"copied to {out_file}", markup=False, soft_wrap=True)
+
+
+def _copy(file: Path, copy: Path, overwrite: bool) -> None:
+    """Copies a result; a file that is the same already is no reason to ask."""
+    try:
+        with (
+            file.open("rb") as content,
+            whole_file(copy, ours=lambda path: overwrite or cmp(file, path, False)) as written,
+        ):
+            shutil.copyfileobj(content, written)
+    except FileExistsError:
+        raise _not_replaced(copy) from None
+    except OSError as error:
+        raise OutputError(
+            f"{copy} can't be written: {error.strerror}; the result is kept in the cache: {file}"
+        ) from None
+
+
+def _not_replaced(path: Path) -> UsageError:
+    return UsageError(
+        f"{path} is there already, and not replaced. Name another file, or replace it with "
+        "--overwrite"
+    )
