@@ -540,3 +540,10 @@ def test_a_model_of_other_ids_and_equal_names_is_told(
         "category names under other ids. With it undone AP is 100.0 instead of 0.0." in warning
         for warning in measured.warnings
     )
+
+
+def test_a_table_of_somebody_elses_is_told_of_before_the_work(tmp_path: Path) -> None:
+    (tmp_path / "accuracy.csv").write_text("a shopping list")
+    with pytest.raises(MeasurementError, match="no table of measurements"):
+        tfzoo.evaluate("no model of this name", coco=tmp_path, results=tmp_path)
+    assert (tmp_path / "accuracy.csv").read_text() == "a shopping list"

@@ -13,7 +13,7 @@ from PIL import Image
 
 import tfzoo
 from tests.helpers import standins
-from tfzoo.errors import UnknownModelError, UsageError
+from tfzoo.errors import MeasurementError, UnknownModelError, UsageError
 from tfzoo.processes import how_it_ended
 from tfzoo.timing import timed_process
 from tfzoo.timing.benchmark import TIMING_COLUMNS, Timing, benchmark
@@ -257,3 +257,11 @@ def test_image_sizes_are_height_then_width() -> None:
     for text in ("600", "600x", "0x5", "axb", "6x6x6", "-5x5"):
         with pytest.raises(UsageError, match="such as 600x600"):
             parse_image_size(text)
+
+
+def test_a_table_of_somebody_elses_is_told_of_before_the_work(tmp_path: Path) -> None:
+    (tmp_path / "timing.csv").write_text("a shopping list")
+    with pytest.raises(MeasurementError, match="no table of measurements"):
+        benchmark("no model of this name", results=tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["timing.csv"]
+    assert (tmp_path / "timing.csv").read_text() == "a shopping list"

@@ -37,7 +37,7 @@ from tfzoo.images.pipeline import in_order
 from tfzoo.images.reading import read_image
 from tfzoo.options import called_with, runtime_of
 from tfzoo.prepare.int8 import calibrated_on
-from tfzoo.results import ACCURACY_COLUMNS, append_row
+from tfzoo.results import ACCURACY_COLUMNS, append_row, read_rows
 from tfzoo.settings import PACKAGE
 from tfzoo.trials.check import Check, check
 from tfzoo.trials.occasion import open_for
@@ -152,6 +152,8 @@ def evaluate(settings: EvaluateSettings) -> Accuracy:  # noqa: D417 - `called_wi
         TfzooError: The model can't be had or run, or an image can't be read.
     """
     require(settings.evaluator)
+    table = Path(settings.results) / "accuracy.csv"
+    read_rows(table)  # One that can't be added to is told of before the work.
     coco_set = _coco_set(settings)
     chosen = sample(list(coco_set.files), settings.limit, settings.seed)
     files = find_files(coco_set.images, {image_id: coco_set.files[image_id] for image_id in chosen})
@@ -181,7 +183,7 @@ def evaluate(settings: EvaluateSettings) -> Accuracy:  # noqa: D417 - `called_wi
         device=detector.run_info.device,
     )
     for row in measured.to_rows():
-        append_row(Path(settings.results) / "accuracy.csv", ACCURACY_COLUMNS, row)
+        append_row(table, ACCURACY_COLUMNS, row)
     if settings.check:
         named = [(str(path), path.name) for path in files.values()]
         return replace(measured, check=check(detector, named, settings.check))

@@ -21,7 +21,7 @@ from typing import Any
 from tfzoo.errors import TfzooError, UsageError
 from tfzoo.options import called_with, runtime_of
 from tfzoo.processes import environment, how_it_ended
-from tfzoo.results import append_row
+from tfzoo.results import append_row, read_rows
 from tfzoo.store.models import StoredModel, get_model
 from tfzoo.timing.settings import BenchmarkSettings
 from tfzoo.trials.measure import prepared_choice
@@ -116,9 +116,13 @@ def benchmark(settings: BenchmarkSettings) -> Timing:  # noqa: D417 - `called_wi
 
     Raises:
         UsageError: The request itself makes no sense, such as a name that fits no model.
+        MeasurementError: `timing.csv` is no such file, or can't be written.
     """  # noqa: D414 - `called_with` fills in the arguments
     model, images = settings.model, settings.images
     name = fspath(model) if not isinstance(model, ModelSpec) else model.id
+    table = None if settings.results is None else Path(settings.results) / "timing.csv"
+    if table is not None:
+        read_rows(table)  # One that can't be added to is told of before the work.
     try:
         stored = get_model(model)
         request = {
@@ -139,8 +143,8 @@ def benchmark(settings: BenchmarkSettings) -> Timing:  # noqa: D417 - `called_wi
     except TfzooError as error:
         measured = Timing(name, settings.device, error=str(error))
     measured = replace(measured, date=datetime.now(UTC).isoformat(timespec="seconds"))
-    if settings.results is not None:
-        append_row(Path(settings.results) / "timing.csv", TIMING_COLUMNS, measured.to_json())
+    if table is not None:
+        append_row(table, TIMING_COLUMNS, measured.to_json())
     return measured
 
 
