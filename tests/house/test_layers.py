@@ -17,6 +17,7 @@ PACKAGE = Path(tfzoo.__file__).parent
 #: The rooms and the modules beside them, from the ground up; docs/architecture.md tells of each.
 ORDER = [
     "version",
+    "outside",
     "errors",
     "settings",
     "files",
