@@ -20,6 +20,7 @@ from typing import Any
 import yaml
 
 from tfzoo.errors import AmbiguousModelError, ManifestError, UnknownModelError
+from tfzoo.outside import bare, in_one_line
 from tfzoo.settings import PACKAGE
 from tfzoo.zoo.schema import (
     AsPrinted,
@@ -57,6 +58,8 @@ class Manifest(Entry):
     def __post_init__(self) -> None:
         taken: dict[str, str] = {}
         for spec in self.all_models:
+            if spec.held_out is not None:
+                spec.held_out.check_places()
             for name in {name.casefold() for name in spec.names}:
                 if name in taken:
                     raise ValueError(
@@ -220,7 +223,19 @@ def validate_manifest(path: Path, references: Mapping[str, Reference] | None = N
     try:
         return TypeAdapter(Manifest).validate_python(data)
     except ValidationError as error:
-        raise ManifestError(f"manifest {path} does not fit the schema:\n{error}") from None
+        listed = "\n".join(f"  {_told(dict(slip))}" for slip in error.errors(include_url=False))
+        raise ManifestError(f"manifest {path} does not fit the schema:\n{listed}") from None
+
+
+def _told(slip: dict[str, Any]) -> str:
+    """One of pydantic's complaints: the place, what was expected, and a single value that was not.
+
+    Pydantic itself would also show the middle of an entry cut out, with half of an address in it.
+    """
+    given = slip["input"]
+    single = slip["type"] != "value_error" and isinstance(given, str | int | float)
+    found = f", not {in_one_line(bare(str(given)))!r}" if single else ""
+    return f"{'.'.join(map(str, slip['loc']))}: {slip['msg']}{found}"
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:
