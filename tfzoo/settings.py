@@ -18,6 +18,8 @@ OFFLINE_VARIABLE = "TFZOO_OFFLINE"
 MIRROR_VARIABLE = "TFZOO_MIRROR"
 #: `1` accepts plain http without a digest in the manifest.
 UNVERIFIED_VARIABLE = "TFZOO_ALLOW_UNVERIFIED"
+#: `1` reads every byte of a cached model before it is opened.
+VERIFY_VARIABLE = "TFZOO_VERIFY"
 #: `0` keeps commands from preparing models unasked.
 PREPARE_VARIABLE = "TFZOO_PREPARE"
 
@@ -45,6 +47,11 @@ def offline() -> bool:
 def allow_unverified() -> bool:
     """Whether bytes that nothing vouches for are accepted."""
     return _switched_on(UNVERIFIED_VARIABLE)
+
+
+def verifies_all() -> bool:
+    """Whether every byte of a cached model is read and compared before it is opened."""
+    return _switched_on(VERIFY_VARIABLE)
 
 
 def prepares_unasked() -> bool:

@@ -22,6 +22,7 @@ import httpx
 
 from tfzoo.errors import DownloadError, StoreError, VerificationError
 from tfzoo.files import write_whole
+from tfzoo.outside import keep_secrets_in_logs, keyed, public
 from tfzoo.store.body import Body, Hashes, digests_of
 from tfzoo.store.part_state import State, describe, joined
 from tfzoo.store.retry import Policy, Retry, retry_after_s
@@ -71,6 +72,7 @@ def open_client(policy: Policy) -> Iterator[httpx.Client]:
     timeout = httpx.Timeout(policy.timeout_s, connect=min(policy.timeout_s, 15.0))
     # The bytes of the object itself are wanted, in no coding of the transfer.
     headers = {"User-Agent": f"tfzoo/{__version__}", "Accept-Encoding": "identity"}
+    keep_secrets_in_logs()
     with httpx.Client(timeout=timeout, verify=verify, headers=headers) as client:
         yield client
 
@@ -160,7 +162,8 @@ class _Transfer:
                     f"{self.url}: {reason}, and asks to come back in {wait_s:.0f} s; try then"
                 )
             wait_s = max(wait_s or 0.0, self.policy.wait_s(failures))
-            _log.info("%s: %s; next attempt in %.1f s", self.url, reason, wait_s)
+            told = public(f"{self.url}: {reason}")
+            _log.info("%s; next attempt in %.1f s", told, wait_s)
             time.sleep(wait_s)
 
     def _attempt(self) -> Downloaded:
@@ -174,7 +177,7 @@ class _Transfer:
             if state.validator:
                 headers["If-Range"] = state.validator
         with self._open(headers) as (response, secure):
-            answer = describe(response, self.url, secure)
+            answer = describe(response, keyed(self.url), secure)
             if response.status_code == 206 and state is not None and offset:
                 start = _range_start(response)
                 if start != offset or not state.fits(answer):
@@ -296,7 +299,7 @@ class _Transfer:
             return None
         known = self.verifiable or state.validator or state.md5
         fitting = state.total is None or self._size() <= state.total
-        return state if state.url == self.url and known and fitting else None
+        return state if state.url == keyed(self.url) and known and fitting else None
 
     def _write_state(self, state: State) -> None:
         write_whole(self.state_file, json.dumps(asdict(state)))

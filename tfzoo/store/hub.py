@@ -43,7 +43,7 @@ def resolve(handle: str, folder: Path) -> Path:
                 import tensorflow_hub
             return Path(tensorflow_hub.resolve(handle))
         except Exception as error:  # The resolver raises whatever its libraries do.
-            raise DownloadError(f"{handle}: {str(error) or type(error).__name__}") from error
+            raise DownloadError(f"{handle}: {str(error) or type(error).__name__}") from None
         finally:
             if before is None:
                 del os.environ[_CACHE_VARIABLE]

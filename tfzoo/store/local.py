@@ -83,7 +83,7 @@ def digest_of(path: Path) -> str:
         status = file.stat()
         name = file.relative_to(path).as_posix()
         stamp.append([name, status.st_size, status.st_mtime_ns])
-    return _remembered(path, stamp, lambda: _digest(path))
+    return remembered(path, stamp, lambda: _digest(path))
 
 
 def _digest(path: Path) -> str:
@@ -97,8 +97,14 @@ def _digest(path: Path) -> str:
     return f"sha256:{tree_digest(records)}"
 
 
-def _remembered(path: Path, stamp: list[Any], compute: Callable[[], str]) -> str:
-    """A digest from the cache's memory, or computed and put there."""
+def remembered(path: Path, stamp: list[Any], compute: Callable[[], str]) -> str:
+    """A digest from the cache's memory, or computed and put there.
+
+    Args:
+        path: What it is of.
+        stamp: JSON values that change whenever it may have changed.
+        compute: Takes it.
+    """
     name = hashlib.sha256(os.fsencode(path.resolve())).hexdigest()[:24]
     memory = settings.cache_folder() / "digests" / "paths" / f"{name}.json"
     with suppress(OSError, ValueError, KeyError, TypeError):

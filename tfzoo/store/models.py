@@ -49,6 +49,11 @@ class StoredModel:
         """`sha256:` and the archive's digest (of the model's files, for a bare folder)."""
         return self.known_digest or local.digest_of(self.path)
 
+    @property
+    def vouchers(self) -> str:
+        """What vouches for its bytes, as a person reads it; `nothing` for one of the user's own."""
+        return self.entry.vouchers if self.entry else cache.NOTHING
+
 
 def get_model(
     name: str | PathLike[str] | ModelSpec,

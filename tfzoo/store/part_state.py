@@ -12,7 +12,11 @@ import httpx
 
 @dataclass(frozen=True)
 class State:
-    """Which object a part file belongs to, as the server described it."""
+    """Which object a part file belongs to, as the server described it.
+
+    Attributes:
+        url: Its address, without what that hides but told apart from others (see `keyed`).
+    """
 
     url: str
     total: int | None
