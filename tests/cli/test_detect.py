@@ -122,7 +122,8 @@ def test_labels_of_a_fine_tuned_model(model: Path, photos: Path, tmp_path: Path)
 def test_defaults_are_those_of_the_python_function() -> None:
     """The command names them itself: it loads no library before it runs."""
     in_python = inspect.signature(detect_folder).parameters
-    names = {"out_folder": "out", "model": None, "offline": None, "as_json": None, "manifest": None}
+    names = {"out_folder": "out", "model": None, "as_json": None, "manifest": None}
+    names |= {"offline": None, "verify": None}
     for name, option in inspect.signature(detect_command).parameters.items():
         name = names.get(name, name)
         if name is not None and option.default is not inspect.Parameter.empty:

@@ -69,7 +69,7 @@ def chart_command(
     )
     for path in files or [Path("chart.html")]:
         save_chart(drawn, path)
-        err.print(f"wrote {path}", markup=False, soft_wrap=True)
+        err.print(f"wrote {path}", soft_wrap=True)
 
 
 def recommend_command(
@@ -116,7 +116,7 @@ def recommend_command(
     if "measured" in (accuracy_from, speed_from):
         for point in chosen:
             remarks = " ".join(point.remarks(metric))
-            out.print(f"{point.name}: {remarks}", style="dim", markup=False)
+            out.print(f"{point.name}: {remarks}", style="dim")
     if speed_from == "reported":
         out.print(
             "Reported times are of hardware the zoo does not state: take them as relative. YOLOv5 "

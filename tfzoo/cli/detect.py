@@ -17,6 +17,7 @@ from tfzoo.cli.console import (
     JsonOption,
     ManifestOption,
     OfflineOption,
+    VerifyOption,
     err,
     out,
     print_json,
@@ -32,6 +33,7 @@ _INTERRUPTED = 128 + signal.SIGINT
 def detect_command(
     values: dict[str, Any],
     offline: OfflineOption = False,
+    verify: VerifyOption = False,
     as_json: JsonOption = False,
     manifest: ManifestOption = None,
 ) -> None:
@@ -53,8 +55,8 @@ def detect_command(
             summary = detect_folder(**values, on_progress=bar.count, on_step=bar.step)
     except KeyboardInterrupt:
         kept = f"Stopped. What was finished is kept in {values['out']}. Go on with:"
-        err.print(kept, markup=False, soft_wrap=True)
-        err.print(f"  {_resume_command()}", markup=False, soft_wrap=True)
+        err.print(kept, soft_wrap=True)
+        err.print(f"  {_resume_command()}", soft_wrap=True)
         raise typer.Exit(_INTERRUPTED) from None
     if as_json:
         print_json(_as_json(asdict(summary), values["pictures"]))
@@ -90,7 +92,7 @@ def _print(summary: dict[str, Any], pictures: bool) -> None:
     text += f", {summary['detections']} detections"
     if fresh:
         text += f", {summary['seconds']:.1f} s, {summary['images_per_s']:.1f} images/s"
-    say = partial(out.print, markup=False, soft_wrap=True)
+    say = partial(out.print, soft_wrap=True)
     say(f"{text} with {summary['model']} on {summary['device']}")
     if summary["categories"]:
         shown = list(summary["categories"].items())

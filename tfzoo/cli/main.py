@@ -11,7 +11,7 @@ from typing import Any, cast
 import typer
 from typer.core import TyperGroup
 
-from tfzoo.cli.console import err
+from tfzoo.cli.console import err, show_warnings
 from tfzoo.errors import TfzooError
 from tfzoo.version import __version__
 
@@ -91,11 +91,12 @@ def _root(
 
 def main() -> None:
     """Runs the command line; an error of ours ends in its message and its exit code."""
+    show_warnings()
     try:
         app()
     except TfzooError as error:
         err.print("error: ", style="bold red", end="")
-        err.print(str(error), markup=False, soft_wrap=True)
+        err.print(str(error), soft_wrap=True)
         sys.exit(error.exit_code)
     except BrokenPipeError:
         # The reader (head, less) has seen enough; Python would complain once more at exit.

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
-from rich.markup import escape
 
 from tfzoo.cli.console import (
     JsonOption,
     ManifestOption,
     OfflineOption,
+    VerifyOption,
     err,
     out,
     plain_table,
@@ -52,6 +52,7 @@ def prepare_command(
         ),
     ] = None,
     offline: OfflineOption = False,
+    verify: VerifyOption = False,
     as_json: JsonOption = False,
     manifest: ManifestOption = None,
 ) -> None:
@@ -77,7 +78,7 @@ def prepare_command(
         model = get_model(name)
         rows.append({"model": model.id, **choice_json(choice)})
         if not as_json:
-            out.print(model.id, style="bold", markup=False)
+            out.print(model.id, style="bold")
             print_choice(choice)
     if as_json:
         print_json(rows)
@@ -100,7 +101,6 @@ def prepare_afterwards(model: str, runtime: str, device: str) -> None:
     err.print(
         f"Preparing {model} {why}; once, for some seconds. Ctrl-C ends it and harms nothing; "
         "--no-prepare leaves it out.",
-        markup=False,
         soft_wrap=True,
     )
     try:
@@ -109,10 +109,10 @@ def prepare_afterwards(model: str, runtime: str, device: str) -> None:
     except KeyboardInterrupt:
         err.print("Not prepared; the results are kept.")
     except (TfzooError, OSError) as error:
-        err.print(f"Not prepared: {error}", markup=False, soft_wrap=True)
+        err.print(f"Not prepared: {error}", soft_wrap=True)
     else:
         best = choice.best()
-        err.print(f"auto opens it with {best.runtime} from now on.", markup=False)
+        err.print(f"auto opens it with {best.runtime} from now on.")
 
 
 def choice_json(choice: Choice) -> dict[str, Any]:
@@ -140,24 +140,23 @@ def print_choice(choice: Choice) -> None:
         opens, latency, speed = ("" if x is None else f"{x:.3g}" for x in figures)
         agrees = "yes" if trial.agrees else "no"
         row = (trial.runtime, trial.version, opens, latency, spread, speed, agrees)
-        table.add_row(*row, escape(trial.reason))
+        table.add_row(*row, trial.reason)
     out.print(table)
     for images in _EXAMPLES:
         count = "1 image" if images == 1 else f"{images} images"
         best = choice.best(images)
         if best.offered:
             seconds = f"{best.seconds(images):.2g} s in all"
-            out.print(f"auto takes {best.runtime} for {count}: {seconds}", markup=False)
-    out.print(f"Why: {choice.reason()}", markup=False)
+            out.print(f"auto takes {best.runtime} for {count}: {seconds}")
+    out.print(f"Why: {choice.reason()}")
     if choice.int8 is not None:
         _print_int8(choice.int8)
     if choice.date:
-        out.print(f"Measured {choice.date}", markup=False)
+        out.print(f"Measured {choice.date}")
     if choice.provisional:
         out.print(
             f"Provisional: {choice.provisional}. It is measured again when the machine is quiet; "
             "now: tfzoo prepare --again",
-            markup=False,
         )
 
 
@@ -170,7 +169,6 @@ def _print_int8(known: Mapping[str, Any]) -> None:
         f"precision taken as true, on {known['kept_back']} images kept back; {size['int8']:.3g} MB "
         f"for {size['float32']:.3g}, {speed['int8']:.3g} images/s for {speed['float32']:.3g}. Used "
         "only with --precision int8.",
-        markup=False,
     )
 
 
@@ -179,12 +177,11 @@ def print_check(check: dict[str, Any]) -> None:
     agrees = "agrees with TensorFlow" if check["agrees"] else "does not agree with TensorFlow"
     style = None if check["agrees"] else "bold"
     text = f"Checked {check['images']} images: {agrees}; {check['reason']}"
-    out.print(text, style=style, markup=False, soft_wrap=True)
+    out.print(text, style=style, soft_wrap=True)
     for image in check["differing"][:_SHOWN]:
         out.print(
             f"  {image['file_name']}: vanished {image['vanished']}, appeared {image['appeared']}, "
             f"{image['crossed']} crossed the threshold",
-            markup=False,
             soft_wrap=True,
         )
     if (more := len(check["differing"]) - _SHOWN) > 0:
@@ -201,6 +198,7 @@ def export_command(
         typer.Option("--out", "-o", metavar="FILE", help="Also copy the result to this file."),
     ] = None,
     offline: OfflineOption = False,
+    verify: VerifyOption = False,
     manifest: ManifestOption = None,
 ) -> None:
     """Convert a model to ONNX, for `--runtime onnx` or for use elsewhere; kept in the cache.
@@ -215,7 +213,7 @@ def export_command(
 
     made = export_onnx(get_model(name))
     file = made.folder / "model.onnx"
-    out.print(f"{file} ({made.note})", markup=False, soft_wrap=True)
+    out.print(f"{file} ({made.note})", soft_wrap=True)
     if out_file is not None:
         shutil.copyfile(file, out_file)
-        out.print(f"copied to {out_file}", markup=False, soft_wrap=True)
+        out.print(f"copied to {out_file}", soft_wrap=True)
