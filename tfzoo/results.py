@@ -1,24 +1,27 @@
 """Measurements on disk: `accuracy.csv` and `timing.csv`, a row a measurement.
 
-They hold what was measured alone; reported figures are joined in when a table is drawn.
+They hold what was measured alone; reported figures are joined in when a table is drawn. A text that
+a spreadsheet would run stands in them behind an apostrophe, and is read back without.
 """
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
 from tfzoo.errors import MeasurementError
 from tfzoo.files import write_whole
 from tfzoo.options import Precision
+from tfzoo.outside import from_csv, in_csv, printable
 
 #: Columns of accuracy.csv: what was measured, by whom and on what; metrics are 0 to 1.
 ACCURACY_COLUMNS: tuple[str, ...] = (
     "model",
     "model_digest",
+    "vouched_by",
     "kind",
     "images",
     "image_set",
@@ -58,7 +61,7 @@ def append_row(path: Path, columns: Sequence[str], row: Mapping[str, Any]) -> No
                     csv.DictWriter(file, header, restval="").writerow(_texts(row))
                 return
             header = [*columns, *(name for name in header if name not in columns)]
-            _replace(path, header, [*rows, _texts(row)])
+            _replace(path, header, map(_texts, [*rows, row]))
     except OSError as error:
         raise MeasurementError(
             f"{path} can't be written: {error.strerror}; choose another folder with --results"
@@ -66,10 +69,12 @@ def append_row(path: Path, columns: Sequence[str], row: Mapping[str, Any]) -> No
 
 
 def _texts(row: Mapping[str, Any]) -> dict[str, str]:
-    return {name: "" if value is None else str(value) for name, value in row.items()}
+    return {
+        name: "" if value is None else in_csv(printable(str(value))) for name, value in row.items()
+    }
 
 
-def _replace(path: Path, header: Sequence[str], rows: Sequence[Mapping[str, str]]) -> None:
+def _replace(path: Path, header: Sequence[str], rows: Iterable[Mapping[str, str]]) -> None:
     text = io.StringIO()
     writer = csv.DictWriter(text, header, restval="")
     writer.writeheader()
@@ -96,7 +101,13 @@ def read_rows(path: Path) -> list[dict[str, str]]:
             "among them. Move the file away, or choose another folder with --results"
         )
     # A last line cut short by a full disk has no value for its last columns.
-    return [row for row in rows if None not in row.values()]
+    whole = (row for row in rows if None not in row.values())
+    return [{name: _text(cell) for name, cell in row.items()} for row in whole]
+
+
+def _text(cell: Any) -> Any:
+    # Cells beyond the last column come as a list.
+    return from_csv(cell) if isinstance(cell, str) else cell
 
 
 def read_measured(path: Path) -> list[dict[str, str]]:

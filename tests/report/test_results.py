@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import os
 import subprocess
 import sys
@@ -25,6 +26,40 @@ def test_rows_come_back_as_they_were_added(tmp_path: Path) -> None:
     assert first["note"] == 'said "no", twice\nover'
     assert second == {"model": "b", "AP": "", "note": ""}
     assert number(second, "AP") is None and number(second, "missing") is None
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "=1+1",
+        "'=1",
+        "+x",
+        "-x",
+        "@x",
+        "\t=1",
+        "\r\n=1",
+        "a\x1b[31m",
+        "a,b;c|d",
+        '"quoted"',
+        "größe",
+    ],
+)
+def test_a_name_that_a_spreadsheet_would_run_comes_back_unharmed(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "accuracy.csv"
+    for columns in (COLUMNS, (*COLUMNS, "more"), (*COLUMNS, "more")):  # Added to, written anew.
+        append_row(path, columns, {"model": name, "AP": -0.5, "note": name})
+    found = read_rows(path)
+    assert [(row["model"], row["note"], number(row, "AP")) for row in found] == 3 * [
+        (name, name, -0.5)
+    ]
+    with path.open(newline="") as file:
+        cells = [cell for row in csv.reader(file) for cell in row]
+    assert not [cell for cell in cells if cell[:1] in tuple("=+-@\t\r") and cell != "-0.5"]
+
+
+def test_a_name_that_is_not_utf_8_is_kept_as_it_can_be_written(tmp_path: Path) -> None:
+    append_row(tmp_path / "accuracy.csv", COLUMNS, {"model": "caf\udce9"})
+    assert [row["model"] for row in read_rows(tmp_path / "accuracy.csv")] == [r"caf\xe9"]
 
 
 def test_a_model_is_called_by_its_precision_and_an_older_row_is_of_full_precision(

@@ -7,6 +7,7 @@ import io
 import json
 import re
 from dataclasses import replace
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -196,7 +197,7 @@ def test_the_page_has_the_cells_that_the_markdown_has(tmp_path: Path) -> None:
     page, markdown = render(table, "html"), render(table, "md")
     assert "<h2>Measured, but none of the zoo&#x27;s models</h2>" in page
     shown = [line.strip("|").split("|") for line in markdown.splitlines() if line.startswith("| ")]
-    cells = [[cell.strip() for cell in row] for row in shown if "---" not in row[0]]
+    cells = [[unescape(cell.strip()) for cell in row] for row in shown if "---" not in row[0]]
     zoo, others = Cells(page).tables
     assert (zoo, others) == (cells[: 1 + len(table.zoo)], cells[1 + len(table.zoo) :])
     assert others[1][0] == "mine <b>"

@@ -62,7 +62,8 @@ class Accuracy:
         image_list_digest: Digest of the list of their names.
         evaluator: Evaluator and its version.
         date: When, UTC, ISO 8601.
-        model_digest: What vouches for the model.
+        model_digest: Digest of the model.
+        vouched_by: What vouches for its bytes, `nothing` where nothing does.
         runtime: Runtime and its version.
         precision: `float32` or `int8`.
         device: Device the detections were made on.
@@ -78,6 +79,7 @@ class Accuracy:
     evaluator: str
     date: str
     model_digest: str = ""
+    vouched_by: str = ""
     runtime: str = ""
     precision: str = ""
     device: str = ""
@@ -102,6 +104,7 @@ class Accuracy:
         names: tuple[str, ...] = (
             "model",
             "model_digest",
+            "vouched_by",
             "images",
             "image_set",
             "image_list_digest",
@@ -176,6 +179,7 @@ def evaluate(settings: EvaluateSettings) -> Accuracy:  # noqa: D417 - `called_wi
         sizes={prediction.image_id: prediction.size for prediction in predictions},
         labels=detector.labels,
         model_digest=detector.model.digest,
+        vouched_by=detector.model.vouchers,
         runtime=detector.run_info.runtime,
         precision=detector.run_info.precision,
         device=detector.run_info.device,

@@ -17,6 +17,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
 from typing import Any, Literal
 
+from tfzoo.outside import in_csv, in_markdown, shown, shown_json
 from tfzoo.report.speed import Machine, Times, machine_factor, rank_correlation, read_times
 from tfzoo.results import number, read_measured, split_precision
 from tfzoo.zoo.manifest import Manifest
@@ -301,7 +302,8 @@ def render(table: Table, form: Format) -> str:
     """The table as text: Markdown, CSV (a `section` column says zoo or other), JSON or a page."""
     if form == "json":
         value = {"zoo": table.zoo, "others": table.others, "notes": table.notes}
-        return json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+        text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
+        return shown_json(text) + "\n"
     if form == "csv":
         file = io.StringIO()
         writer = csv.DictWriter(file, ("section", *COLUMNS), lineterminator="\n")
@@ -309,7 +311,8 @@ def render(table: Table, form: Format) -> str:
         for section, lines in (("zoo", table.zoo), ("other", table.others)):
             for line in lines:
                 notes = " ".join(line["notes"] or ()) or None
-                writer.writerow({"section": section, **line, "notes": notes})
+                cells = {"section": section, **line, "notes": notes}
+                writer.writerow({name: _for_spreadsheets(cell) for name, cell in cells.items()})
         return file.getvalue()
     if form == "html":
         return _page(table)
@@ -317,9 +320,17 @@ def render(table: Table, form: Format) -> str:
     if table.others:
         parts.append(f"## {_OTHERS}\n")
         parts.append(_markdown(table.others))
-    parts += [f"{note}\n" for note in table.notes]
-    parts += [f"- {note}" for note in _known(table)]
+    parts += [f"{in_markdown(note)}\n" for note in table.notes]
+    parts += [f"- {in_markdown(note)}" for note in _known(table)]
     return "\n".join(parts) + "\n"
+
+
+def _for_spreadsheets(cell: Any) -> Any:
+    return in_csv(shown(cell)) if isinstance(cell, str) else cell
+
+
+def _in_page(text: str) -> str:
+    return html.escape(shown(text))
 
 
 _OTHERS = "Measured, but none of the zoo's models"
@@ -339,7 +350,7 @@ def _page(table: Table) -> str:
     parts = [_html_table(table.zoo)]
     if table.others:
         parts += [f"<h2>{html.escape(_OTHERS)}</h2>", _html_table(table.others)]
-    notes = [f"<li>{html.escape(note)}</li>" for note in (*table.notes, *_known(table))]
+    notes = [f"<li>{_in_page(note)}</li>" for note in (*table.notes, *_known(table))]
     template = Path(__file__).with_name("table.html").read_text(encoding="utf-8")
     filled = {"tables": "\n".join(parts), "notes": "\n".join(notes)}
     return re.sub(r"\{\{(\w+)\}\}", lambda match: filled[match[1]], template)
@@ -351,9 +362,7 @@ def _html_table(lines: Sequence[Line]) -> str:
         f'<th scope="col"><button>{html.escape(column.title)}</button></th>' for column in columns
     )
     rows = "\n".join(
-        "<tr>"
-        + "".join(f"<td>{html.escape(column.text(line))}</td>" for column in columns)
-        + "</tr>"
+        "<tr>" + "".join(f"<td>{_in_page(column.text(line))}</td>" for column in columns) + "</tr>"
         for line in lines
     )
     return (
@@ -365,7 +374,11 @@ def _html_table(lines: Sequence[Line]) -> str:
 def _markdown(lines: Sequence[Line]) -> str:
     columns = _shown_columns()
     cells = [[column.title for column in columns]]
-    cells += [[column.text(line).replace("|", "\\|") for column in columns] for line in lines]
+    # The first column has names, the others our own figures.
+    cells += [
+        [in_markdown(columns[0].text(line)), *(column.text(line) for column in columns[1:])]
+        for line in lines
+    ]
     widths = [max(len(row[i]) for row in cells) for i in range(len(columns))]
 
     def row_text(row: Sequence[str]) -> str:

@@ -53,7 +53,8 @@ class Timing:
         image_set: What was detected: `generated 600x600`, or a folder and how many images.
         notes: What disturbed the measurement, and loads it stood beside.
         load_average: The machine's load over the last minute, before the timed calls.
-        model_digest: What vouches for the model.
+        model_digest: Digest of the model.
+        vouched_by: What vouches for its bytes, `nothing` where nothing does.
         date: When, UTC, ISO 8601.
         threads: Threads that the runtime works with, where it says.
 
@@ -93,6 +94,7 @@ class Timing:
     system: str | None = None
     versions: str | None = None
     model_digest: str | None = None
+    vouched_by: str | None = None
     date: str | None = None
 
     def to_json(self) -> dict[str, Any]:

@@ -92,6 +92,7 @@ def measure(request: dict[str, Any]) -> Timing:
         load_average=watch.load_average,
         threads=_threads(detector),
         model_digest=model.digest,
+        vouched_by=model.vouchers,
         **asdict(environment),
     )
 
