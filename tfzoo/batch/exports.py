@@ -13,6 +13,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from tfzoo.batch.output import output_file
 from tfzoo.batch.parts import Parts
+from tfzoo.outside import FORMULA, STEERING, in_csv, shown, shown_json
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -78,7 +79,7 @@ def export(parts: Parts, out: Path) -> dict[str, int]:
     ):
         for number in parts.sealed():
             detections, images = parts.read(number)
-            table.write_table(detections.select(flat.names))
+            table.write_table(_for_spreadsheets(detections.select(flat.names)))
             for found in detections["category"].value_counts().to_pylist():
                 counts[found["values"]] = counts.get(found["values"], 0) + found["counts"]
             for line in coco_lines(detections):
@@ -87,11 +88,31 @@ def export(parts: Parts, out: Path) -> dict[str, int]:
                 path, error = row.pop("path"), row.pop("error")
                 if error is not None:
                     failure = {"path": path, "error": error}
-                    errors_file.write(json.dumps(failure, ensure_ascii=False).encode() + b"\n")
+                    errors_file.write(_json(failure).encode() + b"\n")
                 else:
                     del row["detections"]
-                    write_image(json.dumps(row, ensure_ascii=False, allow_nan=False))
+                    write_image(_json(row))
     return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
+
+
+def _json(value: dict[str, Any]) -> str:
+    return shown_json(json.dumps(value, ensure_ascii=False, allow_nan=False))
+
+
+def _for_spreadsheets(table: pa.Table) -> pa.Table:
+    """A table with its texts as cells that neither a spreadsheet nor a terminal runs."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    for place, field in enumerate(table.schema):
+        if not pa.types.is_string(field.type):
+            continue
+        column = table[field.name]
+        # Hardly a name needs it, and Arrow is quicker than Python at telling so.
+        if any(pc.any(pc.match_substring_regex(column, p)).as_py() for p in (FORMULA, STEERING)):
+            cells = [text and in_csv(shown(text)) for text in column.to_pylist()]
+            table = table.set_column(place, field, pa.array(cells, field.type))
+    return table
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tfzoo.batch import journal, local, ray
 from tfzoo.batch.exports import export
-from tfzoo.batch.inputs import Listing, read_inputs, write_inputs
+from tfzoo.batch.inputs import Listing, WholeAddresses, read_inputs, write_inputs
 from tfzoo.batch.job import INPUTS, PART_IMAGES, PARTS, Job, open_detector, probe, understood
 from tfzoo.batch.journal import Journal
 from tfzoo.batch.pictures import annotate_videos
@@ -22,6 +22,7 @@ from tfzoo.errors import UsageError
 from tfzoo.files import remove_leftovers
 from tfzoo.images.sources import ImageFile
 from tfzoo.options import called_with
+from tfzoo.store.cache import NOTHING
 from tfzoo.trials.check import Check, check
 from tfzoo.trials.occasion import silent
 
@@ -45,6 +46,7 @@ class Summary:
         out: The output folder.
         check: How a sample compares with TensorFlow's detections, where that was asked for.
         left_out: Files of the folders that are no images, by their endings.
+        vouched_by: What vouches for the model's bytes, `nothing` where nothing does.
     """
 
     images: int
@@ -61,6 +63,7 @@ class Summary:
     out: Path
     check: Check | None = None
     left_out: dict[str, int] = field(default_factory=dict, repr=False)
+    vouched_by: str = NOTHING
 
     @property
     def exit_code(self) -> int:
@@ -108,7 +111,12 @@ def detect_folder(settings: RunSettings) -> Summary:  # noqa: D417 - `called_wit
         pins = journal.pins(job, detectors[0])
         if isinstance(pinned, Listing):
             pinned = Journal(
-                pins, pinned.images, pinned.videos, pinned.skipped, dict(pinned.left_out)
+                pins,
+                pinned.images,
+                pinned.videos,
+                pinned.skipped,
+                dict(pinned.left_out),
+                detectors[0].model.vouchers,
             )
             pinned.write(out)
         else:
@@ -164,7 +172,8 @@ def _open(settings: RunSettings, images: int) -> list[Detector]:
 
 def _check(job: Job, detector: Detector, settings: RunSettings) -> Check:
     """Compares images of the run, frames of videos left out, with TensorFlow's detections."""
-    listed = ((path, name) for _, path, name, _ in read_inputs(job.inputs))
+    addresses = WholeAddresses(job.settings)
+    listed = ((addresses.of(path), name) for _, path, name, _ in read_inputs(job.inputs))
     files = [(path, name) for path, name in listed if not ImageFile(path, name).is_video]
     return check(
         detector,
@@ -196,7 +205,7 @@ def _run(
     seconds = time.monotonic() - started
     categories = export(job.parts, job.out)
     if job.columns.video and job.settings.pictures:
-        annotate_videos(job.parts, job.pictures)
+        annotate_videos(job.parts, job.pictures, WholeAddresses(job.settings).of)
     sealed = job.parts.sealed().values()
     images = sum(part.images for part in sealed)
     return Summary(
@@ -213,4 +222,5 @@ def _run(
         device=", ".join(devices),
         out=job.out,
         left_out=begun.left_out,
+        vouched_by=detectors[0].model.vouchers,
     )

@@ -12,8 +12,9 @@ from pathlib import Path
 from tfzoo.batch.output import output_file
 from tfzoo.batch.settings import RunSettings
 from tfzoo.errors import ImageError, OutputError, UsageError
-from tfzoo.images.addresses import absolute
-from tfzoo.images.sources import ImageFile, find_images
+from tfzoo.images.addresses import absolute, is_address
+from tfzoo.images.sources import ImageFile, find_images, hidden_addresses
+from tfzoo.outside import HIDDEN, keyed
 
 
 class Listing:
@@ -91,6 +92,8 @@ def _annotated_ids(path: Path) -> dict[str, int]:
 def write_inputs(path: Path, files: Iterable[tuple[str, str, int | None]], group: int) -> int:
     """Writes the list of a run's inputs: path (as bytes), name, image id.
 
+    Of an address it holds no password and no signature; `WholeAddresses` finds them again.
+
     Args:
         path: A Parquet file.
         files: In the order to be detected; without an image id they are numbered from 1.
@@ -114,7 +117,7 @@ def write_inputs(path: Path, files: Iterable[tuple[str, str, int | None]], group
             rows.clear()
 
         for source, name, image_id in files:
-            rows.append((os.fsencode(source), os.fsencode(name), image_id))
+            rows.append((os.fsencode(keyed(source)), os.fsencode(name), image_id))
             count += 1
             if len(rows) == group:
                 flush()
@@ -149,3 +152,28 @@ def read_inputs(
         raise OutputError(
             f"{path}, the run's list of inputs, can't be read: {error}. Start anew with --overwrite"
         ) from None
+
+
+class WholeAddresses:
+    """The whole addresses of a run's inputs, looked up among its sources as they are needed."""
+
+    def __init__(self, settings: RunSettings) -> None:
+        self._left = hidden_addresses(settings.paths, settings.recursive)
+        self._known: dict[str, str] = {}
+
+    def of(self, path: str) -> str:
+        """What is to be opened for a path of the list.
+
+        Raises:
+            ImageError: It is a part of an address that is among the sources no more.
+        """
+        if HIDDEN not in path or not is_address(path):
+            return path
+        while path not in self._known and (address := next(self._left, None)) is not None:
+            self._known[keyed(address)] = address
+        if path not in self._known:
+            raise ImageError(
+                f"{path}: what this address hides was written down nowhere, and it is not among "
+                "the sources as it was when the run began; name it so, or begin another run"
+            )
+        return self._known[path]

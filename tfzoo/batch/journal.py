@@ -20,6 +20,7 @@ from tfzoo.detector import Detector
 from tfzoo.errors import OutputError, UsageError
 from tfzoo.images.addresses import absolute
 from tfzoo.options import options_of
+from tfzoo.outside import keyed
 from tfzoo.prepare.int8 import calibrated_on
 from tfzoo.version import __version__
 
@@ -38,6 +39,7 @@ class Journal:
         videos: How many of the inputs are videos.
         skipped: Images that the annotation file does not list.
         left_out: Files of the folders that are no images, by their endings.
+        vouched_by: What vouches for the model's bytes, `nothing` where nothing does.
     """
 
     settings: dict[str, Any]
@@ -45,6 +47,7 @@ class Journal:
     videos: int
     skipped: int
     left_out: dict[str, int] = field(default_factory=dict)
+    vouched_by: str | None = None
 
     def write(self, out: Path) -> None:
         """Writes it; from then on the run can be resumed."""
@@ -66,6 +69,9 @@ class Journal:
         """
         defaults = {one.name: one.default for one, _ in options_of(RunSettings)}
         before = {name: self.settings.get(name, defaults.get(name)) for name in now}
+        # Earlier versions wrote them with all that an address hides.
+        if "sources" in self.settings:
+            before["sources"] = [keyed(path) for path in self.settings["sources"]]
         changed = [name for name in now if now[name] != before[name]]
         if changed:
             listed = "\n".join(
@@ -93,7 +99,7 @@ def pins(job: Job, detector: Detector) -> dict[str, Any]:
         "calibrated_on": None if float32 else calibrated_on(detector.model),
         "classes": None if settings.classes is None else list(settings.classes),
         "labels": {str(class_id): name for class_id, name in detector.labels.items()},
-        "sources": [absolute(path) for path in settings.paths],
+        "sources": [keyed(absolute(path)) for path in settings.paths],
         "annotations": None if annotations is None else _digest(Path(annotations)),
         "part_images": job.part_images,
         "columns": asdict(job.columns),
@@ -123,6 +129,7 @@ def read_journal(out: Path) -> Journal | None:
                 "with; finish it there, or choose another --out"
             )
         data.setdefault("left_out", {})  # Which earlier versions did not tell.
+        data.setdefault("vouched_by", None)
         return Journal(*(data[one.name] for one in fields(Journal)))
     except FileNotFoundError:
         return None

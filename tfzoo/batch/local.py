@@ -11,7 +11,7 @@ from itertools import chain
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
-from tfzoo.batch.inputs import read_inputs
+from tfzoo.batch.inputs import WholeAddresses, read_inputs
 from tfzoo.batch.job import Job
 from tfzoo.batch.parts import Parts, Position
 from tfzoo.batch.rows import ImageResult, detection_rows, image_rows
@@ -153,9 +153,16 @@ def items_from(job: Job, row: int, position: Position, stop: int | None = None) 
         position: Where to begin in the inputs.
         stop: The input to end before, or None.
     """
-    for index, path, name, image_id in read_inputs(job.inputs, position.file, stop):
+    addresses = WholeAddresses(job.settings)
+    for index, listed, name, image_id in read_inputs(job.inputs, position.file, stop):
         number = row + 1 if image_id is None else image_id
         following = Position(index + 1)
+        try:
+            path = addresses.of(listed)
+        except ImageError as error:
+            yield Item(row, ImageResult(number, name, listed, error=str(error)), following)
+            row += 1
+            continue
         if not ImageFile(path, name).is_video:
             yield Item(row, ImageResult(number, name, path), following)
             row += 1

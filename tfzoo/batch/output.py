@@ -10,6 +10,7 @@ from typing import IO, Any
 
 from tfzoo.errors import OutputError
 from tfzoo.files import whole_file
+from tfzoo.outside import shown_json
 
 
 @contextmanager
@@ -32,4 +33,5 @@ def output_file(path: Path) -> Iterator[IO[bytes]]:
 def write_json(path: Path, value: Any) -> None:
     """Writes one JSON value as `output_file` does."""
     with output_file(path) as file:
-        file.write(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False).encode())
+        text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
+        file.write(shown_json(text).encode())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, groupby, repeat
 from pathlib import Path
@@ -12,12 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfzoo.batch.parts import Parts
-from tfzoo.batch.rows import printable
 from tfzoo.detections.types import Detections
 from tfzoo.errors import ImageError, OutputError
 from tfzoo.files import write_whole
 from tfzoo.images.image import Image
 from tfzoo.images.video import VideoInfo, open_cv, read_frames, video_info
+from tfzoo.outside import printable
 
 #: Of a video that doesn't say its own.
 _USUAL_FRAMES_PER_S = 25.0
@@ -140,7 +140,7 @@ def write_video(path: Path, pictures: Iterable[Image], pace: Pace) -> None:
             temporary.unlink(missing_ok=True)
 
 
-def annotate_videos(parts: Parts, folder: Path) -> None:
+def annotate_videos(parts: Parts, folder: Path, whole: Callable[[str], str] = str) -> None:
     """Writes each video of a run with its detections drawn, streamed from the parts.
 
     The frames are read a second time: a video can't be appended to, and so a run that was stopped
@@ -149,6 +149,7 @@ def annotate_videos(parts: Parts, folder: Path) -> None:
     Args:
         parts: The finished run's.
         folder: Of all pictures.
+        whole: Gives what is to be opened for a path in the parts.
 
     Raises:
         OutputError: A video can't be written.
@@ -157,7 +158,8 @@ def annotate_videos(parts: Parts, folder: Path) -> None:
     for ((path, name), rows), times_s in zip(videos, _times(parts), strict=True):
         target = picture_path(folder, name, formats=(".mp4",))
         try:
-            write_video(target, _drawn(path, rows), pace(times_s, video_info(path)))
+            video = whole(path)
+            write_video(target, _drawn(video, rows), pace(times_s, video_info(video)))
         except ImageError:
             continue  # Gone since it was detected; the rows stay.
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from tfzoo.errors import ImageError
+from tfzoo.outside import keep_secrets_in_logs
 
 if TYPE_CHECKING:
     import httpx
@@ -64,6 +65,7 @@ def fetch(address: str) -> bytes:
 def _client() -> httpx.Client:
     import httpx
 
+    keep_secrets_in_logs()
     return httpx.Client(follow_redirects=True, timeout=30)
 
 

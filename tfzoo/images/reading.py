@@ -32,6 +32,7 @@ from tfzoo.images.ranges import (
 )
 from tfzoo.images.unended import ended
 from tfzoo.options import MAX_PIXELS
+from tfzoo.outside import bare
 
 if TYPE_CHECKING:
     from PIL.Image import Image as PillowImage
@@ -70,7 +71,7 @@ def read_image(source: ImageLike, max_pixels: int = MAX_PIXELS) -> Image:
     if isinstance(source, str | os.PathLike):
         name = os.fspath(source)
         if is_address(name):
-            return _from_file(io.BytesIO(fetch(name)), name, max_pixels)
+            return _from_file(io.BytesIO(fetch(name)), bare(name), max_pixels)
         with _open_regular(name) as file:
             return _from_file(file, name, max_pixels)
     if isinstance(source, memoryview) and source.ndim > 1:

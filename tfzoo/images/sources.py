@@ -20,6 +20,7 @@ from tfzoo.errors import UsageError
 from tfzoo.images.addresses import file_system, is_address
 from tfzoo.images.formats import HEIF_ENDINGS, HEIF_HINT, image_endings
 from tfzoo.images.reading import opens_as_image
+from tfzoo.outside import keyed
 
 #: Files read as a video, frame by frame, where they are named outright; so is a file of any other
 #: ending that is no image and that OpenCV opens.
@@ -41,7 +42,8 @@ class ImageFile:
     Attributes:
         path: Path of the file, or its address.
         name: Path relative to the folder it was found in where there is one source, else the
-            path as given; unique within a run unless a file is given twice.
+            path as given, or the address without what it hides (see `keyed`); unique within a run
+            unless a file is given twice.
     """
 
     path: str
@@ -105,6 +107,24 @@ def find_images(
             f"no image found in {listed}: expected files ending in .jpg .jpeg .png .webp .tif, or "
             f"another ending that Pillow reads{hint}{others}"
         )
+
+
+def hidden_addresses(
+    sources: Iterable[str | os.PathLike[str]], recursive: bool = False
+) -> Iterator[str]:
+    """The whole addresses among sources of which records hold a part alone (see `keyed`).
+
+    Args:
+        sources: As `find_images` takes them; files and folders of this machine are passed over.
+        recursive: As there.
+    """
+    for source in (_at_home(os.fspath(source)) for source in sources):
+        images: Iterator[ImageFile] = iter(())
+        if is_address(source) and keyed(source) != source:
+            images = _find_remote(source, recursive, True, Counter())
+        elif source.lower().endswith(".txt") and Path(source).is_file():
+            images = _listed(Path(source))
+        yield from (image.path for image in images if keyed(image.path) != image.path)
 
 
 def left_out_text(left_out: Mapping[str, int]) -> str:
@@ -230,7 +250,7 @@ def _listed(path: Path) -> Iterator[ImageFile]:
             if text[0] in "\"'" and text[-1] == text[0] and len(text) > 2:
                 text = text[1:-1]
             if is_address(text):
-                yield ImageFile(text, text)
+                yield ImageFile(text, keyed(text))
                 continue
             text = _at_home(text)
             if "\\" in text and not (path.parent / text).exists():
@@ -254,7 +274,7 @@ def _find_remote(
 ) -> Iterator[ImageFile]:
     parts = urlsplit(source)
     if parts.scheme.lower() in ("http", "https"):
-        yield ImageFile(source, source)
+        yield ImageFile(source, keyed(source))
         return
     from pyarrow.fs import FileSelector, FileType
 
@@ -262,7 +282,7 @@ def _find_remote(
         system, root = file_system(source)
         kind = system.get_file_info(root).type
         if kind == FileType.File:
-            yield ImageFile(source, source)
+            yield ImageFile(source, keyed(source))
             return
         if kind == FileType.NotFound:
             raise UsageError(f"nothing lies at {source}; expected a file or a folder")
@@ -278,6 +298,6 @@ def _find_remote(
             continue
         if (ending := _ending(name)) in image_endings():
             address = f"{parts.scheme}://{quote(entry.path)}{query}"
-            yield ImageFile(address, below if single else address)
+            yield ImageFile(address, below if single else keyed(address))
         elif not name.startswith("."):
             left_out[ending] += 1
