@@ -1,9 +1,12 @@
-"""What the environment says: where caches lie and how bold the store may be."""
+"""What the environment says: where caches lie, how bold the store may be, how patient all are."""
 
 from __future__ import annotations
 
+import math
 import os
 from pathlib import Path
+
+from tfzoo.errors import UsageError
 
 #: This package: what is bundled with it lies below.
 PACKAGE = Path(__file__).parent
@@ -20,6 +23,12 @@ MIRROR_VARIABLE = "TFZOO_MIRROR"
 UNVERIFIED_VARIABLE = "TFZOO_ALLOW_UNVERIFIED"
 #: `0` keeps commands from preparing models unasked.
 PREPARE_VARIABLE = "TFZOO_PREPARE"
+#: Bytes a second below which a server counts as stalled, as curl's `--speed-limit`.
+SPEED_LIMIT_VARIABLE = "TFZOO_SPEED_LIMIT"
+#: Seconds over which that rate is taken, and within which an answer must begin.
+SPEED_TIME_VARIABLE = "TFZOO_SPEED_TIME"
+#: Seconds that the image behind an address may take in all.
+IMAGE_TIME_VARIABLE = "TFZOO_IMAGE_TIME"
 
 
 def cache_folder() -> Path:
@@ -55,6 +64,32 @@ def prepares_unasked() -> bool:
 def mirror() -> str | None:
     """Base URL of a mirror, without a slash at its end."""
     return os.environ.get(MIRROR_VARIABLE, "").rstrip("/") or None
+
+
+def speed_limit() -> float:
+    """Bytes a second below which a server counts as stalled."""
+    return _positive(SPEED_LIMIT_VARIABLE, 4096.0)
+
+
+def speed_time_s() -> float:
+    """Seconds over which the least rate is taken, and within which an answer must begin."""
+    return _positive(SPEED_TIME_VARIABLE, 30.0)
+
+
+def image_time_s() -> float:
+    """Seconds that the image behind an address may take in all."""
+    return _positive(IMAGE_TIME_VARIABLE, 120.0)
+
+
+def _positive(variable: str, unset: float) -> float:
+    text = os.environ.get(variable, "").strip()
+    try:
+        number = float(text or unset)
+    except ValueError:
+        number = math.nan
+    if not 0 < number < math.inf:
+        raise UsageError(f"{variable} is '{text}'; expected a number above 0, such as {unset:g}")
+    return number
 
 
 def _switched_on(variable: str, unset: str = "") -> bool:

@@ -21,6 +21,8 @@ ORDER = [
     "settings",
     "files",
     "processes",
+    "threads",
+    "patience",
     "options",
     "zoo",
     "images",

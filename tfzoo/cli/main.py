@@ -13,6 +13,7 @@ from typer.core import TyperGroup
 
 from tfzoo.cli.console import err
 from tfzoo.errors import TfzooError
+from tfzoo.threads import end_if_at_work
 from tfzoo.version import __version__
 
 #: Where each command is written, in the order in which somebody new needs them.
@@ -93,6 +94,9 @@ def main() -> None:
     """Runs the command line; an error of ours ends in its message and its exit code."""
     try:
         app()
+    except SystemExit as end:
+        end_if_at_work(end.code if isinstance(end.code, int) else int(end.code is not None))
+        raise
     except TfzooError as error:
         err.print("error: ", style="bold red", end="")
         err.print(str(error), markup=False, soft_wrap=True)
