@@ -172,6 +172,7 @@ def _from(url: str, part: Part, place: Path, report: Progress, policy: Policy) -
                 policy=policy,
                 verifiable=True,
                 allow_downgrade=True,
+                most_bytes=part.bytes,
                 report=told,
             )
         if got.sha256 == part.sha256:

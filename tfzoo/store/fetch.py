@@ -7,7 +7,7 @@ import logging
 import shutil
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -24,11 +24,12 @@ from tfzoo.errors import (
 from tfzoo.store import archive, cache, folders, hub, provenance, verify
 from tfzoo.store.cache import Entry
 from tfzoo.store.digests import file_digest, short, tree_digest
-from tfzoo.store.download import Downloaded, download, open_client
+from tfzoo.store.download import Downloaded, download, most_bytes, open_client
 from tfzoo.store.progress import Progress, Step, ignore
 from tfzoo.store.provenance import FileRecord, Provenance
 from tfzoo.store.retry import Policy
 from tfzoo.store.sound import check_unpacked
+from tfzoo.threads import Workers
 from tfzoo.version import __version__
 from tfzoo.zoo.schema import ModelSpec, Source
 
@@ -120,14 +121,14 @@ def fetch_all(
         (spec,) = specs
         yield spec, fetch_one(spec)
         return
-    pool = ThreadPoolExecutor(max_workers=jobs, thread_name_prefix="fetch")
+    pool = Workers(jobs, "fetch")
     try:
         pending = {pool.submit(fetch_one, spec): spec for spec in specs}
         for done in as_completed(pending):
             yield pending[done], done.result()
     finally:
         stopped.set()
-        pool.shutdown(cancel_futures=True)
+        pool.close()
 
 
 def add(spec: ModelSpec, path: Path) -> Entry:
@@ -300,6 +301,7 @@ class _Fetching:
                     verifiable=self.spec.sha256 is not None or known is not None,
                     allow_downgrade=self.unverified,
                     room=0.0 if self.single_file else 1.0,
+                    most_bytes=most_bytes(self.spec.download_mb),
                     report=lambda done, total: self.report(
                         Step(self.spec.id, "downloading", done, total)
                     ),
@@ -332,7 +334,8 @@ class _Fetching:
         downloads = _downloads(self.root, self.spec) / "tfhub"
         shutil.rmtree(downloads, ignore_errors=True)
         downloads.mkdir(parents=True)
-        model = archive.find_saved_model(hub.resolve(handle, downloads))
+        most = most_bytes(self.spec.download_mb)
+        model = archive.find_saved_model(hub.resolve(handle, downloads, self.policy, most))
         files = archive.records(model)
         digest = f"sha256:{tree_digest(files)}"
         vouched = verify.check_digest(self.spec, digest, of="tfhub")

@@ -158,7 +158,7 @@ class ModelSpec(Entry):
         outputs: What it detects.
         signature: Kind of its inputs and outputs (see `tfzoo.decode`).
         archive: File name of the download; the model itself for `.onnx`.
-        download_mb: Approximate download size in megabytes, for planning only.
+        download_mb: Approximate download size in megabytes; what has twice as many is refused.
         sha256: Digest of the archive, where one is published.
         labels: Category names by class id, where they are not COCO's.
         reported: Reported figures; the first of a metric is the one shown.
