@@ -16,10 +16,12 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from urllib.parse import quote, urlsplit
 
+from tfzoo import settings
 from tfzoo.errors import UsageError
 from tfzoo.images.addresses import file_system, is_address
 from tfzoo.images.formats import HEIF_ENDINGS, HEIF_HINT, image_endings
 from tfzoo.images.reading import opens_as_image
+from tfzoo.threads import within
 
 #: Files read as a video, frame by frame, where they are named outright; so is a file of any other
 #: ending that is no image and that OpenCV opens.
@@ -258,15 +260,19 @@ def _find_remote(
         return
     from pyarrow.fs import FileSelector, FileType
 
+    limit_s = settings.image_time_s()
     try:
-        system, root = file_system(source)
-        kind = system.get_file_info(root).type
+        system, root = within(limit_s, file_system, source)
+        kind = within(limit_s, system.get_file_info, root).type
         if kind == FileType.File:
             yield ImageFile(source, source)
             return
         if kind == FileType.NotFound:
             raise UsageError(f"nothing lies at {source}; expected a file or a folder")
-        entries = system.get_file_info(FileSelector(root, recursive=recursive))
+        # A long listing takes its time; a signal ends the waiting.
+        entries = within(None, system.get_file_info, FileSelector(root, recursive=recursive))
+    except TimeoutError:
+        raise UsageError(f"{source} can't be read: no answer within {limit_s:g} s") from None
     except (OSError, ValueError) as error:
         raise UsageError(f"{source} can't be read: {error}") from None
     query = f"?{parts.query}" if parts.query else ""
