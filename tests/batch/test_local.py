@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 import tfzoo
 from tests.helpers import one_stage
 from tests.helpers.folders import everything, fill, rows, save, scene
+from tests.helpers.slow_servers import SLOW, speaking
+from tests.helpers.store_faults import trials
 from tfzoo.batch import local
 from tfzoo.batch.folder import detect_folder
 from tfzoo.batch.job import Job
@@ -24,6 +26,7 @@ from tfzoo.batch.rows import ImageResult
 from tfzoo.batch.settings import RunSettings
 from tfzoo.detector import Detector
 from tfzoo.errors import UsageError
+from tfzoo.images.pipeline import READERS
 
 
 def test_batches_give_the_rows_of_single_images_and_a_bad_one_stops_no_other(
@@ -84,6 +87,75 @@ def test_images_are_read_ahead_by_a_bounded_number(
     watched.runtime.before = lambda: time.sleep(0.001)
     detect_folder(tmp_path / "photos", watched, tmp_path / "out", pictures=False)
     assert 1 < max(ahead) <= 16
+
+
+def listed(where: Path, addresses: list[str], images: Path) -> Path:
+    """A list of these addresses and, before, between and behind them, of local images."""
+    files = [str(path) for path in sorted(images.iterdir())]
+    step = len(files) // (len(addresses) + 1)
+    for number, address in enumerate(addresses):
+        files.insert((number + 1) * (step + 1) - 1, f"{address}/slow.png")
+    where.write_text("\n".join(files))
+    return where
+
+
+@pytest.fixture
+def read_at(monkeypatch: pytest.MonkeyPatch) -> dict[int, float]:
+    """When which row of a run was read."""
+    inner = local.read
+    moments: dict[int, float] = {}
+
+    def noted(*given: Any) -> Any:
+        result = inner(*given)
+        moments[given[1].row] = time.monotonic()
+        return result
+
+    monkeypatch.setattr(local, "read", noted)
+    return moments
+
+
+def test_an_image_that_is_slow_to_come_holds_up_no_other(
+    watched: Detector,
+    tmp_path: Path,
+    read_at: dict[int, float],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("TFZOO_SPEED_TIME", "0.8")
+    images = fill(tmp_path / "photos", 40)
+    with speaking(SLOW["a body byte by byte"]) as one, speaking(SLOW["no answer"]) as other:
+        paths = listed(tmp_path / "list.txt", [one, other], images)
+        for chance in trials("slow images among good ones"):
+            out = tmp_path / f"out {chance.random()}"
+            begun = time.monotonic()
+            summary = detect_folder(paths, watched, out, pictures=True)
+            assert time.monotonic() - begun < 5
+            assert (summary.images, summary.failed) == (42, 2)
+            table = pd.read_parquet(out / "parts/images").sort_values("image_id")
+            assert list(table["path"]) == paths.read_text().splitlines()
+            slow = np.flatnonzero(table["error"].notna())
+            assert list(slow) == [13, 27]
+            ended = min(read_at[row] for row in slow)
+            assert sum(moment < ended for moment in read_at.values()) == 40
+
+
+@pytest.mark.parametrize("batch", [1, 4])
+def test_results_that_wait_for_a_slow_image_are_bounded(
+    batch: int,
+    watched: Detector,
+    tmp_path: Path,
+    read_at: dict[int, float],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("TFZOO_SPEED_TIME", "0.8")
+    monkeypatch.setattr(local, "_AHEAD", 10)
+    images = fill(tmp_path / "photos", 60)
+    with speaking(SLOW["no answer"]) as slow:
+        paths = listed(tmp_path / "list.txt", [slow], images)
+        detect_folder(paths, watched, tmp_path / "out", batch=batch, pictures=False)
+    ended = read_at.pop(30)
+    before = sum(moment < ended for moment in read_at.values())
+    # Those before it, those that wait for it, and those under way.
+    assert 30 + 10 <= before <= 30 + 10 + 2 * READERS + 2 * 2
 
 
 def test_one_bad_image_is_a_row_of_its_own_and_the_run_goes_on(

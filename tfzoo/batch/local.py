@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
+from dataclasses import replace
 from itertools import chain
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
@@ -18,7 +19,7 @@ from tfzoo.batch.rows import ImageResult, detection_rows, image_rows
 from tfzoo.batch.work import Item, detect, draw, read
 from tfzoo.detector import Detector
 from tfzoo.errors import ImageError
-from tfzoo.images.pipeline import READERS, batched, in_order
+from tfzoo.images.pipeline import READERS, as_done, batched
 from tfzoo.images.sources import ImageFile
 
 if TYPE_CHECKING:
@@ -29,6 +30,9 @@ CHECKPOINT_S = 5.0
 
 #: Pictures waiting to be drawn hold their images in memory.
 _WAITING_PICTURES = 4
+
+#: Results that wait for an image before theirs: a slow address holds up no other image till then.
+_AHEAD = 256
 
 #: Results that are made into rows together: cheaper than one by one, and few enough in memory.
 _ROWS_AT_ONCE = 32
@@ -42,6 +46,7 @@ def run(
     """Detects what is not sealed yet and seals it, in the order of the inputs.
 
     Memory holds a few images for each thread and one part's rows, whatever the number of inputs.
+    An image that is slow to come holds up no other, until 256 that follow it are done.
 
     Args:
         job: The run.
@@ -97,19 +102,29 @@ class Pipeline:
 
     def finished(self, items: Iterable[Item]) -> Iterator[Item]:
         """The items with their results, in order; pictures of them may still be drawn."""
-        job = self._job
-        with (
-            closing(in_order(self._read, items, READERS)) as images,
-            closing(
-                in_order(self._detect, batched((i for _, i in images), self._batch), self._slots)
-            ) as found,
-        ):
-            for item in chain.from_iterable(several for _, several in found):
-                if job.settings.pictures and item.image is not None:
-                    while len(self._pictures) >= _WAITING_PICTURES:
-                        self._pictures.popleft().result()
-                    self._pictures.append(self._painters.submit(draw, item, job))
+        turns: deque[int] = deque()
+        done: dict[int, Item] = {}
+
+        def taken() -> Iterator[Item]:
+            for item in items:
+                turns.append(item.row)
                 yield item
+
+        with (
+            closing(as_done(self._read, taken(), READERS, lambda: len(done) >= _AHEAD)) as images,
+            closing(as_done(self._detect, batched(images, self._batch), self._slots)) as found,
+        ):
+            for item in chain.from_iterable(found):
+                self._draw(item)
+                done[item.row] = replace(item, image=None)
+                while turns and turns[0] in done:
+                    yield done.pop(turns.popleft())
+
+    def _draw(self, item: Item) -> None:
+        if self._job.settings.pictures and item.image is not None:
+            while len(self._pictures) >= _WAITING_PICTURES:
+                self._pictures.popleft().result()
+            self._pictures.append(self._painters.submit(draw, item, self._job))
 
     def finish_pictures(self) -> None:
         """Waits until the pictures of all items given out are written."""
