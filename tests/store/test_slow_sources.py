@@ -7,6 +7,7 @@ import ssl
 import sys
 import time
 from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from importlib.machinery import ModuleSpec
 from pathlib import Path
@@ -18,6 +19,7 @@ import trustme
 from tests.helpers.slow_servers import BROKEN, ENDLESS, SLOW, head, speaking
 from tests.helpers.store_faults import (
     POLICY,
+    TRIALS,
     Answer,
     Request,
     Server,
@@ -26,7 +28,6 @@ from tests.helpers.store_faults import (
     make_spec,
     serving,
     trial,
-    trials,
 )
 from tfzoo.errors import DownloadError
 from tfzoo.store import download, hub
@@ -34,8 +35,8 @@ from tfzoo.store.fetch import fetch, fetch_all
 
 ARCHIVE = make_archive(seed=1, size=100_000)
 NAME = "/some_model.tar.gz"
-#: The least rate is one that a busy machine keeps, and one stall is enough.
-HASTY = replace(POLICY, timeout_s=0.25, longest_stall_s=0.2)
+#: One stall is enough; a good server on a busy machine is faster than this.
+HASTY = replace(POLICY, timeout_s=0.8, longest_stall_s=0.5)
 
 
 @pytest.fixture(autouse=True)
@@ -53,22 +54,27 @@ def good() -> Iterator[Server]:
         yield server
 
 
-@pytest.mark.parametrize("manner", SLOW | ENDLESS | BROKEN)
 def test_a_bad_source_is_left_for_the_next(
-    manner: str, good: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    good: Server, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """All kinds at once, since they do little but wait."""
     # A limit of its own, or the endless ones would take a while to fill the disk.
     monkeypatch.setattr(download, "MOST_BYTES", 20_000_000)
-    with speaking((SLOW | ENDLESS | BROKEN)[manner]) as bad:
-        for chance in trials(f"first source: {manner}"):
-            root = tmp_path / f"cache {chance.random()}"
-            monkeypatch.setenv("TFZOO_CACHE", str(root))
-            spec = make_spec(bad + NAME, good.url + NAME, sha256=ARCHIVE.sha256)
-            begun = time.monotonic()
-            entry = fetch(spec, policy=HASTY)
-            assert time.monotonic() - begun < 5
+    bad = SLOW | ENDLESS | BROKEN
+
+    def leave(name: str, manner: str) -> None:
+        with trial(f"first source: {manner}"), speaking(bad[manner]) as first:
+            sources = (first + NAME, good.url + NAME)
+            entry = fetch(make_spec(*sources, sha256=ARCHIVE.sha256, id=name), policy=HASTY)
             assert entry.provenance.source == good.url + NAME
-            assert len(check_cache(root, ARCHIVE)) == 1
+
+    with ThreadPoolExecutor(len(bad)) as pool:
+        for number in range(TRIALS):
+            begun = time.monotonic()
+            names = [f"model_{number}_{kind}" for kind in range(len(bad))]
+            list(pool.map(leave, names, bad))
+            assert time.monotonic() - begun < 10
+    assert len(check_cache(root, ARCHIVE)) == TRIALS * len(bad)
 
 
 @pytest.mark.parametrize("manner", ["a length that lies", "chunks without an end"])
@@ -93,7 +99,7 @@ def test_a_file_of_twice_the_size_that_is_known_of_it_is_taken(good: Server, roo
 def test_a_slow_source_says_how_slow_it_was(root: Path) -> None:
     for manner, reason in (
         ("a body byte by byte", r"stalled at \d+ bytes a second"),
-        ("a head byte by byte", r"no answer within 0\.25 s"),
+        ("a head byte by byte", r"no answer within 0\.8 s"),
     ):
         with speaking(SLOW[manner]) as bad, pytest.raises(DownloadError, match=reason):
             fetch(make_spec(bad + NAME, sha256=ARCHIVE.sha256), policy=HASTY)
@@ -118,7 +124,7 @@ def test_what_a_slow_source_had_sent_is_gone_on_with(root: Path) -> None:
         half = len(ARCHIVE.content) // 2
 
         def stall(request: Request, answer: Answer) -> Answer:
-            return replace(answer, stall_after=half, stall_s=1.0)
+            return replace(answer, stall_after=half, stall_s=3.0)
 
         server.faults = [stall]
         spec = make_spec(server.url + NAME, sha256=ARCHIVE.sha256)
@@ -136,21 +142,25 @@ def test_a_stalled_line_over_tls_leaves_nothing_but_the_files_own_bytes(
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("localhost").configure_cert(context)
     with serving(ARCHIVE, certificate=context) as server:
-        for chance in trials("stalled over TLS"):
-            after = chance.randrange(20_000, 90_000)
 
-            def stall(request: Request, answer: Answer, after: int = after) -> Answer:
-                return replace(answer, stall_after=0 if request.range_start else after, stall_s=1.0)
+        def stall(request: Request, answer: Answer) -> Answer:
+            return replace(answer, stall_after=0 if request.range_start else 40_000, stall_s=3.0)
 
-            server.always = stall
-            place = tmp_path / f"part {after}"
+        def broken_off(number: int) -> bytes:
+            place = tmp_path / f"part {number}"
             with (
+                trial("stalled over TLS"),
                 download.open_client(HASTY) as client,
                 pytest.raises(DownloadError, match=r"no answer|stalled at"),
             ):
                 download.download(server.url + NAME, place, client, policy=HASTY)
-            assert ARCHIVE.content.startswith(place.read_bytes())
-            assert place.stat().st_size >= 16_384
+            return place.read_bytes()
+
+        server.always = stall
+        with ThreadPoolExecutor(TRIALS) as pool:
+            for kept in pool.map(broken_off, range(TRIALS)):
+                assert ARCHIVE.content.startswith(kept)
+                assert len(kept) > 16_000
 
 
 def test_whoever_stops_fetching_waits_for_no_server(root: Path) -> None:
@@ -179,6 +189,7 @@ def test_tf_hubs_resolver_is_watched_by_what_it_writes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "3")
+    quick = replace(HASTY, timeout_s=0.3)
 
     def slow(handle: str) -> str:
         (tmp_path / "part").write_bytes(bytes(100))
@@ -187,7 +198,7 @@ def test_tf_hubs_resolver_is_watched_by_what_it_writes(
 
     resolver(slow, monkeypatch)
     with pytest.raises(DownloadError, match=r"stalled at \d+ bytes a second"):
-        hub.resolve("https://host/m", tmp_path, HASTY, 1000)
+        hub.resolve("https://host/m", tmp_path, quick, 1000)
 
     def endless(handle: str) -> str:
         (tmp_path / "part").write_bytes(bytes(3_000_000))
@@ -196,7 +207,7 @@ def test_tf_hubs_resolver_is_watched_by_what_it_writes(
 
     resolver(endless, monkeypatch)
     with pytest.raises(DownloadError, match="more than 2 MB"):
-        hub.resolve("https://host/m", tmp_path, HASTY, 2_000_000)
+        hub.resolve("https://host/m", tmp_path, quick, 2_000_000)
 
     def steady(handle: str) -> str:
         for i in range(6):
@@ -205,17 +216,17 @@ def test_tf_hubs_resolver_is_watched_by_what_it_writes(
         return str(tmp_path / "module")
 
     resolver(steady, monkeypatch)
-    assert hub.resolve("https://host/m", tmp_path, HASTY, 10**9) == tmp_path / "module"
+    assert hub.resolve("https://host/m", tmp_path, quick, 10**9) == tmp_path / "module"
 
 
 def test_the_head_of_an_answer_is_whole_in_time_redirects_included(root: Path) -> None:
     """Each hop alone is quick enough."""
 
     def hop(connection: socket.socket) -> None:
-        time.sleep(0.1)
+        time.sleep(0.3)
         connection.sendall(head("Location: /again", "Content-Length: 0", status="302 Found"))
 
     begun = time.monotonic()
-    with speaking(hop) as bad, pytest.raises(DownloadError, match=r"no answer within 0\.25 s"):
+    with speaking(hop) as bad, pytest.raises(DownloadError, match=r"no answer within 0\.8 s"):
         fetch(make_spec(bad + NAME, sha256=ARCHIVE.sha256), policy=HASTY)
-    assert time.monotonic() - begun < 1
+    assert time.monotonic() - begun < 2.5
