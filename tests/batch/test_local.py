@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ from tfzoo.batch.rows import ImageResult
 from tfzoo.batch.settings import RunSettings
 from tfzoo.detector import Detector
 from tfzoo.errors import UsageError
-from tfzoo.images.pipeline import READERS
+from tfzoo.images.pipeline import READERS, around_late
 
 
 def test_batches_give_the_rows_of_single_images_and_a_bad_one_stops_no_other(
@@ -101,7 +102,8 @@ def listed(where: Path, addresses: list[str], images: Path) -> Path:
 
 @pytest.fixture
 def read_at(monkeypatch: pytest.MonkeyPatch) -> dict[int, float]:
-    """When which row of a run was read."""
+    """When which row of a run was read; one is late after a tenth of a second."""
+    monkeypatch.setattr(local, "around_late", partial(around_late, late_s=0.1))
     inner = local.read
     moments: dict[int, float] = {}
 

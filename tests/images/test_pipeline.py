@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from tests.helpers.store_faults import trial
-from tfzoo.images.pipeline import as_done, batched, in_order
+from tfzoo.images.pipeline import around_late, batched, in_order
 
 
 @pytest.mark.parametrize(
@@ -98,9 +98,28 @@ def test_a_slow_item_holds_up_no_other() -> None:
             gate.wait(10)
         return item
 
-    results = as_done(work, range(100), 2)
+    results = around_late(work, range(100), 2, late_s=0.05)
     assert [next(results) for _ in range(99)] == list(range(1, 100))
     gate.set()
+    assert list(results) == [0]
+
+
+def test_results_come_in_order_as_long_as_none_is_late() -> None:
+    def work(item: int) -> int:
+        time.sleep(0.01 * (item % 3 == 0))  # Later items are done first.
+        return item
+
+    assert list(around_late(work, range(50), 3)) == list(range(50))
+
+
+def test_of_several_that_are_late_the_first_that_is_done_is_given() -> None:
+    gates = [threading.Event() for _ in range(3)]
+    results = around_late(lambda item: gates[item].wait(10) and item, range(3), 3, late_s=0.01)
+    threading.Timer(0.1, gates[1].set).start()
+    assert next(results) == 1
+    gates[2].set()
+    assert next(results) == 2
+    gates[0].set()
     assert list(results) == [0]
 
 
@@ -114,7 +133,7 @@ def test_no_more_are_under_way_than_twice_the_threads(workers: int) -> None:
             taken += 1
             yield taken
 
-    results = as_done(lambda item: item, endless(), workers)
+    results = around_late(lambda item: item, endless(), workers)
     for given in range(1, 20):
         next(results)
         assert taken == given + 2 * workers - 1
@@ -129,7 +148,7 @@ def test_no_more_is_begun_once_it_is_enough_but_where_nothing_is_under_way() -> 
         begun.append(item)
         return item
 
-    results = as_done(work, range(50), 3, lambda: enough)
+    results = around_late(work, range(50), 3, lambda: enough)
     next(results)
     enough = True
     for _ in range(5):
@@ -143,7 +162,7 @@ def test_no_more_is_begun_once_it_is_enough_but_where_nothing_is_under_way() -> 
 
 
 def test_an_error_ends_what_is_done_in_any_order_too() -> None:
-    results = as_done(lambda item: 1 // item, [2, 1, 0, 3], 1)
+    results = around_late(lambda item: 1 // item, [2, 1, 0, 3], 1)
     with pytest.raises(ZeroDivisionError):
         list(results)
     assert not any(thread.name.startswith("tfzoo") for thread in threading.enumerate())
@@ -157,7 +176,7 @@ def test_whoever_stops_does_not_wait_for_what_never_ends() -> None:
             gate.wait(20)
         return item
 
-    both = [in_order(work, range(10), 2), as_done(work, range(10), 2)]
+    both = [in_order(work, range(10), 2), around_late(work, range(10), 2)]
     with trial("stopped while an image never comes"), ThreadPoolExecutor(2) as pool:
         for results in both:
             next(results)

@@ -19,7 +19,7 @@ from tfzoo.batch.rows import ImageResult, detection_rows, image_rows
 from tfzoo.batch.work import Item, detect, draw, read
 from tfzoo.detector import Detector
 from tfzoo.errors import ImageError
-from tfzoo.images.pipeline import READERS, as_done, batched
+from tfzoo.images.pipeline import READERS, around_late, batched
 from tfzoo.images.sources import ImageFile
 
 if TYPE_CHECKING:
@@ -111,8 +111,10 @@ class Pipeline:
                 yield item
 
         with (
-            closing(as_done(self._read, taken(), READERS, lambda: len(done) >= _AHEAD)) as images,
-            closing(as_done(self._detect, batched(images, self._batch), self._slots)) as found,
+            closing(
+                around_late(self._read, taken(), READERS, lambda: len(done) >= _AHEAD)
+            ) as images,
+            closing(around_late(self._detect, batched(images, self._batch), self._slots)) as found,
         ):
             for item in chain.from_iterable(found):
                 self._draw(item)
