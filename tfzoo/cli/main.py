@@ -100,6 +100,7 @@ def main() -> None:
     except TfzooError as error:
         err.print("error: ", style="bold red", end="")
         err.print(str(error), markup=False, soft_wrap=True)
+        end_if_at_work(error.exit_code)
         sys.exit(error.exit_code)
     except BrokenPipeError:
         # The reader (head, less) has seen enough; Python would complain once more at exit.
