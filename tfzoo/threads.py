@@ -5,6 +5,7 @@ Python's own pools are waited for when a program ends, for as long as a server o
 
 from __future__ import annotations
 
+import atexit
 import os
 import sys
 import threading
@@ -78,17 +79,29 @@ class Workers:
 _left_behind: list[threading.Thread] = []
 
 
-def end_if_at_work(code: int) -> None:
-    """Ends the program at once where a thread that was left behind is still at work.
+def end_at_once_if_at_work(code: int) -> None:
+    """Lets the program end at once if a thread that was left behind is at work till then.
 
     Libraries crash when a program ends in the usual way while they compute for it. To be called
-    when all else is done: nothing else will be.
+    when nothing is left to do.
+
+    Args:
+        code: What the program exits with.
     """
-    if any(thread.is_alive() for thread in _left_behind):
+    if _at_work():
+        atexit.register(_end, code)
+
+
+def _end(code: int) -> None:
+    if _at_work():
         for stream in (sys.stdout, sys.stderr):
             with suppress(OSError, ValueError, AttributeError):
                 stream.flush()
         os._exit(code)
+
+
+def _at_work() -> bool:
+    return any(thread.is_alive() for thread in _left_behind)
 
 
 def within(seconds: float | None, function: Callable[..., Result], *arguments: Any) -> Result:

@@ -13,7 +13,7 @@ from typer.core import TyperGroup
 
 from tfzoo.cli.console import err
 from tfzoo.errors import TfzooError
-from tfzoo.threads import end_if_at_work
+from tfzoo.threads import end_at_once_if_at_work
 from tfzoo.version import __version__
 
 #: Where each command is written, in the order in which somebody new needs them.
@@ -95,12 +95,12 @@ def main() -> None:
     try:
         app()
     except SystemExit as end:
-        end_if_at_work(end.code if isinstance(end.code, int) else int(end.code is not None))
+        end_at_once_if_at_work(end.code if isinstance(end.code, int) else int(end.code is not None))
         raise
     except TfzooError as error:
         err.print("error: ", style="bold red", end="")
         err.print(str(error), markup=False, soft_wrap=True)
-        end_if_at_work(error.exit_code)
+        end_at_once_if_at_work(error.exit_code)
         sys.exit(error.exit_code)
     except BrokenPipeError:
         # The reader (head, less) has seen enough; Python would complain once more at exit.
