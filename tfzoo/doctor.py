@@ -17,6 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Literal
 
+from tfzoo.network import open_client
 from tfzoo.settings import cache_folder, offline
 from tfzoo.timing.environment import (
     cpu_name,
@@ -203,11 +204,10 @@ def _why_no_gpu(answer: _TensorFlowAnswer, driver: str | None) -> tuple[str, str
 def _host(name: str, url: str) -> Finding:
     if offline():
         return Finding(name, "note", "not asked: downloads are switched off", "unset TFZOO_OFFLINE")
-    import httpx
-
     try:
-        answer = httpx.head(url, timeout=HOST_TIMEOUT_S, follow_redirects=True)
-    except httpx.HTTPError as error:
+        with open_client(timeout=HOST_TIMEOUT_S, follow_redirects=True) as client:
+            answer = client.head(url)
+    except Exception as error:  # What reads proxies and addresses has errors of its own.
         return Finding(
             name,
             "note",

@@ -20,6 +20,8 @@ ORDER = [
     "errors",
     "settings",
     "files",
+    "records",
+    "network",
     "processes",
     "options",
     "zoo",

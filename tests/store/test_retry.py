@@ -30,3 +30,15 @@ def test_a_wait_until_a_moment_is_the_time_left_and_none_where_it_has_passed() -
     )
     assert retry_after_s(httpx.Headers({"Retry-After": http_date(-100)})) == 0
     assert retry_after_s(httpx.Headers()) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "9" * 5000, "Fri, 31 Dec 9999 23:59:59 -2359", "Mon, 01 Jan 0001 00:00:00 +2359",
+        "Mon, 99 Foo 99999999999 99:99:99 GMT", "\x00", "1e999", "0x10", "Mon, 1 Jan " + "9" * 5000,
+    ],
+)  # fmt: skip
+def test_a_hostile_wait_is_none_or_longer_than_any_patience(text: str) -> None:
+    found = retry_after_s(httpx.Headers({"Retry-After": text}))
+    assert found is None or found >= 0

@@ -12,6 +12,8 @@ import typer
 from rich.markup import escape
 
 from tfzoo.cli.console import err, out, plain_table
+from tfzoo.errors import UsageError
+from tfzoo.network import open_client
 
 #: The zoo's smallest COCO detector, taken where it can be had.
 REAL_MODEL = "SSD MobileNet v2 320x320"
@@ -74,9 +76,12 @@ def _why_not_real() -> str | None:
         return "downloads are switched off"
     with err.status("asking the zoo"):
         try:
-            answer = httpx.head(spec.sources[0].url, timeout=PATIENCE_S, follow_redirects=True)
+            with open_client(timeout=PATIENCE_S, follow_redirects=True) as client:
+                answer = client.head(spec.sources[0].url)
         except httpx.HTTPError:
             return f"the zoo does not answer within {PATIENCE_S:g} s"
+        except UsageError as error:
+            return f"the zoo can't be asked: {error}"
     return None if answer.is_success else f"the zoo answers {answer.status_code}"
 
 

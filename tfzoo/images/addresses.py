@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from tfzoo.errors import ImageError
+from tfzoo.network import open_client
 
 if TYPE_CHECKING:
     import httpx
@@ -62,9 +63,7 @@ def fetch(address: str) -> bytes:
 
 @lru_cache(maxsize=1)
 def _client() -> httpx.Client:
-    import httpx
-
-    return httpx.Client(follow_redirects=True, timeout=30)
+    return open_client(follow_redirects=True, timeout=30)
 
 
 def file_system(address: str) -> tuple[Any, str]:

@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import re
 import shutil
-import ssl
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,10 +18,11 @@ from pathlib import Path
 
 import httpx
 
+from tfzoo import network, records
 from tfzoo.errors import DownloadError, StoreError, VerificationError
 from tfzoo.files import write_whole
 from tfzoo.store.body import Body, Hashes, digests_of
-from tfzoo.store.part_state import State, describe, joined
+from tfzoo.store.part_state import State, describe, joined, number_of_bytes
 from tfzoo.store.retry import Policy, Retry, retry_after_s
 from tfzoo.version import __version__
 
@@ -58,20 +57,11 @@ class Downloaded:
 
 @contextmanager
 def open_client(policy: Policy) -> Iterator[httpx.Client]:
-    """An HTTP client with the environment's proxies and CA bundle.
-
-    Proxies: HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, NO_PROXY. CA bundle: SSL_CERT_FILE, SSL_CERT_DIR,
-    or REQUESTS_CA_BUNDLE and CURL_CA_BUNDLE, which other tools read.
-    """
-    verify: ssl.SSLContext | bool = True
-    if not any(os.environ.get(name) for name in ("SSL_CERT_FILE", "SSL_CERT_DIR")):
-        bundle = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")
-        if bundle and Path(bundle).is_file():
-            verify = ssl.create_default_context(cafile=bundle)
+    """An HTTP client for downloads, as the environment has its proxies and certificates."""
     timeout = httpx.Timeout(policy.timeout_s, connect=min(policy.timeout_s, 15.0))
     # The bytes of the object itself are wanted, in no coding of the transfer.
     headers = {"User-Agent": f"tfzoo/{__version__}", "Accept-Encoding": "identity"}
-    with httpx.Client(timeout=timeout, verify=verify, headers=headers) as client:
+    with network.open_client(timeout=timeout, headers=headers) as client:
         yield client
 
 
@@ -291,8 +281,8 @@ class _Transfer:
     def _read_state(self) -> State | None:
         """What the part belongs to, or None where it can't be continued."""
         try:
-            state = State(**json.loads(self.state_file.read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError):
+            state = records.read(self.state_file, State)
+        except (OSError, ValueError):
             return None
         known = self.verifiable or state.validator or state.md5
         fitting = state.total is None or self._size() <= state.total
@@ -309,4 +299,4 @@ class _Transfer:
 
 def _range_start(response: httpx.Response) -> int | None:
     found = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", response.headers.get("Content-Range", ""))
-    return int(found[1]) if found else None
+    return number_of_bytes(found[1]) if found else None

@@ -49,6 +49,6 @@ def retry_after_s(headers: httpx.Headers) -> float | None:
     text = headers.get("Retry-After", "").strip()
     if text.isdecimal():
         return float(text)
-    with suppress(ValueError, TypeError):
+    with suppress(Exception):  # A date that is none, or before or after all that can be counted.
         return max(0.0, email.utils.parsedate_to_datetime(text).timestamp() - time.time())
     return None

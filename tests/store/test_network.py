@@ -1,0 +1,93 @@
+"""Proxies and certificates of the environment: what can't be used is named, and no secret told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.helpers.store_faults import make_spec
+from tfzoo import network
+from tfzoo.errors import ImageError, UsageError
+from tfzoo.images.reading import read_image
+from tfzoo.store.fetch import fetch
+
+
+@pytest.fixture(autouse=True)
+def bare(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    for name in ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.mark.parametrize("name", ["HTTP_PROXY", "https_proxy", "ALL_PROXY"])
+@pytest.mark.parametrize(
+    "value",
+    [
+        "ftp://user:secret@host:1", "http://user:secret@", "http://secret@[", "://secret",
+        "http://secret@host:99999999", "http://secret@host:port", "http://secret@host:0",
+    ],
+)  # fmt: skip
+def test_a_proxy_that_is_none_is_named_and_its_password_is_not(
+    name: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(UsageError, match=f"{name} names no proxy: expected http://") as told:
+        network.open_client()
+    assert "secret" not in str(told.value)
+
+
+@pytest.mark.parametrize("value", ["host", "host:3128", "http://user:p%20w@host:3128", ""])
+def test_a_proxy_may_be_written_as_other_tools_take_it(
+    value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", value)
+    network.open_client(timeout=1).close()
+
+
+def test_a_socks_proxy_says_what_it_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "socksio", None)
+    monkeypatch.setenv("ALL_PROXY", "socks5://user:secret@localhost:1080")
+    with pytest.raises(UsageError, match=r"pip install 'httpx\[socks\]'") as told:
+        network.open_client()
+    assert "secret" not in str(told.value)
+
+
+def test_hosts_without_a_proxy_that_can_not_be_understood_are_named(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://host:1")
+    monkeypatch.setenv("NO_PROXY", "[::1")
+    with pytest.raises(UsageError, match="NO_PROXY can't be understood"):
+        network.open_client()
+
+
+@pytest.mark.parametrize("name", ["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
+@pytest.mark.parametrize("content", [None, b"", b"no certificate"])
+def test_certificates_that_can_not_be_read_are_named(
+    name: str, content: bytes | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "bundle.pem"
+    if content is not None:
+        path.write_bytes(content)
+    monkeypatch.setenv(name, str(path))
+    with pytest.raises(UsageError, match=f"{name} is {path}, which can't be read"):
+        network.open_client()
+
+
+def test_a_folder_of_certificates_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path))
+    network.open_client().close()
+
+
+def test_a_model_and_an_image_are_told_of_what_the_environment_has_wrong(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TFZOO_CACHE", str(tmp_path))
+    monkeypatch.setenv("HTTP_PROXY", "gopher://host")
+    with pytest.raises(UsageError, match="HTTP_PROXY names no proxy"):
+        fetch(make_spec("http://127.0.0.1:9/m.tar.gz", sha256="0" * 64))
+    with pytest.raises(ImageError, match=r"x\.jpg: can't be read: HTTP_PROXY names no proxy"):
+        read_image("http://127.0.0.1:9/x.jpg")
