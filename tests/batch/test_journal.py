@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import subprocess
@@ -177,3 +178,19 @@ def test_a_run_killed_at_any_moment_ends_with_the_same_rows(
         assert everything(out) == everything(whole)
         assert not list(out.rglob("*.tmp"))
     assert killed_at, "no run was killed before its end"
+
+
+def test_damage_in_what_a_run_keeps_is_told_of(standard: Detector, tmp_path: Path) -> None:
+    images = fill(tmp_path / "photos", 3)
+    out = tmp_path / "out"
+    detect_folder(images, standard, out, pictures=False)
+    good = json.loads((out / "run.json").read_text())
+    wrong: list[Any] = [[], "text", None, 5, {}, good | {"settings": "x"}, good | {"settings": {}}]
+    wrong += [good | {"images": "3"}, good | {"left_out": []}, good | {"format": []}]
+    for content in wrong:
+        (out / "run.json").write_text(json.dumps(content))
+        with pytest.raises(UsageError, match=r"is no journal of a run|whose runs"):
+            detect_folder(images, standard, out, pictures=False, resume=True)
+    (out / "run.json").write_text("[" * 100_000)
+    with pytest.raises(UsageError, match="is no journal of a run"):
+        detect_folder(images, standard, out, pictures=False, resume=True)

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from tfzoo import records
 from tfzoo.batch.exports import WRITTEN
 from tfzoo.batch.job import INPUTS, PARTS, PICTURES, Job
 from tfzoo.batch.output import write_json
@@ -116,21 +117,24 @@ def read_journal(out: Path) -> Journal | None:
     """
     path = out / JOURNAL
     try:
-        data = json.loads(path.read_bytes())
+        data = records.parsed(path.read_bytes())
         if data.pop("format") != _FORMAT:
             raise UsageError(
                 f"{path} was written by tfzoo {data.get('tfzoo')}, whose runs this one can't go on "
                 "with; finish it there, or choose another --out"
             )
-        data.setdefault("left_out", {})  # Which earlier versions did not tell.
-        return Journal(*(data[one.name] for one in fields(Journal)))
+        known = {one.name: data[one.name] for one in fields(Journal) if one.name in data}
+        journal = records.as_record(known, Journal)
+        if not {"model", "runtime"} <= journal.settings.keys():
+            raise ValueError("it does not say what was run")
+        return journal
     except FileNotFoundError:
         return None
     except NotADirectoryError:
         raise OutputError(f"{out} is a file; --out takes a folder") from None
     except OSError as error:
         raise OutputError(f"{path} can't be read: {error.strerror}") from None
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, AttributeError):
         raise UsageError(
             f"{path} is no journal of a run; remove it, choose another --out, or start anew with "
             "--overwrite"

@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from tfzoo import settings
+from tfzoo import records, settings
 from tfzoo.errors import ArchiveError
 from tfzoo.files import write_whole
 from tfzoo.store.digests import file_digest, tree_digest
@@ -102,7 +102,7 @@ def _remembered(path: Path, stamp: list[Any], compute: Callable[[], str]) -> str
     name = hashlib.sha256(os.fsencode(path.resolve())).hexdigest()[:24]
     memory = settings.cache_folder() / "digests" / "paths" / f"{name}.json"
     with suppress(OSError, ValueError, KeyError, TypeError):
-        known = json.loads(memory.read_text(encoding="utf-8"))
+        known = records.parsed(memory.read_bytes())
         if known["stamp"] == stamp:
             return str(known["digest"])
     digest = compute()

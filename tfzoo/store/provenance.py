@@ -6,7 +6,8 @@ import json
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+
+from tfzoo import records
 
 FILE_NAME = "provenance.json"
 
@@ -56,11 +57,8 @@ class Provenance:
 def read(folder: Path) -> Provenance | None:
     """The record in a folder, or None where there is none that can be understood."""
     try:
-        data: dict[str, Any] = json.loads((folder / FILE_NAME).read_text(encoding="utf-8"))
-        data["vouched_by"] = tuple(data["vouched_by"])
-        data["files"] = {path: FileRecord(**record) for path, record in data["files"].items()}
-        return Provenance(**data)
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        return records.read(folder / FILE_NAME, Provenance)
+    except (OSError, ValueError):
         return None
 
 

@@ -13,7 +13,7 @@ import warnings
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from tfzoo import settings
+from tfzoo import records, settings
 from tfzoo.errors import VerificationError
 from tfzoo.files import write_whole
 from tfzoo.store.provenance import FileRecord
@@ -40,8 +40,8 @@ class Recorded:
 def recorded(model_id: str, of: str) -> Recorded | None:
     """The digest recorded for a model's archive or TF Hub module, or None."""
     try:
-        return Recorded(**json.loads(_record_file(model_id, of).read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
+        return records.read(_record_file(model_id, of), Recorded)
+    except (OSError, ValueError):
         return None
 
 
