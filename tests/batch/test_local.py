@@ -22,6 +22,7 @@ from tfzoo.batch.job import Job
 from tfzoo.batch.parts import Columns, Position
 from tfzoo.batch.rows import ImageResult
 from tfzoo.batch.settings import RunSettings
+from tfzoo.detections.types import Detections
 from tfzoo.detector import Detector
 from tfzoo.errors import UsageError
 
@@ -140,19 +141,63 @@ def test_an_image_that_can_t_be_prepared_is_a_row_and_the_run_goes_on(
 def test_no_picture_is_drawn_any_more_once_a_run_has_ended(
     watched: Detector, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    begun, ended = threading.Event(), threading.Event()
+    begun, ended = threading.Semaphore(0), []
 
     def slow(*given: Any) -> None:
-        begun.set()
+        begun.release()
         time.sleep(0.2)
-        ended.set()
+        ended.append(given)
 
     monkeypatch.setattr(local, "draw", slow)
     image = save(tmp_path / "photo.png", scene(0))
     job = Job(RunSettings(image, watched, tmp_path / "out"), Columns(), 2)
     item = local.Item(0, ImageResult(1, image.name, str(image)), Position(1))
-    with pytest.raises(KeyboardInterrupt), local.Pipeline(job, [watched]) as pipeline:
-        assert len(list(pipeline.finished([item]))) == 1
-        assert begun.wait(10)
-        raise KeyboardInterrupt
-    assert ended.is_set()
+    finished = local.Pipeline(job, [watched]).finished(item for _ in range(20))
+    next(finished)
+    assert begun.acquire(timeout=10) and begun.acquire(timeout=10)  # The second's is under way.
+    with pytest.raises(KeyboardInterrupt):
+        finished.throw(KeyboardInterrupt)
+    assert len(ended) == 2
+    assert not begun.acquire(timeout=0.3)
+
+
+@pytest.mark.parametrize("raised", [ValueError("no room for a label"), MemoryError()])
+def test_a_picture_that_can_t_be_drawn_is_told_of_and_its_detections_are_kept(
+    standard: Detector, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, raised: Exception
+) -> None:
+    images = fill(tmp_path / "photos", 4)
+    drawn = Detections.draw
+
+    def fails_on_one(found: Detections, image: Any = None) -> Any:
+        if image is not None and image.shape == scene(2).shape:
+            raise raised
+        return drawn(found, image)
+
+    detect_folder(images, standard, tmp_path / "without", pictures=False)
+    monkeypatch.setattr(Detections, "draw", fails_on_one)
+    summary = detect_folder(images, standard, tmp_path / "out")
+    assert (summary.images, summary.failed, summary.exit_code) == (4, 1, 1)
+    assert rows(tmp_path / "out") == rows(tmp_path / "without")
+    assert len(json.loads((tmp_path / "out/images.json").read_text())) == 4
+    (error,) = map(json.loads, (tmp_path / "out/errors.jsonl").read_text().splitlines())
+    reason = str(raised) or "MemoryError"
+    assert error["error"] == (
+        f"{images / '2.png'}: detected, but its picture can't be drawn: {reason}"
+    )
+    annotated = {path.name for path in (tmp_path / "out" / "annotated").iterdir()}
+    assert annotated == {"0.png", "1.png", "3.png"}
+
+
+def test_whatever_is_raised_while_an_image_is_read_is_its_row(
+    standard: Detector, tmp_path: Path
+) -> None:
+    fill(tmp_path / "photos", 1)
+    broken = ["http://[", "http://127.0.0.1:99999999/x.jpg", "http://127.0.0.1:port/x.jpg",
+              "http://" + "a" * 300 + "/x.jpg", "https://\u2024.example/x.jpg", "s3://[/x.jpg",
+              "nowhere://host/x.jpg", "x" * 5000 + ".jpg", "~" + "x" * 5000, "a\\" + "b" * 5000,
+              "http://127.0.0.1:9/x.mp4"]  # fmt: skip
+    listed = tmp_path / "list.txt"
+    listed.write_text("\n".join([*broken, "photos/0.png"]), encoding="utf-8")
+    summary = detect_folder(listed, standard, tmp_path / "out")
+    assert (summary.images, summary.failed) == (len(broken) + 1, len(broken))
+    assert summary.detections > 0

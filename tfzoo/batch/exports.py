@@ -88,8 +88,8 @@ def export(parts: Parts, out: Path) -> dict[str, int]:
                 if error is not None:
                     failure = {"path": path, "error": error}
                     errors_file.write(json.dumps(failure, ensure_ascii=False).encode() + b"\n")
-                else:
-                    del row["detections"]
+                # One whose picture can't be drawn has an error, and is detected all the same.
+                if row.pop("detections") is not None:
                     write_image(json.dumps(row, ensure_ascii=False, allow_nan=False))
     return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
 

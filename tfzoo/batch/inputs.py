@@ -114,13 +114,21 @@ def write_inputs(path: Path, files: Iterable[tuple[str, str, int | None]], group
             rows.clear()
 
         for source, name, image_id in files:
-            rows.append((os.fsencode(source), os.fsencode(name), image_id))
+            rows.append((_encoded(source), _encoded(name), image_id))
             count += 1
             if len(rows) == group:
                 flush()
         if rows:
             flush()
     return count
+
+
+def _encoded(name: str) -> bytes:
+    """A name as the bytes that a file is called by."""
+    try:
+        return os.fsencode(name)
+    except UnicodeEncodeError:  # Of a list, with letters that the system's locale has not.
+        return name.encode("utf-8", "replace")
 
 
 def read_inputs(
@@ -145,7 +153,7 @@ def read_inputs(
                 ):
                     if start <= i < end:
                         yield i, os.fsdecode(source), os.fsdecode(name), image_id
-    except (OSError, pa.ArrowException) as error:
+    except (OSError, pa.ArrowException, ValueError, TypeError) as error:
         raise OutputError(
             f"{path}, the run's list of inputs, can't be read: {error}. Start anew with --overwrite"
         ) from None

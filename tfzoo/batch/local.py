@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from itertools import chain
 from queue import SimpleQueue
@@ -26,9 +24,6 @@ if TYPE_CHECKING:
 
 #: A part that is not full is sealed after this time all the same; a crash costs no more.
 CHECKPOINT_S = 5.0
-
-#: Pictures waiting to be drawn hold their images in memory.
-_WAITING_PICTURES = 4
 
 #: Results that are made into rows together: cheaper than one by one, and few enough in memory.
 _ROWS_AT_ONCE = 32
@@ -57,18 +52,16 @@ def run(
     """
     part = OpenPart(job.parts)
     sealed_at = time.monotonic()
-    with Pipeline(job, detectors) as pipeline:
+    with closing(Pipeline(job, detectors).finished(_todo(job))) as finished:
         try:
-            for item in pipeline.finished(_todo(job)):
+            for item in finished:
                 part.add(item)
                 if part.full or time.monotonic() - sealed_at > CHECKPOINT_S:
-                    pipeline.finish_pictures()
                     part.seal()
                     sealed_at = time.monotonic()
                 on_images(1)
         finally:
-            # Also when interrupted: what was detected is not detected again.
-            pipeline.finish_pictures()
+            # Also when interrupted: what was finished is not done again.
             part.seal()
     return [detector.run_info.device for detector in detectors]
 
@@ -86,35 +79,23 @@ class Pipeline:
                 self._free.put(detector)
         self._slots = self._free.qsize()
         self._batch = job.settings.batch if detectors[0].takes_batches else 1
-        self._painters = ThreadPoolExecutor(1 + len(detectors) // 4)
-        self._pictures: deque[Future[None]] = deque()
+        self._painters = 1 + len(detectors) // 4
 
-    def __enter__(self) -> Pipeline:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._painters.shutdown(wait=True, cancel_futures=True)
-
-    def finished(self, items: Iterable[Item]) -> Iterator[Item]:
-        """The items with their results, in order; pictures of them may still be drawn."""
-        job = self._job
+    def finished(self, items: Iterable[Item]) -> Generator[Item, None, None]:
+        """The items with their results, in order, their pictures drawn."""
         with (
             closing(in_order(self._read, items, READERS)) as images,
             closing(
                 in_order(self._detect, batched((i for _, i in images), self._batch), self._slots)
             ) as found,
+            closing(
+                in_order(
+                    self._draw, chain.from_iterable(several for _, several in found), self._painters
+                )
+            ) as drawn,
         ):
-            for item in chain.from_iterable(several for _, several in found):
-                if job.settings.pictures and item.image is not None:
-                    while len(self._pictures) >= _WAITING_PICTURES:
-                        self._pictures.popleft().result()
-                    self._pictures.append(self._painters.submit(draw, item, job))
+            for _, item in drawn:
                 yield item
-
-    def finish_pictures(self) -> None:
-        """Waits until the pictures of all items given out are written."""
-        while self._pictures:
-            self._pictures.popleft().result()
 
     def _read(self, item: Item) -> Item:
         # All detectors are of one model, and take images prepared alike.
@@ -126,6 +107,9 @@ class Pipeline:
             return detect(detector, items, self._job)
         finally:
             self._free.put(detector)
+
+    def _draw(self, item: Item) -> Item:
+        return draw(item, self._job)
 
 
 def _todo(job: Job) -> Iterator[Item]:

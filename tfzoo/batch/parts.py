@@ -175,7 +175,7 @@ class Parts:
         for path in sorted((self.folder / "images").glob("part-*.parquet")):
             try:
                 found[int(path.stem[5:])] = _seal(pq.read_schema(path).metadata)
-            except (OSError, pa.ArrowException, KeyError, ValueError) as error:
+            except (OSError, pa.ArrowException, KeyError, ValueError, TypeError) as error:
                 raise OutputError(
                     f"{path} is damaged: {error}. Delete it and go on with --resume: its images "
                     "are detected again"

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
+import logging
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain, groupby, repeat
+from itertools import chain, groupby, repeat, takewhile
 from pathlib import Path
 from typing import Any, cast
 
@@ -18,9 +21,21 @@ from tfzoo.errors import ImageError, OutputError
 from tfzoo.files import write_whole
 from tfzoo.images.image import Image
 from tfzoo.images.video import VideoInfo, open_cv, read_frames, video_info
+from tfzoo.runtimes.runtime import reason_of
+
+_log = logging.getLogger("tfzoo.batch")
 
 #: Of a video that doesn't say its own.
 _USUAL_FRAMES_PER_S = 25.0
+
+#: The longest side that a format can hold, in pixels: libjpeg's limit and WebP's.
+_LONGEST = {".jpg": 65_500, ".jpeg": 65_500, ".webp": 16_383}
+
+#: Errors that a picture's own name causes; others are the disk's, and would meet all.
+_OF_A_NAME = {
+    errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ, errno.ENOTDIR, errno.EISDIR, errno.EEXIST,
+    errno.ENOENT, errno.ELOOP,
+}  # fmt: skip
 
 #: An annotated video of a source whose frames come at any time has no more than these.
 _MOST_FRAMES_PER_S = 60.0
@@ -50,16 +65,25 @@ def picture_path(
 def write_picture(path: Path, image: Image) -> None:
     """Writes a picture, uint8 [H, W, 3] RGB, in the format that its name says.
 
+    One that is too long or too high for that format becomes a PNG, with `.png` after its name.
+
     Raises:
-        OutputError: It can't be written.
+        OutputError: The disk can't be written.
+        OSError: This one can't be written, others can.
     """
     import cv2
 
+    if max(image.shape[:2]) > _LONGEST.get(path.suffix.lower(), math.inf):
+        path = path.with_name(f"{path.name}.png")
     encoded = cv2.imencode(path.suffix.lower(), np.ascontiguousarray(image[:, :, ::-1]))[1]
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        missing = list(takewhile(lambda folder: not folder.is_dir(), path.parents))
+        for folder in reversed(missing):  # With `parents`, a thousand are too deep for Python.
+            folder.mkdir(exist_ok=True)
         write_whole(path, cast(Any, encoded).tobytes())
     except OSError as error:
+        if error.errno in _OF_A_NAME:
+            raise
         raise OutputError(f"picture {path} can't be written: {error.strerror}") from None
 
 
@@ -158,8 +182,10 @@ def annotate_videos(parts: Parts, folder: Path) -> None:
         target = picture_path(folder, name, formats=(".mp4",))
         try:
             write_video(target, _drawn(path, rows), pace(times_s, video_info(path)))
-        except ImageError:
-            continue  # Gone since it was detected; the rows stay.
+        except OutputError:
+            raise
+        except Exception as error:  # Such as one gone since it was detected; the rows stay.
+            _log.warning("%s can't be drawn: %s", name, reason_of(error))
 
 
 @dataclass(frozen=True)

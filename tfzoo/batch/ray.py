@@ -142,10 +142,8 @@ class _Worker:
         first = number * job.part_images
         items = items_from(job, first, Position(first), first + job.part_images)
         part, images = OpenPart(job.parts), 0
-        with Pipeline(job, [self._detector]) as pipeline:
-            for item in pipeline.finished(items):
-                part.add(item)
-                images += 1
-            pipeline.finish_pictures()
+        for item in Pipeline(job, [self._detector]).finished(items):
+            part.add(item)
+            images += 1
         part.seal()
         return {"part": number, "images": images, "device": self._detector.run_info.device}

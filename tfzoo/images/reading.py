@@ -20,7 +20,7 @@ from tfzoo.errors import ImageError
 from tfzoo.files import LFS_ADVICE, is_lfs_pointer
 from tfzoo.images.addresses import fetch, is_address
 from tfzoo.images.formats import HEIF_HINT, formats_of, is_heif, pillow
-from tfzoo.images.image import Image, ImageLike
+from tfzoo.images.image import Image, ImageLike, image_errors
 from tfzoo.images.ranges import (
     IN_PLANES,
     decoded,
@@ -63,8 +63,25 @@ def read_image(source: ImageLike, max_pixels: int = MAX_PIXELS) -> Image:
         uint8 [H, W, 3] RGB.
 
     Raises:
-        ImageError: Not an image, damaged, too large, or of a shape or type that is no image.
+        ImageError: Not an image, damaged, too large, or of a shape or type that is no image;
+            or whatever else a library fails with.
     """
+    with image_errors(_name(source)):
+        return _read(source, max_pixels)
+
+
+def _name(source: Any) -> str:
+    """What an image is called in an error."""
+    if isinstance(source, str | os.PathLike):
+        return os.fsdecode(source)
+    if isinstance(source, bytes | bytearray | memoryview):
+        return _BYTES
+    kind = "file" if hasattr(source, "read") else type(source).__name__
+    return str(getattr(source, "name", f"the {kind} given"))
+
+
+def _read(source: ImageLike, max_pixels: int) -> Image:
+    """See `read_image`."""
     if isinstance(source, np.ndarray):
         return _from_array(source)
     if isinstance(source, str | os.PathLike):
@@ -118,13 +135,10 @@ def _is_pillow(source: Any) -> bool:
 
 def _whole(file: Any) -> tuple[IO[bytes], str]:
     """All of an open file, from its start where it can be gone back to, and its name."""
-    name = str(getattr(file, "name", "the file given"))
-    try:
-        if hasattr(file, "seek") and (not hasattr(file, "seekable") or file.seekable()):
-            file.seek(0)
-        data = file.read()
-    except (OSError, ValueError) as error:
-        raise ImageError(f"{name}: can't be read: {error}") from None
+    name = _name(file)
+    if hasattr(file, "seek") and (not hasattr(file, "seekable") or file.seekable()):
+        file.seek(0)
+    data = file.read()
     if not isinstance(data, bytes | bytearray | memoryview):
         raise ImageError(f"{name}: opened as text; open an image file in binary, with mode 'rb'")
     return io.BytesIO(data), name
@@ -236,7 +250,7 @@ def _from_file(file: IO[bytes], name: str, max_pixels: int) -> Image:
             "--max-pixels if the file is trusted"
         ) from None
     except MemoryError:
-        raise ImageError(f"{name}: too large for this machine's memory") from None
+        raise
     except Exception as error:  # Damaged files raise nearly anything from Pillow's parsers.
         raise ImageError(f"{name}: damaged image: {error or type(error).__name__}") from None
 

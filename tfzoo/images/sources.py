@@ -7,6 +7,7 @@ import glob
 import heapq
 import json
 import os
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
@@ -51,7 +52,7 @@ class ImageFile:
     def is_video(self) -> bool:
         """Whether it is a video: by its name, or else as what it opens."""
         remote = is_address(self.path)
-        ending = _ending(urlsplit(self.path).path if remote else self.path)
+        ending = _ending(re.split("[?#]", self.path)[0] if remote else self.path)
         if ending in VIDEO_EXTENSIONS:
             return True
         if remote or ending in HEIF_ENDINGS or ending in image_endings():
@@ -123,7 +124,7 @@ def left_out_text(left_out: Mapping[str, int]) -> str:
 
 def _at_home(path: str) -> str:
     """A path with `~` for a home folder in full, where nothing is called so."""
-    if not path.startswith("~") or Path(path).exists():
+    if not path.startswith("~") or os.path.exists(path):  # noqa: PTH110 - see `_listed`
         return path
     return os.path.expanduser(path)  # noqa: PTH111 - Path's raises where there is no such user
 
@@ -173,29 +174,48 @@ def _matches(pattern: str) -> Iterator[str]:
             return
 
 
-def _walk(folder: str, recursive: bool, left_out: Counter[str], root: bool = True) -> Iterator[str]:
+def _walk(folder: str, recursive: bool, left_out: Counter[str]) -> Iterator[str]:
+    try:
+        os.scandir(folder).close()
+    except OSError as error:
+        raise UsageError(f"folder {folder} can't be read: {error.strerror}") from None
+    endings = image_endings()
+    # Where the walk stands in each folder down to the one it is in; Python's own stack would not
+    # hold a thousand.
+    levels = [_entries(folder)]
+    while levels:
+        if (entry := next(levels[-1], None)) is None:
+            levels.pop()
+            continue
+        path, name, is_folder = entry
+        if is_folder:
+            if recursive and name != _MAC_FOLDER:
+                levels.append(_entries(path))
+        elif not name:
+            yield path
+        elif name.startswith(_MAC_FILE):
+            continue
+        elif (ending := _ending(name)) in endings:
+            yield path
+        elif not name.startswith("."):
+            left_out[ending] += 1
+
+
+def _entries(folder: str) -> Iterator[tuple[str, str, bool]]:
+    """What lies in a folder, sorted: path, name, whether it is a folder.
+
+    Of one that can't be read it is the folder itself, without a name: reading it will fail, and be
+    told of like any image that can't be read.
+    """
     try:
         scan = os.scandir(folder)
-    except OSError as error:
-        if root:
-            raise UsageError(f"folder {folder} can't be read: {error.strerror}") from None
-        yield folder  # Reading it will fail, and be told of like any image that can't be read.
+    except OSError:
+        yield folder, "", False
         return
-    endings = image_endings()
     with scan:
         entries = ((entry.name, entry.is_dir(follow_symlinks=False)) for entry in scan)
-        ordered = _sorted(entries)
-        for name, is_folder in ordered:
-            path = os.path.join(folder, name)  # noqa: PTH118 - a million times
-            if is_folder:
-                if recursive and name != _MAC_FOLDER:
-                    yield from _walk(path, recursive, left_out, root=False)
-            elif name.startswith(_MAC_FILE):
-                continue
-            elif (ending := _ending(name)) in endings:
-                yield path
-            elif not name.startswith("."):
-                left_out[ending] += 1
+        for name, is_folder in _sorted(entries):
+            yield os.path.join(folder, name), name, is_folder  # noqa: PTH118 - a million times
 
 
 def _sorted(entries: Iterator[tuple[str, bool]], held: int = 100_000) -> Iterator[tuple[str, bool]]:
@@ -233,7 +253,8 @@ def _listed(path: Path) -> Iterator[ImageFile]:
                 yield ImageFile(text, text)
                 continue
             text = _at_home(text)
-            if "\\" in text and not (path.parent / text).exists():
+            # Path's own raises where a name is too long to be one.
+            if "\\" in text and not os.path.exists(path.parent / text):  # noqa: PTH110
                 text = text.replace("\\", "/")  # Written on Windows.
             yield ImageFile(os.fspath(path.parent / text), Path(text).as_posix())
 
@@ -252,13 +273,13 @@ def _encoding(path: Path) -> str:
 def _find_remote(
     source: str, recursive: bool, single: bool, left_out: Counter[str]
 ) -> Iterator[ImageFile]:
-    parts = urlsplit(source)
-    if parts.scheme.lower() in ("http", "https"):
+    if source.partition(":")[0].lower() in ("http", "https"):
         yield ImageFile(source, source)
         return
     from pyarrow.fs import FileSelector, FileType
 
     try:
+        parts = urlsplit(source)
         system, root = file_system(source)
         kind = system.get_file_info(root).type
         if kind == FileType.File:
@@ -267,7 +288,9 @@ def _find_remote(
         if kind == FileType.NotFound:
             raise UsageError(f"nothing lies at {source}; expected a file or a folder")
         entries = system.get_file_info(FileSelector(root, recursive=recursive))
-    except (OSError, ValueError) as error:
+    except UsageError:
+        raise
+    except Exception as error:  # Each file system has its own.
         raise UsageError(f"{source} can't be read: {error}") from None
     query = f"?{parts.query}" if parts.query else ""
     for entry in sorted(entries, key=lambda entry: entry.path):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ import numpy as np
 
 from tfzoo.errors import ImageError
 from tfzoo.files import LFS_ADVICE, is_lfs_pointer
-from tfzoo.images.image import Image
+from tfzoo.images.image import Image, image_errors
 from tfzoo.options import MAX_PIXELS
 
 
@@ -57,8 +57,7 @@ def read_frames(path: str, first: int = 0, max_pixels: int = MAX_PIXELS) -> Iter
         ImageError: It is no video that can be read; or, after the last frame that could be read,
             it ended before the time that it claims.
     """
-    capture = _open(path)
-    try:
+    with _opened(path) as capture:
         info = _info(capture)
         index = 0
         time_s = longest_s = 0.0
@@ -85,8 +84,6 @@ def read_frames(path: str, first: int = 0, max_pixels: int = MAX_PIXELS) -> Iter
                 f"{path}: the video ends after {index} of the {info.frames} frames it claims; it "
                 "is truncated or damaged. The frames before are detected"
             )
-    finally:
-        capture.release()
 
 
 def _ends_early(info: VideoInfo, frames: int, last_s: float, longest_s: float) -> bool:
@@ -113,13 +110,13 @@ def opens_as_video(path: str) -> bool:
     cv2 = open_cv()
     try:
         path.encode()  # OpenCV, told to take FFmpeg, crashes on a name that is not UTF-8.
-    except UnicodeEncodeError:
+        capture = cv2.VideoCapture(path, cv2.CAP_FFMPEG)
+        try:
+            return bool(capture.isOpened() and capture.grab())
+        finally:
+            capture.release()
+    except Exception:  # As an image, it will be told of what it is not.
         return False
-    capture = cv2.VideoCapture(path, cv2.CAP_FFMPEG)
-    try:
-        return bool(capture.isOpened() and capture.grab())
-    finally:
-        capture.release()
 
 
 def video_info(path: str) -> VideoInfo:
@@ -128,11 +125,8 @@ def video_info(path: str) -> VideoInfo:
     Raises:
         ImageError: It is no video that can be read.
     """
-    capture = _open(path)
-    try:
+    with _opened(path) as capture:
         return _info(capture)
-    finally:
-        capture.release()
 
 
 def open_cv() -> Any:
@@ -143,6 +137,17 @@ def open_cv() -> Any:
     import cv2
 
     return cv2
+
+
+@contextmanager
+def _opened(path: str) -> Iterator[Any]:
+    """A video, open; whatever is raised while it is read becomes an `ImageError`."""
+    with image_errors(path):
+        capture = _open(path)
+        try:
+            yield capture
+        finally:
+            capture.release()
 
 
 def _open(path: str) -> Any:
