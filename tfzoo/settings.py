@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from tfzoo.errors import UsageError
+
 #: This package: what is bundled with it lies below.
 PACKAGE = Path(__file__).parent
 
@@ -18,23 +20,40 @@ OFFLINE_VARIABLE = "TFZOO_OFFLINE"
 MIRROR_VARIABLE = "TFZOO_MIRROR"
 #: `1` accepts plain http without a digest in the manifest.
 UNVERIFIED_VARIABLE = "TFZOO_ALLOW_UNVERIFIED"
+#: `1` shows the traceback of an error that ends a command.
+DEBUG_VARIABLE = "TFZOO_DEBUG"
 #: `0` keeps commands from preparing models unasked.
 PREPARE_VARIABLE = "TFZOO_PREPARE"
 
 
-def cache_folder() -> Path:
-    """This user's cache: `TFZOO_CACHE`, or the platform's cache folder."""
-    if given := os.environ.get(CACHE_VARIABLE):
-        return Path(given).expanduser().absolute()
-    from platformdirs import user_cache_path
+def at_home(path: str | os.PathLike[str]) -> Path:
+    """A path with `~` for a home folder in full; as it is where there is no such user or home."""
+    return Path(os.path.expanduser(path))  # noqa: PTH111 - Path's own raises then
 
-    return user_cache_path("tfzoo", appauthor=False)
+
+def cache_folder() -> Path:
+    """This user's cache: `TFZOO_CACHE`, or the platform's cache folder.
+
+    Raises:
+        UsageError: It lies in a home folder, and the system knows of none.
+    """
+    try:
+        if given := os.environ.get(CACHE_VARIABLE):
+            return at_home(given).absolute()
+        from platformdirs import user_cache_path
+
+        return user_cache_path("tfzoo", appauthor=False)
+    except RuntimeError:
+        raise UsageError(
+            "this user has no home folder that a cache could lie in; set HOME, or "
+            f"{CACHE_VARIABLE} to a folder"
+        ) from None
 
 
 def shared_caches() -> tuple[Path, ...]:
     """Read-only caches of the machine or the team, in the order they are searched."""
     given = os.environ.get(SHARED_CACHE_VARIABLE, "").split(os.pathsep)
-    return tuple(Path(path).expanduser().absolute() for path in given if path)
+    return tuple(at_home(path).absolute() for path in given if path)
 
 
 def offline() -> bool:
@@ -50,6 +69,11 @@ def allow_unverified() -> bool:
 def prepares_unasked() -> bool:
     """Whether a command may prepare a model that it runs for the first time."""
     return _switched_on(PREPARE_VARIABLE, unset="1")
+
+
+def debug() -> bool:
+    """Whether the traceback of an error that ends a command is shown."""
+    return _switched_on(DEBUG_VARIABLE)
 
 
 def mirror() -> str | None:

@@ -96,7 +96,7 @@ def fetch_coco(
         if name not in SETS:
             raise UsageError(f"no COCO set is called '{name}'; sets are {', '.join(SETS)}")
         parts = SETS[name]
-    folder = default_folder() if folder is None else folder.expanduser().absolute()
+    folder = default_folder() if folder is None else settings.at_home(folder).absolute()
     with _writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(folder / ".lock"):

@@ -38,7 +38,7 @@ from tfzoo.images.reading import read_image
 from tfzoo.options import called_with, runtime_of
 from tfzoo.prepare.int8 import calibrated_on
 from tfzoo.results import ACCURACY_COLUMNS, append_row
-from tfzoo.settings import PACKAGE
+from tfzoo.settings import PACKAGE, at_home
 from tfzoo.trials.check import Check, check
 from tfzoo.trials.occasion import open_for
 from tfzoo.zoo.manifest import load_manifest
@@ -233,10 +233,10 @@ def _coco_set(settings: EvaluateSettings) -> CocoSet:
         return coco if isinstance(coco, CocoSet) else find_coco(coco)
     if coco is None and images is not None and annotations is not None:
         listed = [annotations] if isinstance(annotations, str | PathLike) else annotations
-        folder = Path(images).expanduser()
+        folder = at_home(images)
         if not folder.is_dir():
             raise UsageError(f"{folder} is no folder; --images takes a folder of images")
-        return CocoSet(folder, tuple(Path(path).expanduser() for path in listed))
+        return CocoSet(folder, tuple(at_home(path) for path in listed))
     if coco is None and images is None and annotations is None:
         from tfzoo.accuracy.coco_fetch import fetched_folder
 

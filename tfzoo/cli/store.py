@@ -286,7 +286,7 @@ def add_command(
             listed = ", ".join(spec.id for spec in fitting)
             raise UsageError(f"{archive.name} may be {listed}; say which with --as NAME")
         spec = fitting[0]
-    out.print(_fetched(add(spec, archive.expanduser())), markup=False, soft_wrap=True)
+    out.print(_fetched(add(spec, settings.at_home(archive))), markup=False, soft_wrap=True)
 
 
 def _entries(names: list[str]) -> list[Entry]:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tfzoo.errors import ModelFormatError, UnknownModelError, UsageError
+from tfzoo.settings import at_home
 from tfzoo.store import cache, local
 from tfzoo.store.cache import Entry
 from tfzoo.store.folders import folders_in
@@ -166,7 +167,7 @@ def _short_form(query: str) -> ModelSpec:
         UnknownModelError, AmbiguousModelError: They fit no model, or several. Where something
             lies at that path, it says what that is.
     """
-    path = Path(query).expanduser()
+    path = at_home(query)
     try:
         return load_manifest().find(query)
     except UnknownModelError as error:
@@ -200,7 +201,7 @@ def _at_path(query: str) -> StoredModel | None:
         UnknownModelError: A file lies there that is no model.
         ModelFormatError: A damaged one does, or one that can't be read.
     """
-    path = Path(query).expanduser()
+    path = at_home(query)
     try:
         return _found_at(query, local.absolute(path))
     except OSError as error:

@@ -22,6 +22,7 @@ from tfzoo.errors import TfzooError, UsageError
 from tfzoo.options import called_with, runtime_of
 from tfzoo.processes import environment, how_it_ended
 from tfzoo.results import append_row
+from tfzoo.settings import at_home
 from tfzoo.store.models import StoredModel, get_model
 from tfzoo.timing.settings import BenchmarkSettings
 from tfzoo.trials.measure import prepared_choice
@@ -181,5 +182,5 @@ def check_name(name: str) -> None:
     Raises:
         UnknownModelError, AmbiguousModelError: The name fits no model, or several.
     """
-    if not Path(name).expanduser().exists():
+    if not at_home(name).exists():
         find_model(name)

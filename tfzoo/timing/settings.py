@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from tfzoo.errors import UsageError
 from tfzoo.options import DEVICE, PRECISION, RESULTS, RUNTIME, Precision, option, told
+from tfzoo.settings import at_home
 
 if TYPE_CHECKING:
     from tfzoo.zoo.schema import ModelSpec
@@ -76,7 +77,7 @@ class BenchmarkSettings:
             raise UsageError(
                 f"image size {self.image_size}: expected height and width from 1 pixel"
             )
-        if self.images is not None and not Path(self.images).expanduser().is_dir():
+        if self.images is not None and not at_home(self.images).is_dir():
             raise UsageError(
                 f"{fspath(self.images)} is no folder; --images takes a folder of images"
             )

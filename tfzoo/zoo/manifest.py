@@ -20,7 +20,7 @@ from typing import Any
 import yaml
 
 from tfzoo.errors import AmbiguousModelError, ManifestError, UnknownModelError
-from tfzoo.settings import PACKAGE
+from tfzoo.settings import PACKAGE, at_home
 from tfzoo.zoo.schema import (
     AsPrinted,
     Entry,
@@ -184,7 +184,7 @@ def load_manifest(extra: Sequence[str | os.PathLike[str]] | None = None) -> Mani
     """
     if extra is None:
         extra = [path for path in os.environ.get(MANIFEST_VARIABLE, "").split(os.pathsep) if path]
-    return _joined(tuple(Path(path).expanduser().absolute() for path in extra))
+    return _joined(tuple(at_home(path).absolute() for path in extra))
 
 
 @lru_cache(maxsize=8)
