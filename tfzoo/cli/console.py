@@ -2,22 +2,87 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 from rich.console import Console
 
 from tfzoo.cli.options import written
+from tfzoo.errors import OutputError
 from tfzoo.options import RESULTS
 from tfzoo.settings import OFFLINE_VARIABLE
 from tfzoo.zoo.manifest import MANIFEST_VARIABLE
 
 if TYPE_CHECKING:
     from rich.table import Table
+
+
+class _Output(io.FileIO):
+    """Standard output, whose failure is told from that of a file."""
+
+    def write(self, data: Any) -> int:
+        try:
+            return super().write(data)
+        except BrokenPipeError:  # The reader (head, less) has seen enough.
+            raise
+        except OSError as error:
+            silence_output()
+            raise OutputError(
+                f"standard output can't be written: {error.strerror}. Files that were written are "
+                "whole; lead the output elsewhere, such as into a file on a disk with room"
+            ) from error
+
+
+class _Asides(io.FileIO):
+    """Standard error, which no command depends on."""
+
+    def write(self, data: Any) -> int:
+        with suppress(OSError):
+            return super().write(data)
+        return len(data)
+
+
+def silence_output() -> None:
+    """Lets standard output go nowhere: nobody takes it, and Python would complain at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _open_streams() -> None:
+    """Opens the standard streams that whoever started this process has closed.
+
+    Files that are opened later would get their numbers, and whatever prints would write into them.
+    """
+    for name, flags in (("stdin", os.O_RDONLY), ("stdout", os.O_RDONLY), ("stderr", os.O_WRONLY)):
+        if getattr(sys, name) is None:
+            # Of the output somebody should know that it went nowhere: writing it fails.
+            number = os.open(os.devnull, flags)
+            os.set_inheritable(number, True)
+            mode = "r" if name == "stdin" else "w"
+            setattr(sys, name, open(number, mode, closefd=False))  # noqa: SIM115
+    sys.stdout, sys.stderr = _through(_Output, sys.stdout), _through(_Asides, sys.stderr)
+
+
+def _through(kind: type[io.FileIO], stream: TextIO) -> TextIO:
+    """A standard stream that is written by way of a class of ours."""
+    if type(stream) is not io.TextIOWrapper:  # Somebody listens in, such as a test.
+        return stream
+    return io.TextIOWrapper(
+        io.BufferedWriter(kind(stream.fileno(), "w", closefd=False)),
+        stream.encoding,
+        # What a terminal has no letters for is shown by its number.
+        "backslashreplace",
+        line_buffering=stream.line_buffering,
+        write_through=stream.write_through,
+    )
+
+
+_open_streams()
 
 #: Results go to standard output, everything meant for a person's eyes only to standard error.
 out = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
