@@ -26,12 +26,16 @@ from tfzoo.prepare.cut import Cut
 from tfzoo.prepare.pipeline_config import PipelineConfig, find_config
 from tfzoo.runtimes.runtime import NEEDS
 from tfzoo.store.derived import derived, find_derived
+from tfzoo.store.folders import size_of
 from tfzoo.store.models import StoredModel
 
 #: Raised whenever what is written, or what is measured, changes.
 FORMAT = 5
 
 RECORD = "prepared.json"
+
+#: A form takes up to so many times the room of its model: weights, and code that holds them again.
+MOST_ROOM = 3
 
 #: Fills a folder with a model's form; gives what is left to do outside, and in a sentence why.
 Write = Callable[[Path, Path, PipelineConfig], tuple[Cut, str]]
@@ -139,7 +143,8 @@ def keep(
             _log.warning("%s is damaged; it is not used", folder)
         return record is not None
 
-    folder = derived(model.id, model.digest, key, build, f"{FORMAT} {versions}", sound, anew)
+    room = MOST_ROOM * size_of(model.path)
+    folder = derived(model.id, model.digest, key, build, f"{FORMAT} {versions}", sound, anew, room)
     if (anew or folder not in records) and not sound(folder):
         raise StoreError(f"{folder} was damaged as soon as it was made; check the disk")
     return folder, records[folder]
