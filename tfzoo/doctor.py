@@ -83,12 +83,16 @@ def examine() -> Iterator[Finding]:
     yield Finding("machine", "ok", _machine())
     yield from _libraries()
     yield from _cache()
-    with ThreadPoolExecutor() as pool:
+    pool = ThreadPoolExecutor()
+    try:
         hosts = [pool.submit(_host, name, url) for name, url in HOSTS.items()]
         tensorflow = pool.submit(_ask_tensorflow)
         yield from _gpus(tensorflow.result())
         for host in hosts:
             yield host.result()
+    finally:
+        # Whoever wants to know no more waits for nobody's answer.
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _machine() -> str:

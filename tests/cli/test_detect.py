@@ -166,7 +166,7 @@ def test_exit_codes_and_messages(
     assert "Traceback" not in stderr
 
 
-@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_stopped_run_ends_cleanly_and_says_how_to_go_on(
     model: Path, tmp_path: Path, stop: signal.Signals
 ) -> None:
@@ -183,7 +183,7 @@ def test_a_stopped_run_ends_cleanly_and_says_how_to_go_on(
     time.sleep(0.1)
     run.send_signal(stop)
     _, stderr = run.communicate(timeout=60)
-    assert run.returncode == 130
+    assert run.returncode == 128 + stop
     assert "Traceback" not in stderr
     first, command = stderr.splitlines()[-2:]
     assert first.startswith("Stopped. What was finished is kept")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import signal
 import sys
 from dataclasses import asdict
 from functools import partial
@@ -24,9 +23,6 @@ from tfzoo.cli.console import (
 from tfzoo.cli.options import takes
 from tfzoo.cli.prepare import prepare_afterwards, print_check
 
-#: What shells expect of a command that Ctrl-C ended: 128 + SIGINT.
-_INTERRUPTED = 128 + signal.SIGINT
-
 
 @takes(RunSettings)
 def detect_command(
@@ -45,8 +41,6 @@ def detect_command(
     start_light()
     from tfzoo.batch.folder import detect_folder
 
-    # A scheduler's polite stop is as good as Ctrl-C.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         with progress_bar("detecting", "images") as bar:
             bar.step("starting")
@@ -55,7 +49,7 @@ def detect_command(
         kept = f"Stopped. What was finished is kept in {values['out']}. Go on with:"
         err.print(kept, markup=False, soft_wrap=True)
         err.print(f"  {_resume_command()}", markup=False, soft_wrap=True)
-        raise typer.Exit(_INTERRUPTED) from None
+        raise
     if as_json:
         print_json(_as_json(asdict(summary), values["pictures"]))
     else:

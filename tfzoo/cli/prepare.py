@@ -21,7 +21,6 @@ from tfzoo.cli.console import (
     plain_table,
     print_json,
 )
-from tfzoo.errors import TfzooError
 
 if TYPE_CHECKING:
     from tfzoo.prepare.choice import Choice
@@ -108,7 +107,7 @@ def prepare_afterwards(model: str, runtime: str, device: str) -> None:
             choice = prepare_model(model, device=first, again=True, on_step=bar.step)
     except KeyboardInterrupt:
         err.print("Not prepared; the results are kept.")
-    except (TfzooError, OSError) as error:
+    except Exception as error:  # As it says: whatever.
         err.print(f"Not prepared: {error}", markup=False, soft_wrap=True)
     else:
         best = choice.best()

@@ -22,6 +22,7 @@ from tfzoo.files import write_whole
 from tfzoo.images.image import Image
 from tfzoo.images.reading import read_image
 from tfzoo.images.sources import find_images
+from tfzoo.processes import end_with_parent
 from tfzoo.runtimes.runtime import NEEDS
 from tfzoo.store.models import get_model
 from tfzoo.timing.benchmark import Timing
@@ -35,6 +36,7 @@ MOST_IMAGES = 200
 
 def main() -> None:
     """Times the model of the request; a failure of ours is an answer too."""
+    end_with_parent()
     request = json.load(sys.stdin)
     try:
         answer = measure(request)
