@@ -67,7 +67,7 @@ def read_image(source: ImageLike, max_pixels: int = MAX_PIXELS) -> Image:
             or whatever else a library fails with.
     """
     with image_errors(_name(source)):
-        return _read(source, max_pixels)
+        return _pixels(source, max_pixels)
 
 
 def _name(source: Any) -> str:
@@ -80,7 +80,7 @@ def _name(source: Any) -> str:
     return str(getattr(source, "name", f"the {kind} given"))
 
 
-def _read(source: ImageLike, max_pixels: int) -> Image:
+def _pixels(source: ImageLike, max_pixels: int) -> Image:
     """See `read_image`."""
     if isinstance(source, np.ndarray):
         return _from_array(source)
