@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.helpers.store_faults import make_spec
+from tests.helpers.store_faults import POLICY, make_archive, make_spec, serving
 from tfzoo import network
-from tfzoo.errors import ImageError, UsageError
+from tfzoo.errors import DownloadError, ImageError, UsageError
 from tfzoo.images.reading import read_image
 from tfzoo.store.fetch import fetch
 
@@ -91,3 +91,17 @@ def test_a_model_and_an_image_are_told_of_what_the_environment_has_wrong(
         fetch(make_spec("http://127.0.0.1:9/m.tar.gz", sha256="0" * 64))
     with pytest.raises(ImageError, match=r"x\.jpg: can't be read: HTTP_PROXY names no proxy"):
         read_image("http://127.0.0.1:9/x.jpg")
+
+
+def test_an_address_of_nothing_leads_to_the_next_source(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TFZOO_CACHE", str(tmp_path))
+    wrong = ["http://127.0.0.1:99999999/m.tar.gz", "http://[/m.tar.gz", f"http://{'a' * 300}/m.tar"]
+    archive = make_archive(seed=1, size=300_000)
+    with serving(archive) as server:
+        spec = make_spec(*wrong, server.url + "/some_model.tar.gz", sha256=archive.sha256)
+        assert fetch(spec, policy=POLICY).is_complete()
+        with pytest.raises(DownloadError) as told:
+            fetch(make_spec(*wrong, sha256="0" * 64), policy=POLICY)
+    assert all(url in str(told.value) for url in wrong)

@@ -19,7 +19,7 @@ from pathlib import Path
 import httpx
 
 from tfzoo import network, records
-from tfzoo.errors import DownloadError, StoreError, VerificationError
+from tfzoo.errors import DownloadError, StoreError, TfzooError, VerificationError
 from tfzoo.files import write_whole
 from tfzoo.store.body import Body, Hashes, digests_of
 from tfzoo.store.part_state import State, describe, joined, number_of_bytes
@@ -95,7 +95,13 @@ def download(
         StoreError: The disk has too little room.
         OSError: The disk failed.
     """
-    return _Transfer(url, part, client, policy, verifiable, allow_downgrade, room, report).run()
+    transfer = _Transfer(url, part, client, policy, verifiable, allow_downgrade, room, report)
+    try:
+        return transfer.run()
+    except (TfzooError, OSError):
+        raise
+    except Exception as error:  # Anything at all, from what reads addresses and answers.
+        raise DownloadError(f"{url}: {str(error) or type(error).__name__}") from error
 
 
 @dataclass

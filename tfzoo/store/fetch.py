@@ -240,13 +240,8 @@ class _Fetching:
             try:
                 return ways[source.kind](source.url)
             except (DownloadError, VerificationError, ArchiveError) as failure:
+                _log.info("%s: %s", source.url, failure)
                 failures.append(failure)
-            except (TfzooError, OSError):
-                raise  # Not the source's fault: another would fail as well.
-            except Exception as error:  # Anything at all, from what reads addresses and answers.
-                reason = str(error) or type(error).__name__
-                failures.append(DownloadError(f"{source.url}: {reason}"))
-            _log.info("%s: %s", source.url, failures[-1])
         raise self._failed(failures, offline)
 
     def _sources(self) -> Iterator[Source]:
