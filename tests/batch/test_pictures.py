@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import cv2
@@ -10,6 +13,7 @@ import numpy as np
 import pytest
 
 from tests.helpers.folders import save, scene
+from tests.helpers.paths import ROOT
 from tfzoo.batch.folder import detect_folder
 from tfzoo.batch.pictures import pace, write_picture
 from tfzoo.detector import Detector
@@ -97,3 +101,16 @@ def test_a_picture_whose_name_can_t_be_is_its_own_fault_alone(tmp_path: Path) ->
         (deep / "x.png").unlink(missing_ok=True)
         for folder in (deep, *deep.parents[:1099]):  # Too many for what removes folders with all.
             folder.rmdir()
+
+
+def test_a_picture_may_have_a_name_that_the_locale_has_no_letters_for(tmp_path: Path) -> None:
+    program = (
+        "import os, pathlib, sys, numpy as np\n"
+        "from tfzoo.batch.pictures import picture_path, write_picture\n"
+        "path = picture_path(pathlib.Path(sys.argv[1]), os.fsdecode(b'gr\\xc3\\xb6\\xc3\\x9fe.png'))\n"
+        "write_picture(path, np.zeros((4, 4, 3), np.uint8))\n"
+    )
+    locale = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), **locale}
+    subprocess.run([sys.executable, "-c", program, str(tmp_path)], check=True, env=environment)
+    assert [path.name for path in tmp_path.iterdir()] == ["größe.png"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import logging
 import math
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, groupby, repeat, takewhile
@@ -53,9 +54,11 @@ def picture_path(
         name: The image's name, perhaps with folders, perhaps absolute or an address.
         formats: Endings that may stay; any other has the first of them appended.
     """
+    # Letters that the system's locale has not are in file names as their bytes.
+    text = os.fsdecode(printable(name).encode())
     parts = [
         "__" if part == ".." else part.replace(":", "_")
-        for part in printable(name).split("/")
+        for part in text.split("/")
         if part not in ("", ".")
     ]
     path = folder.joinpath(*parts)
