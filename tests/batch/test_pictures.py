@@ -107,7 +107,8 @@ def test_a_picture_may_have_a_name_that_the_locale_has_no_letters_for(tmp_path: 
     program = (
         "import os, pathlib, sys, numpy as np\n"
         "from tfzoo.batch.pictures import picture_path, write_picture\n"
-        "path = picture_path(pathlib.Path(sys.argv[1]), os.fsdecode(b'gr\\xc3\\xb6\\xc3\\x9fe.png'))\n"
+        "name = os.fsdecode(b'gr\\xc3\\xb6\\xc3\\x9fe.png')\n"
+        "path = picture_path(pathlib.Path(sys.argv[1]), name)\n"
         "write_picture(path, np.zeros((4, 4, 3), np.uint8))\n"
     )
     locale = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
