@@ -141,18 +141,21 @@ def test_an_image_that_can_t_be_prepared_is_a_row_and_the_run_goes_on(
 def test_no_picture_is_drawn_any_more_once_a_run_has_ended(
     watched: Detector, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    begun, ended = threading.Semaphore(0), []
+    begun = threading.Semaphore(0)
+    ended: list[local.Item] = []
 
-    def slow(*given: Any) -> None:
+    def slow(item: local.Item, job: Job) -> local.Item:
         begun.release()
         time.sleep(0.2)
-        ended.append(given)
+        ended.append(item)
+        return item
 
     monkeypatch.setattr(local, "draw", slow)
     image = save(tmp_path / "photo.png", scene(0))
     job = Job(RunSettings(image, watched, tmp_path / "out"), Columns(), 2)
-    item = local.Item(0, ImageResult(1, image.name, str(image)), Position(1))
-    finished = local.Pipeline(job, [watched]).finished(item for _ in range(20))
+    result = ImageResult(1, image.name, str(image))
+    items = (local.Item(row, result, Position(1)) for row in range(20))
+    finished = local.Pipeline(job, [watched]).finished(items)
     next(finished)
     assert begun.acquire(timeout=10) and begun.acquire(timeout=10)  # The second's is under way.
     with pytest.raises(KeyboardInterrupt):
