@@ -75,6 +75,8 @@ def main() -> None:
     parser.add_argument("--loads", nargs="*", choices=["quiet", "busy"], default=["quiet", "busy"])
     given = parser.parse_args()
 
+    # An installed package has its byte code; a checkout gets it at its first run, unless forbidden.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     coco = given.data / "coco_val_mini"
     print(f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, {processor()}, {os.cpu_count()} cores, load "
           f"{os.getloadavg()[0]:.1f}; Python {platform.python_version()}, "

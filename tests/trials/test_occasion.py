@@ -9,7 +9,7 @@ from tests.helpers import one_stage, standins
 from tfzoo.errors import ImageError, UsageError
 from tfzoo.prepare.choice import Choice, Trial, keep_choice
 from tfzoo.store.models import get_model
-from tfzoo.trials import occasion
+from tfzoo.trials import measure, occasion, quiet
 from tfzoo.trials.occasion import open_for, prepare_model, why_prepare
 
 
@@ -37,7 +37,7 @@ def measured(monkeypatch):
         asked.append(again)
         return FROZEN
 
-    monkeypatch.setattr(occasion, "prepared_choice", prepared_choice)
+    monkeypatch.setattr(measure, "prepared_choice", prepared_choice)
     return asked
 
 
@@ -105,9 +105,9 @@ def test_afterwards_it_is_prepared_once_and_again_when_it_was_disturbed(model, m
     keep_choice(stored, FROZEN)
     assert why_prepare(stored, "auto", "auto") is None
     keep_choice(stored, Choice(FROZEN.trials, "", "somebody compiled"))
-    monkeypatch.setattr(occasion, "is_quiet", lambda: False)
+    monkeypatch.setattr(quiet, "is_quiet", lambda: False)
     assert why_prepare(stored, "auto", "auto") is None
-    monkeypatch.setattr(occasion, "is_quiet", lambda: True)
+    monkeypatch.setattr(quiet, "is_quiet", lambda: True)
     assert why_prepare(stored, "auto", "auto") == "again, since somebody compiled"
 
 

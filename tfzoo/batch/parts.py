@@ -149,16 +149,12 @@ class Parts:
 
     def images(self, number: int) -> pa.Table:
         """A part's images."""
-        import pyarrow.parquet as pq
-
-        return pq.read_table(self.path("images", number), partitioning=None)
+        return _read(self.path("images", number))
 
     def read(self, number: int) -> tuple[pa.Table, pa.Table]:
         """A part's detections and images."""
-        import pyarrow.parquet as pq
-
         images = self.images(number)
-        detections = pq.read_table(self.path("detections", number), partitioning=None)
+        detections = _read(self.path("detections", number))
         # A crash between the two files leaves detections of images not sealed yet, at the end.
         return detections.slice(0, _seal(images.schema.metadata).detections), images
 
@@ -181,6 +177,14 @@ class Parts:
                     "are detected again"
                 ) from None
         return found
+
+
+def _read(path: Path) -> pa.Table:
+    import pyarrow.parquet as pq
+
+    # `read_table` would import the whole of pyarrow's data sets, which takes longer than the file.
+    with pq.ParquetFile(path) as file:
+        return file.read()
 
 
 def _seal(metadata: dict[bytes, bytes]) -> Sealed:

@@ -18,7 +18,7 @@ from urllib.parse import quote, urlsplit
 
 from tfzoo.errors import UsageError
 from tfzoo.images.addresses import file_system, is_address
-from tfzoo.images.formats import HEIF_ENDINGS, HEIF_HINT, image_endings
+from tfzoo.images.formats import HEIF_ENDINGS, HEIF_HINT, ends_as_image
 from tfzoo.images.reading import opens_as_image
 
 #: Files read as a video, frame by frame, where they are named outright; so is a file of any other
@@ -54,7 +54,7 @@ class ImageFile:
         ending = _ending(urlsplit(self.path).path if remote else self.path)
         if ending in VIDEO_EXTENSIONS:
             return True
-        if remote or ending in HEIF_ENDINGS or ending in image_endings():
+        if remote or ending in HEIF_ENDINGS or ends_as_image(ending):
             return False
         return not opens_as_image(self.path) and _opens_as_video(self.path)
 
@@ -181,7 +181,6 @@ def _walk(folder: str, recursive: bool, left_out: Counter[str], root: bool = Tru
             raise UsageError(f"folder {folder} can't be read: {error.strerror}") from None
         yield folder  # Reading it will fail, and be told of like any image that can't be read.
         return
-    endings = image_endings()
     with scan:
         entries = ((entry.name, entry.is_dir(follow_symlinks=False)) for entry in scan)
         ordered = _sorted(entries)
@@ -192,7 +191,7 @@ def _walk(folder: str, recursive: bool, left_out: Counter[str], root: bool = Tru
                     yield from _walk(path, recursive, left_out, root=False)
             elif name.startswith(_MAC_FILE):
                 continue
-            elif (ending := _ending(name)) in endings:
+            elif ends_as_image(ending := _ending(name)):
                 yield path
             elif not name.startswith("."):
                 left_out[ending] += 1
@@ -276,7 +275,7 @@ def _find_remote(
         mac = name.startswith(_MAC_FILE) or _MAC_FOLDER in below.split("/")
         if entry.type != FileType.File or mac:
             continue
-        if (ending := _ending(name)) in image_endings():
+        if ends_as_image(ending := _ending(name)):
             address = f"{parts.scheme}://{quote(entry.path)}{query}"
             yield ImageFile(address, below if single else address)
         elif not name.startswith("."):

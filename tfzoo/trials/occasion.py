@@ -18,9 +18,6 @@ from tfzoo.options import OnStep, Precision, check_precision
 from tfzoo.prepare.choice import USUAL_IMAGES, Choice, known_choice, on_gpu, with_int8
 from tfzoo.settings import prepares_unasked
 from tfzoo.store.models import StoredModel, get_model
-from tfzoo.trials.measure import prepared_choice
-from tfzoo.trials.quantise import quantise
-from tfzoo.trials.quiet import is_quiet
 from tfzoo.zoo.schema import ModelSpec
 
 #: What preparing costs, in times of opening the export in TensorFlow.
@@ -70,6 +67,8 @@ def open_for(
         return detector
     if not _repays(detector, images, began):
         return detector
+    from tfzoo.trials.measure import prepared_choice  # Most runs measure nothing.
+
     chosen = prepared_choice(model, device, on_step=on_step).best(images).runtime
     return open_stored(model, chosen, device, labels, throughput=True)
 
@@ -106,8 +105,10 @@ def why_prepare(model: StoredModel, runtime: str, device: str) -> str | None:
     if known is None:
         asked = runtime == "auto" and known_runtime(model, runtime, device, USUAL_IMAGES) is None
         return "so that it opens fast the next time" if asked else None
-    if runtime == "auto" and known.provisional and is_quiet():
-        return f"again, since {known.provisional}"
+    if runtime == "auto" and known.provisional:
+        from tfzoo.trials.quiet import is_quiet
+
+        return f"again, since {known.provisional}" if is_quiet() else None
     return None
 
 
@@ -142,6 +143,9 @@ def prepare_model(
         UsageError: It is an .onnx file, which opens as it is; or int8 has no or too few images.
         TfzooError: It can't be had, or TensorFlow can't run it.
     """
+    from tfzoo.trials.measure import prepared_choice
+    from tfzoo.trials.quantise import quantise
+
     model = get_model(name)
     if not model.path.is_dir():
         raise UsageError(f"{model.id} is an .onnx file, which opens as it is")
