@@ -17,13 +17,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Literal
 
+from tfzoo.hardware import cpu_name, query_gpu, usable_cores
 from tfzoo.settings import cache_folder, offline
-from tfzoo.timing.environment import (
-    cpu_name,
-    installed_version,
-    query_gpu,
-    usable_cores,
-)
+from tfzoo.timing.environment import installed_version
 from tfzoo.version import __version__
 
 #: The libraries that matter here, and the extra that brings each.

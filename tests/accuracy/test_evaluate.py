@@ -25,6 +25,7 @@ from tfzoo.accuracy.evaluate import Accuracy, AccuracyWarning, evaluate_predicti
 from tfzoo.cli.main import app
 from tfzoo.detector import Detector
 from tfzoo.errors import AnnotationError, ImageError, MeasurementError, UsageError
+from tfzoo.hardware import hardware_name
 from tfzoo.zoo.schema import HeldOut
 
 DATA = os.environ.get("TFZOO_TEST_DATA")
@@ -196,6 +197,7 @@ def test_each_kind_is_a_row_that_says_what_was_measured(
     assert box["model_digest"].startswith("sha256:")
     assert box["image_list_digest"].startswith("sha256:")
     assert box["runtime"].startswith("tensorflow 2.") and box["device"] == "cpu"
+    assert (box["batch"], box["hardware"]) == ("1", hardware_name("cpu"))
     assert box["evaluator"].startswith("faster-coco-eval 1.")
     assert box["date"].startswith("20")
 

@@ -21,6 +21,7 @@ ORDER = [
     "settings",
     "files",
     "processes",
+    "hardware",
     "options",
     "zoo",
     "images",

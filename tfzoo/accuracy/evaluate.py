@@ -33,6 +33,7 @@ from tfzoo.accuracy.truth import FIELDS, KINDS, GroundTruth, Kind
 from tfzoo.accuracy.truth_check import check_kind
 from tfzoo.detector import Detector
 from tfzoo.errors import AnnotationError, UsageError
+from tfzoo.hardware import hardware_name
 from tfzoo.images.pipeline import in_order
 from tfzoo.images.reading import read_image
 from tfzoo.options import called_with, runtime_of
@@ -65,7 +66,9 @@ class Accuracy:
         model_digest: What vouches for the model.
         runtime: Runtime and its version.
         precision: `float32` or `int8`.
+        batch: Images at once.
         device: Device the detections were made on.
+        hardware: What that is: the GPU's name, or the processor's and its number of cores.
         check: How a sample compares with TensorFlow's detections, where that was asked for.
     """
 
@@ -80,7 +83,9 @@ class Accuracy:
     model_digest: str = ""
     runtime: str = ""
     precision: str = ""
+    batch: int | None = None
     device: str = ""
+    hardware: str = ""
     check: Check | None = None
 
     @property
@@ -106,7 +111,7 @@ class Accuracy:
             "image_set",
             "image_list_digest",
         )
-        names += ("runtime", "precision", "device", "evaluator", "date")
+        names += ("runtime", "precision", "batch", "device", "hardware", "evaluator", "date")
         return {name: getattr(self, name) for name in names}
 
     def to_json(self) -> dict[str, Any]:
@@ -178,7 +183,9 @@ def evaluate(settings: EvaluateSettings) -> Accuracy:  # noqa: D417 - `called_wi
         model_digest=detector.model.digest,
         runtime=detector.run_info.runtime,
         precision=detector.run_info.precision,
+        batch=1,
         device=detector.run_info.device,
+        hardware=hardware_name(detector.run_info.device),
     )
     for row in measured.to_rows():
         append_row(Path(settings.results) / "accuracy.csv", ACCURACY_COLUMNS, row)
