@@ -39,7 +39,9 @@ def rows(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def test_a_measurement_holds_its_protocol_and_its_figures(measured: tuple[Timing, Path]) -> None:
+def test_a_measurement_holds_its_protocol_and_its_figures(
+    measured: tuple[Timing, Path], model: Path
+) -> None:
     timing, _ = measured
     assert timing.error is None
     assert (timing.device, timing.batch, timing.image_set) == ("cpu", 1, "generated 60x90")
@@ -58,6 +60,8 @@ def test_a_measurement_holds_its_protocol_and_its_figures(measured: tuple[Timing
     assert timing.peak_device_mb is None
     assert timing.cpu and timing.cores and timing.threads and timing.versions and timing.date
     assert timing.model_digest
+    weights = sum(path.stat().st_size for path in model.rglob("*") if path.is_file())
+    assert timing.size_mb == pytest.approx(weights / 1e6, rel=0.005)
 
 
 def test_the_frozen_form_is_timed_as_tensorflow_is(model: Path) -> None:

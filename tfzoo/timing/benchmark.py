@@ -54,6 +54,7 @@ class Timing:
         notes: What disturbed the measurement, and loads it stood beside.
         load_average: The machine's load over the last minute, before the timed calls.
         model_digest: What vouches for the model.
+        size_mb: The files that the runtime opened, in MB (10^6 bytes).
         date: When, UTC, ISO 8601.
         threads: Threads that the runtime works with, where it says.
 
@@ -93,6 +94,7 @@ class Timing:
     system: str | None = None
     versions: str | None = None
     model_digest: str | None = None
+    size_mb: float | None = None
     date: str | None = None
 
     def to_json(self) -> dict[str, Any]:

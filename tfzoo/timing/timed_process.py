@@ -19,13 +19,15 @@ import numpy as np
 from tfzoo.detector import Detector, load
 from tfzoo.errors import ImageError, TfzooError, UsageError
 from tfzoo.files import write_whole
+from tfzoo.hardware import usable_cores
 from tfzoo.images.image import Image
 from tfzoo.images.reading import read_image
 from tfzoo.images.sources import find_images
+from tfzoo.prepare.opening import files_of
 from tfzoo.runtimes.runtime import NEEDS
 from tfzoo.store.models import get_model
 from tfzoo.timing.benchmark import Timing
-from tfzoo.timing.environment import Watch, describe_environment, peak_host_mb, usable_cores
+from tfzoo.timing.environment import Watch, describe_environment, peak_host_mb
 
 #: The warm-up goes on until both are reached, and every shape of image was seen once.
 WARM_UP_CALLS, WARM_UP_SECONDS = 5, 1.0
@@ -92,6 +94,8 @@ def measure(request: dict[str, Any]) -> Timing:
         load_average=watch.load_average,
         threads=_threads(detector),
         model_digest=model.digest,
+        # Looked for when all is measured: to see that they are whole, files are read.
+        size_mb=files_of(model, detector.runtime.name, precision).size_mb,
         **asdict(environment),
     )
 
