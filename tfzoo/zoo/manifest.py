@@ -28,6 +28,7 @@ from tfzoo.zoo.schema import (
     HeldOut,
     InputSize,
     KnownFile,
+    Metric,
     ModelSpec,
     Reference,
     Source,
@@ -76,6 +77,17 @@ class Manifest(Entry):
     def all_models(self) -> tuple[ModelSpec, ...]:
         """The zoo's models, then the project's own."""
         return self.models + self.demo
+
+    def published(self, spec: ModelSpec, metric: Metric) -> tuple[Figure, ...]:
+        """The figures of a metric that were published of a model's files.
+
+        The first is the one shown; others are what another source says of the same files.
+        """
+        return tuple(
+            figure
+            for figure in spec.reported
+            if figure.metric == metric and not self.references[figure.source].other_release
+        )
 
     def exact(self, query: str) -> ModelSpec | None:
         """The model with this id, name or alias (any letter case), or None."""

@@ -36,10 +36,18 @@ class Entry:
 
 @dataclass(frozen=True, kw_only=True)
 class Reference(Entry):
-    """Where figures come from: a title to show and an address to look it up."""
+    """Where figures come from.
+
+    Attributes:
+        title: A title to show.
+        url: An address to look it up.
+        other_release: Whether its figures are of another release than the files that can be had:
+            they are shown, and nothing measured is held against them.
+    """
 
     title: str
     url: str | None = None
+    other_release: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
