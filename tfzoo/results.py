@@ -9,11 +9,10 @@ import csv
 import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 from tfzoo.errors import MeasurementError
 from tfzoo.files import write_whole
-from tfzoo.options import Precision
 
 #: Columns of accuracy.csv: what was measured, by whom and on what; metrics are 0 to 1.
 ACCURACY_COLUMNS: tuple[str, ...] = (
@@ -97,25 +96,6 @@ def read_rows(path: Path) -> list[dict[str, str]]:
         )
     # A last line cut short by a full disk has no value for its last columns.
     return [row for row in rows if None not in row.values()]
-
-
-def read_measured(path: Path) -> list[dict[str, str]]:
-    """As `read_rows`, but a model measured in another precision than it has is one of its own.
-
-    Its `model` is then followed by the precision: "ssd_mobilenet_v2 (int8)".
-    """
-    rows = read_rows(path)
-    for row in rows:
-        if (precision := row.get("precision") or "float32") != "float32":
-            row["model"] += f" ({precision})"
-    return rows
-
-
-def split_precision(model: str) -> tuple[str, str]:
-    """A model's id and its precision, of what `read_measured` calls it."""
-    base, bracket, precision = model.removesuffix(")").rpartition(" (")
-    known = bracket and model.endswith(")") and precision in get_args(Precision)
-    return (base, precision) if known else (model, "float32")
 
 
 def number(row: Mapping[str, str], column: str) -> float | None:

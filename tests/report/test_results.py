@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tfzoo.errors import MeasurementError
-from tfzoo.results import append_row, number, read_measured, read_rows, split_precision
+from tfzoo.results import append_row, number, read_rows
 
 COLUMNS = ("model", "AP", "note")
 
@@ -25,20 +25,6 @@ def test_rows_come_back_as_they_were_added(tmp_path: Path) -> None:
     assert first["note"] == 'said "no", twice\nover'
     assert second == {"model": "b", "AP": "", "note": ""}
     assert number(second, "AP") is None and number(second, "missing") is None
-
-
-def test_a_model_is_called_by_its_precision_and_an_older_row_is_of_full_precision(
-    tmp_path: Path,
-) -> None:
-    path = tmp_path / "accuracy.csv"
-    append_row(path, ("model", "AP"), {"model": "a", "AP": 0.3})
-    for precision in ("float32", "int8"):
-        append_row(path, ("model", "AP", "precision"), {"model": "a", "precision": precision})
-    names = [row["model"] for row in read_measured(path)]
-    assert names == ["a", "a", "a (int8)"]
-    assert [split_precision(name) for name in names[1:]] == [("a", "float32"), ("a", "int8")]
-    for plain in ("my model (copy)", "(int8)x", "int8)"):
-        assert split_precision(plain) == (plain, "float32")
 
 
 def test_an_older_files_rows_are_kept_and_gain_columns(tmp_path: Path) -> None:
