@@ -66,6 +66,9 @@ def test_what_is_known_of_two_rows_tells_them_from_a_third(tmp_path: Path) -> No
     add(tmp_path, "a", 30.0)
     rate(tmp_path, "a", 0.4, runtime=TF, device="cpu", hardware="Other CPU, 2 cores")
     assert times(tmp_path) == [(TF, 0.3, 30.0), (TF, 0.4, None)]
+    # The time is of the first one's files by now.
+    rate(tmp_path, "a", 0.5, runtime=TF, device="cpu", model_digest="sha256:2")
+    assert (TF, 0.3, 30.0) in times(tmp_path) and (TF, 0.5, 30.0) not in times(tmp_path)
 
 
 def test_full_precision_then_what_has_both_then_the_whole_set_then_the_newest_is_shown(
@@ -105,6 +108,17 @@ def test_figures_of_two_are_laid_side_by_side_only_where_none_has_both(tmp_path:
     assert one is not None and one.laid_beside is None
     assert one.time is not None and one.time["mean_ms"] == "30.0"
     assert most_complete(()) is None
+
+
+def test_a_time_that_is_worth_more_than_a_map_is_laid_beside_it_too(tmp_path: Path) -> None:
+    rate(tmp_path, "a", 0.3, runtime=TF, device="cpu", image_set="other", model_digest="sha256:1")
+    add(tmp_path, "a", 10.0, runtime=OPENVINO, model_digest="sha256:1")
+    # The best of all, but of other files than the next: those that fit are laid beside.
+    add(tmp_path, "a", 20.0, runtime="onnx 1.22.0", model_digest="sha256:1", date="2026-01-01")
+    rate(tmp_path, "a", 0.4, runtime="xla 2.20.0", model_digest="sha256:2", image_set="other")
+    one = most_complete(read_measurements(tmp_path).models["a"])
+    assert one is not None and one.laid_beside == ("onnx 1.22.0", TF)
+    assert one.accuracy["box"]["AP"] == "0.3"
 
 
 @pytest.mark.parametrize("other", [{"precision": "int8"}, {"model_digest": "sha256:2"}])

@@ -95,8 +95,26 @@ def test_times_are_judged_among_those_of_one_runtime_whatever_is_shown(results: 
     # The others of the same runtime are not shown, and count.
     assert found[D0]["speed_runtime"] == "openvino 2026.4.1"
     assert found[D0]["speed_factor"] == pytest.approx(50 / 54, abs=1e-3)
-    every = build_table(load_manifest(), results, "all").zoo
-    assert found[D0] in every
+    every = build_table(load_manifest(), results, "all")
+    assert found[D0] in every.zoo
+
+
+def test_what_times_say_together_is_said_of_each_machine_runtime_and_precision(
+    results: Path,
+) -> None:
+    here = "cpu (Some CPU, 2 cores), tensorflow 2.20.0, generated 600x600"
+    notes = build_table(load_manifest(), results).notes
+    assert notes[0].startswith(f"Measured times: mean of single images on {here}. Reported")
+    assert notes[1].startswith("This machine takes 10 times the reported time (median of 4 models)")
+    for model in TEN_TIMES:
+        add(results, model, 54.0, runtime="openvino 2026.4.1")
+        add(results, model, 27.0, precision="int8")
+    said = " ".join(build_table(load_manifest(), results, "all").notes)
+    assert "Measured times: mean of single images. Reported" in said
+    assert f"{here} takes 10 times the reported time" in said
+    assert f"{here} in int8 takes 0.543 times the reported time" in said
+    openvino = here.replace("tensorflow 2.20.0", "openvino 2026.4.1")
+    assert f"{openvino} takes 1.09 times the reported time" in said
 
 
 def test_a_verdict_takes_the_ratio_as_it_is_however_small(results: Path) -> None:

@@ -142,6 +142,7 @@ def test_a_row_is_judged_and_the_first_line_counts(tmp_path: Path) -> None:
     assert found[D0]["box_map_agrees_with"] is found[D0]["box_map_images_needed"] is None
     assert found[SSD]["box_map_verdict"] == "reproduced"
     assert found[SSD]["box_map_agrees_with"] == "tf2_config"
+    assert found[SSD]["box_map_difference"] == 1.95
     assert found[KEYPOINTS]["box_map_verdict"] == "differs"
     assert found[D1]["box_map_verdict"] == "undecided"
     # 38.4 is reported: 500 (6 / (2.4 - 0.3))^2.
@@ -156,6 +157,8 @@ def test_a_row_is_judged_and_the_first_line_counts(tmp_path: Path) -> None:
     assert row_of(text, "EfficientDet D1 640x640")[4] == "undecided (needs 4082 images)"
     assert row_of(text, "SSD MobileNet v2 320x320")[4] == "reproduced (by tf2_config)"
     assert "By tf2_config: agrees not with the figure shown, but with that of Training" in text
+    assert "A mAP is reproduced where it is within 0.3 points" in text
+    assert "A mAP is reproduced" not in shown(tmp_path / "none").stdout
     assert f"<p>{said}</p>" in shown(tmp_path, "html").stdout
     assert json.loads(shown(tmp_path, "json").stdout)["summary"] == [said]
 
@@ -165,6 +168,7 @@ def test_a_verdict_is_on_what_was_measured_and_not_on_its_rounding(tmp_path: Pat
     assert lines(tmp_path)[D0]["box_map_verdict"] == "reproduced"
     measured(tmp_path, D0, 0.332999)
     line = lines(tmp_path)[D0]
+    assert line["box_map_measured"] == 33.3
     assert (line["box_map_difference"], line["box_map_verdict"]) == (-0.3, "differs")
 
 
@@ -240,6 +244,10 @@ def test_a_time_beside_a_map_of_another_runtime_says_so_in_its_line(tmp_path: Pa
         line for line in build_table(load_manifest(()), tmp_path, "all").zoo if line["id"] == D0
     ]
     assert not any(line["box_map_measured"] and line["speed_measured_ms"] for line in found)
+    assert "Measured otherwise too" not in text
+    add(tmp_path, D0, 20.0, runtime="onnx 1.22.0", date="2020-01-01")
+    measured(tmp_path, D0, 0.3, runtime="xla 2.20.0", date="2020-01-01")
+    assert "EfficientDet D0 512x512: 2 more. See them all" in shown(tmp_path).stdout
 
 
 def test_the_embedded_model_on_its_own_held_out_images_is_whole(tmp_path: Path) -> None:

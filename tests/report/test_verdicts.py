@@ -73,6 +73,9 @@ def test_an_undecided_one_tells_how_many_images_would_decide_it() -> None:
     assert judge_accuracy(25, PAGE, interval=None, images=500, whole=False) == AccuracyVerdict(
         "undecided", images_needed=5000
     )
+    # Right at the end of the margin no number of images but all of them decides.
+    small = (Figure(metric="box_map", value=0.3, source="tf2_zoo"),)
+    assert few(0.6, 0.2, figures=small).images_needed == 5000
     held_out = judge_accuracy(
         20.0, PAGE, interval=(18, 22), images=20, whole=False, whole_images=60
     )

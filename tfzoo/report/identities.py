@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 from tfzoo.report.speed import Machine, machine_of
@@ -92,10 +92,10 @@ class Measured:
     """
 
     identity: Identity
-    accuracy: Mapping[str, Row] = field(default_factory=dict)
-    time: Row | None = None
-    peers: int = 0
-    newest: tuple[str, int] = ("", -1)
+    accuracy: Mapping[str, Row]
+    time: Row | None
+    peers: int
+    newest: tuple[str, int]
     laid_beside: tuple[str, str] | None = None
 
     @property
@@ -166,24 +166,24 @@ def _by_identity(
     accuracies: Sequence[Row], times: Sequence[Row], peers: Mapping[Machine, int]
 ) -> list[Measured]:
     """A model's rows by identity, the best first."""
-    groups = _groups([_identity(row) for row in (*accuracies, *times)])
+    rows = [*((row, True) for row in accuracies), *((row, False) for row in times)]
     found = []
-    for identity, members in groups.items():
+    for identity, members in _groups([_identity(row) for row, _ in rows]).items():
         accuracy: dict[str, Row] = {}
         time: Row | None = None
-        newest = ("", -1)
-        for i, row in enumerate((*accuracies, *times)):
+        dates = []
+        for i, (row, rated) in enumerate(rows):
             if _identity(row) not in members:
                 continue
-            newest = max(newest, (row.get("date") or "", i))
-            if i < len(accuracies):
-                kind = row.get("kind", "")
-                if kind not in accuracy or _worth(row) >= _worth(accuracy[kind]):
-                    accuracy[kind] = row
-            elif time is None or peers[machine_of(row)] >= peers[machine_of(time)]:
-                time = row
-        others = 0 if time is None else peers[machine_of(time)]
-        found.append(Measured(identity, accuracy, time, others, newest))
+            dates.append((row.get("date") or "", i))
+            kind = row.get("kind", "")
+            if not rated:
+                if time is None or peers[machine_of(row)] >= peers[machine_of(time)]:
+                    time = row
+            elif kind not in accuracy or _worth(row) >= _worth(accuracy[kind]):
+                accuracy[kind] = row
+        alike = 0 if time is None else peers[machine_of(time)]
+        found.append(Measured(identity, accuracy, time, alike, max(dates)))
     return sorted(found, key=lambda measured: measured.worth, reverse=True)
 
 
@@ -235,7 +235,7 @@ def most_complete(measured: Sequence[Measured]) -> Measured | None:
     best = measured[0]
     if best.accuracy and best.time is not None:
         return best
-    for other in measured[1:]:
+    for other in measured:
         if {"model_digest", "precision"} & set(best.identity.differing(other.identity)):
             continue
         if best.accuracy and other.time is not None:

@@ -212,26 +212,32 @@ def _lines_of(model: str, manifest: Manifest, found: Measurements) -> ModelLines
     return ModelLines(make_line(model, manifest, shown, called, error), tuple(every), tuple(rest))
 
 
-def timed_alike(lines: Iterable[Line]) -> list[list[Line]]:
-    """Lines with a reported time and a measured one, by what times must share; a model once."""
-    alike: dict[object, dict[str, Line]] = defaultdict(dict)
+#: What times must share to be compared: the machine, precision and batch.
+Conditions = tuple[Machine, str, int | None]
+
+
+def timed_alike(lines: Iterable[Line]) -> dict[Conditions, list[Line]]:
+    """Lines with a reported time and a measured one, by what they share; a model once."""
+    alike: dict[Conditions, dict[str, Line]] = defaultdict(dict)
     for line in lines:
         if line["speed_ratio"] is not None:
-            alike[_alike(line)].setdefault(line["id"], line)
-    return [list(together.values()) for together in alike.values()]
+            alike[_conditions(line)].setdefault(line["id"], line)
+    return {shared: list(together.values()) for shared, together in alike.items()}
 
 
-def _alike(line: Line) -> tuple[object, ...]:
-    return machine_of_line(line), line["precision"], line["batch"]
+def _conditions(line: Line) -> Conditions:
+    machine = machine_of_line(line)
+    assert machine is not None  # It was timed.
+    return machine, line["precision"], line["batch"]
 
 
 def _judge_speeds(lines: Sequence[Line]) -> None:
     """Fills in what the times of other models say of each."""
-    alike = {_alike(together[0]): together for together in timed_alike(lines)}
+    alike = timed_alike(lines)
     for line in lines:
         if line["speed_ratio"] is None:
             continue
-        others = [_ratio(other) for other in alike[_alike(line)] if other["id"] != line["id"]]
+        others = [_ratio(other) for other in alike[_conditions(line)] if other["id"] != line["id"]]
         noise = timing_noise(line["speed_p50_ms"], line["speed_p95_ms"], line["speed_images"])
         judged = judge_speed(_ratio(line), noise, others)
         line |= {

@@ -194,10 +194,12 @@ def _speed_notes(
             f"Measured times: mean of single images{of}. Reported times: milliseconds "
             "an image on hardware the zoo does not state; compare models, not machines."
         )
-    for together in timed_alike(every):
-        if (machine := machine_of_line(together[0])) in shown:
+    for (machine, precision, _), together in timed_alike(every).items():
+        if machine in shown:
             here = "This machine" if len(shown) == 1 else str(machine)
-            notes += _together(together, here)
+            notes += _together(
+                together, here if precision == "float32" else f"{here} in {precision}"
+            )
     if others := [machine for machine in machines if machine not in shown]:
         listed = "; ".join(map(str, others))
         notes.append(f"Times of other machines, runtimes or images are left out: {listed}.")
@@ -210,8 +212,6 @@ def _speed_notes(
 def _together(lines: Sequence[Line], machine: str) -> list[str]:
     """What all times of one machine and runtime show."""
     notes = []
-    if lines[0]["precision"] != "float32":
-        machine += f" in {lines[0]['precision']}"
     factor = machine_factor([line["speed_ratio"] for line in lines])
     if factor is not None:
         notes.append(

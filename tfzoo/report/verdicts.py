@@ -163,7 +163,7 @@ def judge_speed(ratio: float, noise: float | None, others: Sequence[float]) -> S
     error = math.hypot(_MEDIAN_ERROR * spread / math.sqrt(len(others)), noise)
     low, high = (departure * math.exp(sign * _TWO_SIDED_95 * error) for sign in (-1, 1))
     verdict: Verdict = "undecided"
-    if low >= LEAST_DEPARTURE - _ROUNDING and high <= MOST_DEPARTURE + _ROUNDING:
+    if low >= LEAST_DEPARTURE and high <= MOST_DEPARTURE:
         verdict = "reproduced"
     elif high < LEAST_DEPARTURE or low > MOST_DEPARTURE:
         verdict = "differs"
