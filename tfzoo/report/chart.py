@@ -138,7 +138,8 @@ def _page(specification: dict[str, Any]) -> bytes:
         about.append(
             "A measured point says on hover which images its mAP and which machine its time is of. "
             "A diamond is none of the zoo's models: one of your own, a stand-in or the embedded "
-            "one. Hollow is also a mAP that was measured on other images than most models'."
+            "one. Hollow is also a mAP that was measured on other images than most models', or a "
+            "time of another machine than most."
         )
     template = Path(__file__).with_name("page.html").read_text()
     filled = {

@@ -50,7 +50,8 @@ class Point:
         mask_map: Mask mAP in percent, or None.
         fps: Images a second, or None.
         latency_ms: Milliseconds an image, or None.
-        comparable: Whether the speed may be compared with the other models' at all.
+        comparable: Whether the speed may be compared with the other models' at all: it is of the
+            same conditions, or of the machine that most were timed on.
         other_images: Metrics whose mAP is of other images than most models', so not comparable.
         notes: What a reader must know of the model and its figures, such as slips.
         accuracy_notes: What the mAP of a metric was measured on.
