@@ -254,7 +254,7 @@ def accuracies(road: Road, model: Model, coco: Path) -> None:
     cache = road.new_cache()
     # Where the converter can be had; the rows of ONNX Runtime say so where not.
     with contextlib.suppress(NotRun):
-        road.tfzoo(cache, "export", model.given, "--format", "onnx")
+        seconds_of(TFZOO, "export", model.given, "--format", "onnx", environment=environment(cache))
     reference = None
     for runtime in ("tensorflow", "frozen", "xla", "openvino", "onnx", "auto"):
         for batch in ("1", "4"):
