@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from tfzoo.report.points import as_printed_points, pareto_front, reported_points
     from tfzoo.report.recommend import recommend
     from tfzoo.report.table import build_table
+    from tfzoo.reproduction.plan import Plan
+    from tfzoo.reproduction.rows import Row
+    from tfzoo.reproduction.run import plan_reproduction, reproduce
     from tfzoo.timing.benchmark import Timing, benchmark
     from tfzoo.trials.occasion import prepare_model
     from tfzoo.zoo.manifest import (
@@ -50,6 +53,8 @@ _HOMES = {
     "Detector": "detector",
     "ModelSpec": "zoo.schema",
     "NothingQualifiesError": "errors",
+    "Plan": "reproduction.plan",
+    "Row": "reproduction.rows",
     "RunSettings": "batch.settings",
     "Summary": "batch.folder",
     "TfzooError": "errors",
@@ -67,10 +72,12 @@ _HOMES = {
     "load_manifest": "zoo.manifest",
     "packaged_scenes": "zoo.manifest",
     "pareto_front": "report.points",
+    "plan_reproduction": "reproduction.run",
     "prepare_model": "trials.occasion",
     "read_image": "images.reading",
     "recommend": "report.recommend",
     "reported_points": "report.points",
+    "reproduce": "reproduction.run",
     "save_chart": "report.chart",
 }
 
@@ -84,6 +91,8 @@ __all__ = [
     "Detector",
     "ModelSpec",
     "NothingQualifiesError",
+    "Plan",
+    "Row",
     "RunSettings",
     "Summary",
     "TfzooError",
@@ -102,10 +111,12 @@ __all__ = [
     "load_manifest",
     "packaged_scenes",
     "pareto_front",
+    "plan_reproduction",
     "prepare_model",
     "read_image",
     "recommend",
     "reported_points",
+    "reproduce",
     "save_chart",
 ]
 

@@ -36,6 +36,7 @@ ORDER = [
     "accuracy",
     "timing",
     "report",
+    "reproduction",
     "doctor",
     "cli",
     "__main__",

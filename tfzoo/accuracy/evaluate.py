@@ -28,7 +28,7 @@ from tfzoo.accuracy.image_files import find_files
 from tfzoo.accuracy.metrics import Metrics, evaluator_version, require, score
 from tfzoo.accuracy.predictions import Prediction, journal_path, open_journal, prediction_of
 from tfzoo.accuracy.results_check import check_results, join
-from tfzoo.accuracy.settings import EvaluateSettings, PredictionSettings, ScoreOptions
+from tfzoo.accuracy.settings import EvaluateSettings, ImageOptions, PredictionSettings, ScoreOptions
 from tfzoo.accuracy.truth import FIELDS, KINDS, GroundTruth, Kind
 from tfzoo.accuracy.truth_check import check_kind
 from tfzoo.detector import Detector
@@ -151,8 +151,20 @@ def evaluate(settings: EvaluateSettings) -> Accuracy:  # noqa: D417 - `called_wi
         UsageError: The images or annotations are not as expected.
         TfzooError: The model can't be had or run, or an image can't be read.
     """
+    measured = measure_accuracy(settings)
+    for row in measured.to_rows():
+        append_row(Path(settings.results) / "accuracy.csv", ACCURACY_COLUMNS, row)
+    return _warned(measured)
+
+
+def measure_accuracy(settings: EvaluateSettings) -> Accuracy:
+    """As `evaluate`, but nothing is added to `accuracy.csv`, and no warning raised.
+
+    Raises:
+        TfzooError: As `evaluate` does.
+    """
     require(settings.evaluator)
-    coco_set = _coco_set(settings)
+    coco_set = images_for(settings.model, settings)
     chosen = sample(list(coco_set.files), settings.limit, settings.seed)
     files = find_files(coco_set.images, {image_id: coco_set.files[image_id] for image_id in chosen})
     detector = _opened(settings, len(files))
@@ -180,8 +192,6 @@ def evaluate(settings: EvaluateSettings) -> Accuracy:  # noqa: D417 - `called_wi
         precision=detector.run_info.precision,
         device=detector.run_info.device,
     )
-    for row in measured.to_rows():
-        append_row(Path(settings.results) / "accuracy.csv", ACCURACY_COLUMNS, row)
     if settings.check:
         named = [(str(path), path.name) for path in files.values()]
         return replace(measured, check=check(detector, named, settings.check))
@@ -217,17 +227,33 @@ def evaluate_predictions(settings: PredictionSettings) -> Accuracy:  # noqa: D41
         check_kind(truth, kind)
         rows = check_results(rows, path, kind, truth)
     image_set = describe_images(truth.images.values())
-    return _measure(
-        fspath(settings.predictions),
-        {kind: truth},
-        rows,
-        settings,
-        image_set,
-        sized_by_box=all(row.get("bbox") for row in rows),
+    return _warned(
+        _measure(
+            fspath(settings.predictions),
+            {kind: truth},
+            rows,
+            settings,
+            image_set,
+            sized_by_box=all(row.get("bbox") for row in rows),
+        )
     )
 
 
-def _coco_set(settings: EvaluateSettings) -> CocoSet:
+def _warned(measured: Accuracy) -> Accuracy:
+    for warning in measured.warnings:
+        # Of the line that called: above are the measuring function and what `called_with` makes.
+        python_warnings.warn(warning, AccuracyWarning, stacklevel=4)
+    return measured
+
+
+def images_for(
+    model: str | PathLike[str] | ModelSpec | Detector, settings: ImageOptions
+) -> CocoSet:
+    """The annotated images that options mean for a model.
+
+    Raises:
+        UsageError: They mean none, or there is none.
+    """
     coco, images, annotations = settings.coco, settings.images, settings.annotations
     if coco is not None and images is None and annotations is None:
         return coco if isinstance(coco, CocoSet) else find_coco(coco)
@@ -240,7 +266,7 @@ def _coco_set(settings: EvaluateSettings) -> CocoSet:
     if coco is None and images is None and annotations is None:
         from tfzoo.accuracy.coco_fetch import fetched_folder
 
-        if (held_out := _held_out(settings.model)) is not None:
+        if (held_out := _held_out(model)) is not None:
             truth = PACKAGE / held_out.annotations
             return CocoSet(PACKAGE / held_out.images, (truth,), True)
         if (fetched := fetched_folder()) is not None:
@@ -369,9 +395,6 @@ def _measure(
         *warnings_for(truth, rows, labels, ap_with),
         *filter(None, [size_warning(truth, sizes), minival_warning(image_set)]),
     ]
-    for warning in warnings:
-        # Of the line that called: above are the measuring function and what `called_with` makes.
-        python_warnings.warn(warning, AccuracyWarning, stacklevel=4)
     return Accuracy(
         model=model,
         images=len(images),

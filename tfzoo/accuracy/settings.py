@@ -36,16 +36,10 @@ class ScoreOptions:
     )
 
 
-@dataclass(frozen=True)
-class EvaluateSettings(ScoreOptions):
-    """What to evaluate, on what, and where the results go."""
+@dataclass(frozen=True, kw_only=True)
+class ImageOptions(ScoreOptions):
+    """On which annotated images."""
 
-    model: "str | PathLike[str] | ModelSpec | Detector" = field(
-        metadata=told(
-            "A name, id, alias, short form, SavedModel folder, archive, or an opened model."
-        )
-    )
-    _: KW_ONLY
     coco: str | PathLike[str] | CocoSet | None = option(
         None,
         "COCO folder in one of the usual layouts; left out, the images packaged with the model, or "
@@ -65,6 +59,18 @@ class EvaluateSettings(ScoreOptions):
         metavar="FILE",
         text=list[Path] | None,
     )
+
+
+@dataclass(frozen=True)
+class EvaluateSettings(ImageOptions):
+    """What to evaluate, on what, and where the results go."""
+
+    model: "str | PathLike[str] | ModelSpec | Detector" = field(
+        metadata=told(
+            "A name, id, alias, short form, SavedModel folder, archive, or an opened model."
+        )
+    )
+    _: KW_ONLY
     runtime: str = option("tensorflow", RUNTIME)
     precision: Precision = option("float32", PRECISION)
     device: str = option("auto", DEVICE)

@@ -27,7 +27,10 @@ if TYPE_CHECKING:
 @takes(BenchmarkSettings, without=("model",))
 def benchmark_command(
     values: dict[str, Any],
-    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Models, by name or path.")],
+    names: Annotated[
+        list[str],
+        typer.Argument(metavar="NAME...", help="Models, by name, path or pattern ('centernet*')."),
+    ],
     offline: OfflineOption = False,
     as_json: JsonOption = False,
     manifest: ManifestOption = None,
@@ -39,8 +42,10 @@ def benchmark_command(
 
     Example: tfzoo benchmark "efficientdet d0" "ssd mobilenet v2 320x320" --device cpu
     """
+    from tfzoo.store.models import expanded
     from tfzoo.timing.benchmark import benchmark, check_name
 
+    names = expanded(names)
     for name in names:
         # A slip of the pen is told before hours of measuring, not amid them.
         check_name(name)

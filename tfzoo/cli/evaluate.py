@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 def evaluate_command(
     values: dict[str, Any],
     names: Annotated[
-        list[str] | None, typer.Argument(metavar="NAME...", help="Models, by name or path.")
+        list[str] | None,
+        typer.Argument(metavar="NAME...", help="Models, by name, path or pattern ('centernet*')."),
     ] = None,
     predictions: Annotated[
         Path | None,
@@ -50,6 +51,7 @@ def evaluate_command(
     Example: tfzoo evaluate "efficientdet d0" --coco coco --limit 500
     """
     from tfzoo.accuracy.evaluate import AccuracyWarning, evaluate_predictions
+    from tfzoo.store.models import expanded
 
     # What looks like a mistake is printed from the measurement itself.
     warnings.simplefilter("ignore", AccuracyWarning)
@@ -64,7 +66,7 @@ def evaluate_command(
         options = {one.name: values[one.name] for one, _ in options_of(ScoreOptions)}
         _show(evaluate_predictions(predictions, annotations, scored, **options), as_json)
     elif names:
-        _evaluate(names, values, as_json)
+        _evaluate(expanded(names), values, as_json)
     else:
         raise UsageError(
             "name a model (tfzoo list shows them), or a results file with --predictions FILE"

@@ -35,7 +35,10 @@ _SHOWN = 10
 def prepare_command(
     names: Annotated[
         list[str],
-        typer.Argument(metavar="NAME...", help="Names, ids, aliases, short forms or folders."),
+        typer.Argument(
+            metavar="NAME...",
+            help="Names, ids, aliases, short forms, folders or patterns ('centernet*').",
+        ),
     ],
     again: Annotated[
         bool, typer.Option("--again", help="Measure anew what was measured before.")
@@ -65,11 +68,11 @@ def prepare_command(
     Example: tfzoo prepare "ssd mobilenet v2 320x320"
     """
     from tfzoo.cli.progress import progress_bar
-    from tfzoo.store.models import get_model
+    from tfzoo.store.models import expanded, get_model
     from tfzoo.trials.occasion import prepare_model
 
     rows = []
-    for name in names:
+    for name in expanded(names):
         with progress_bar("preparing", "") as bar:
             choice = prepare_model(
                 name, again=again, precision=precision, calibrate=calibrate, on_step=bar.step

@@ -22,7 +22,7 @@ from tfzoo.errors import TfzooError, UsageError
 from tfzoo.store import upkeep
 from tfzoo.store.cache import Entry, all_entries
 from tfzoo.store.folders import size_of
-from tfzoo.store.models import describe, listed_model
+from tfzoo.store.models import describe, expanded, listed_model
 from tfzoo.zoo.manifest import Manifest, load_manifest
 from tfzoo.zoo.schema import ModelSpec
 
@@ -43,7 +43,10 @@ UnverifiedOption = Annotated[
 ]
 NamesArgument = Annotated[
     list[str] | None,
-    typer.Argument(metavar="[NAME]...", help="Names, ids, aliases or short forms."),
+    typer.Argument(
+        metavar="[NAME]...",
+        help="Names, ids, aliases or short forms; fetch also takes patterns such as 'centernet*'.",
+    ),
 ]
 
 
@@ -112,7 +115,7 @@ def _as_dict(spec: ModelSpec, result: Entry | TfzooError) -> dict[str, Any]:
 def _chosen(
     manifest: Manifest, names: list[str], all_models: bool, family: str | None
 ) -> list[ModelSpec]:
-    specs = [listed_model(name) for name in names]
+    specs = [listed_model(name) for name in expanded(names)]
     if all_models or family is not None:
         specs += manifest.select(family=family)
     if not specs:

@@ -90,8 +90,7 @@ def save_chart(drawn: alt.LayerChart, path: str | Path) -> Path:
     suffix = path.suffix.lower()
     if suffix not in FORMATS:
         raise UsageError(f"{path}: a chart is written as {', '.join(FORMATS)}; name such a file")
-    specification = drawn.to_dict()
-    content = _page(specification) if suffix == ".html" else _picture(drawn, suffix)
+    content = chart_page(drawn).encode() if suffix == ".html" else _picture(drawn, suffix)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(path, content)
@@ -119,9 +118,11 @@ def _picture(drawn: alt.LayerChart, suffix: str) -> bytes:
     return png
 
 
-def _page(specification: dict[str, Any]) -> bytes:
+def chart_page(drawn: alt.LayerChart) -> str:
+    """A chart as a page that holds all it needs."""
     import vl_convert
 
+    specification = drawn.to_dict()
     about = [
         "FPS is 1000 / ms. The zoo's speeds are milliseconds an image at batch 1 on hardware it "
         "does not state; compare them with each other, not with a stopwatch.",
@@ -150,7 +151,7 @@ def _page(specification: dict[str, Any]) -> bytes:
         "colours": _script(dict((*FAMILIES.values(), OTHER))),
         "other": _script(OTHER[0]),
     }
-    return re.sub(r"\{\{(\w+)\}\}", lambda match: filled[match[1]], template).encode()
+    return re.sub(r"\{\{(\w+)\}\}", lambda match: filled[match[1]], template)
 
 
 def _script(value: Any) -> str:

@@ -6,6 +6,7 @@ when it is first needed: a model that is cached opens without it.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from os import PathLike, fsdecode, fspath
@@ -92,6 +93,12 @@ def describe(spec: ModelSpec) -> Entry | None:
     return cache.find(spec)
 
 
+def is_here(name: str) -> bool:
+    """Whether a model, by its id or path, needs no fetching."""
+    spec = load_manifest().exact(name)
+    return spec is None or describe(spec) is not None
+
+
 def _fetch(
     spec: ModelSpec,
     offline: bool | None,
@@ -124,6 +131,25 @@ def listed_model(name: str) -> ModelSpec:
             "tfzoo prepare, tfzoo evaluate"
         )
     return _named(name)
+
+
+def expanded(names: Iterable[str]) -> list[str]:
+    """Names as given, but for patterns such as `centernet*`: in their place ids of all they fit.
+
+    Raises:
+        UnknownModelError: A pattern fits no model.
+    """
+    found: list[str] = []
+    for name in names:
+        if not any(sign in name for sign in "*?[") or Path(name).expanduser().exists():
+            found.append(name)
+        elif fitting := load_manifest().select(name):
+            found += [spec.id for spec in fitting]
+        else:
+            raise UnknownModelError(
+                f"no model's id, name or alias fits the pattern '{name}'. See all with: tfzoo list"
+            )
+    return list(dict.fromkeys(found))
 
 
 def own_model(name: str | PathLike[str]) -> StoredModel | None:
