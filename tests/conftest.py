@@ -14,6 +14,8 @@ TALLIES = pytest.StashKey[list]()
 os.environ["TFZOO_RUNTIME"] = "tensorflow"
 # A shell starts what runs in its background deaf to Ctrl-C, and so would be all that tests start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+if hasattr(signal, "SIGHUP"):  # `nohup` does the same with this one.
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture(autouse=True, scope="session")

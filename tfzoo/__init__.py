@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 from tfzoo.version import __version__
 
 if TYPE_CHECKING:
-    from tfzoo.accuracy.evaluate import Accuracy, evaluate
+    from tfzoo.accuracy.evaluate import evaluate
+    from tfzoo.accuracy.measured import Accuracy
     from tfzoo.batch.folder import Summary, detect_folder
     from tfzoo.batch.settings import RunSettings
     from tfzoo.detections.types import Detection, Detections
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
     from tfzoo.report.points import as_printed_points, pareto_front, reported_points
     from tfzoo.report.recommend import recommend
     from tfzoo.report.table import build_table
+    from tfzoo.reproduction.plan import Plan
+    from tfzoo.reproduction.rows import Row
+    from tfzoo.reproduction.run import plan_reproduction, reproduce
     from tfzoo.timing.benchmark import Timing, benchmark
     from tfzoo.trials.occasion import prepare_model
     from tfzoo.zoo.manifest import (
@@ -41,7 +45,7 @@ if TYPE_CHECKING:
     from tfzoo.zoo.schema import ModelSpec
 
 _HOMES = {
-    "Accuracy": "accuracy.evaluate",
+    "Accuracy": "accuracy.measured",
     "Choice": "prepare.choice",
     "DEFAULT_MODEL": "zoo.manifest",
     "DetectOptions": "options",
@@ -50,6 +54,8 @@ _HOMES = {
     "Detector": "detector",
     "ModelSpec": "zoo.schema",
     "NothingQualifiesError": "errors",
+    "Plan": "reproduction.plan",
+    "Row": "reproduction.rows",
     "RunSettings": "batch.settings",
     "Summary": "batch.folder",
     "TfzooError": "errors",
@@ -67,10 +73,12 @@ _HOMES = {
     "load_manifest": "zoo.manifest",
     "packaged_scenes": "zoo.manifest",
     "pareto_front": "report.points",
+    "plan_reproduction": "reproduction.run",
     "prepare_model": "trials.occasion",
     "read_image": "images.reading",
     "recommend": "report.recommend",
     "reported_points": "report.points",
+    "reproduce": "reproduction.run",
     "save_chart": "report.chart",
 }
 
@@ -84,6 +92,8 @@ __all__ = [
     "Detector",
     "ModelSpec",
     "NothingQualifiesError",
+    "Plan",
+    "Row",
     "RunSettings",
     "Summary",
     "TfzooError",
@@ -102,10 +112,12 @@ __all__ = [
     "load_manifest",
     "packaged_scenes",
     "pareto_front",
+    "plan_reproduction",
     "prepare_model",
     "read_image",
     "recommend",
     "reported_points",
+    "reproduce",
     "save_chart",
 ]
 

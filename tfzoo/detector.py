@@ -254,11 +254,12 @@ class Detector:
 
     def _finish(self, raw: Raw, frame: Frame, min_score: float) -> Detections:
         """Detections from the runtime's outputs for one image."""
-        if self.cut.after is not None:
-            boxes, scores = raw[RAW_BOXES][0], raw[RAW_SCORES][0]
-            raw = postprocess(boxes, scores, frame.image_size, self.cut.after, min_score)
-        found = decode(self.kind, raw, frame, self.labels, min_score)
-        return replace(found, run=self.run_info)
+        with image_failures(frame.image_size):
+            if self.cut.after is not None:
+                boxes, scores = raw[RAW_BOXES][0], raw[RAW_SCORES][0]
+                raw = postprocess(boxes, scores, frame.image_size, self.cut.after, min_score)
+            found = decode(self.kind, raw, frame, self.labels, min_score)
+            return replace(found, run=self.run_info)
 
     def __repr__(self) -> str:
         return (

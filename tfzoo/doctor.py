@@ -17,13 +17,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Literal
 
+from tfzoo.hardware import cpu_name, query_gpu, usable_cores
+from tfzoo.network import open_client
 from tfzoo.settings import cache_folder, offline
-from tfzoo.timing.environment import (
-    cpu_name,
-    installed_version,
-    query_gpu,
-    usable_cores,
-)
+from tfzoo.timing.environment import installed_version
 from tfzoo.version import __version__
 
 #: The libraries that matter here, and the extra that brings each.
@@ -82,12 +79,16 @@ def examine() -> Iterator[Finding]:
     yield Finding("machine", "ok", _machine())
     yield from _libraries()
     yield from _cache()
-    with ThreadPoolExecutor() as pool:
+    pool = ThreadPoolExecutor()
+    try:
         hosts = [pool.submit(_host, name, url) for name, url in HOSTS.items()]
         tensorflow = pool.submit(_ask_tensorflow)
         yield from _gpus(tensorflow.result())
         for host in hosts:
             yield host.result()
+    finally:
+        # Whoever wants to know no more waits for nobody's answer.
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _machine() -> str:
@@ -203,11 +204,10 @@ def _why_no_gpu(answer: _TensorFlowAnswer, driver: str | None) -> tuple[str, str
 def _host(name: str, url: str) -> Finding:
     if offline():
         return Finding(name, "note", "not asked: downloads are switched off", "unset TFZOO_OFFLINE")
-    import httpx
-
     try:
-        answer = httpx.head(url, timeout=HOST_TIMEOUT_S, follow_redirects=True)
-    except httpx.HTTPError as error:
+        with open_client(timeout=HOST_TIMEOUT_S, follow_redirects=True) as client:
+            answer = client.head(url)
+    except Exception as error:  # What reads proxies and addresses has errors of its own.
         return Finding(
             name,
             "note",

@@ -1,8 +1,12 @@
 """Errors of tfzoo: each says what was wrong, what was expected and what to do next."""
 
+from tfzoo.outside import public
+
 
 class TfzooError(Exception):
     """Base of every error that tfzoo raises on purpose.
+
+    No message tells the password or the signature of an address, whoever made it.
 
     Attributes:
         exit_code: What the command line exits with when this error ends a command:
@@ -10,6 +14,9 @@ class TfzooError(Exception):
     """
 
     exit_code = 3
+
+    def __init__(self, *told: object) -> None:
+        super().__init__(*(public(one) if isinstance(one, str) else one for one in told))
 
 
 class UsageError(TfzooError):

@@ -154,6 +154,20 @@ def check_number(name: str, value: object, least: int, whole: bool = True) -> in
     return int(value) if isinstance(value, Integral) else float(value)
 
 
+def check_least(settings: Any) -> None:
+    """Holds the options of a dataclass, which is being made, to the smallest values they take.
+
+    Raises:
+        UsageError: One is less, or no number.
+    """
+    for one, about in options_of(settings):
+        value = getattr(settings, one.name)
+        if about.least is not None and (value is not None or one.default is not None):
+            whole = one.type not in (float, float | None)
+            number = check_number(one.name, value, about.least, whole)
+            object.__setattr__(settings, one.name, number)
+
+
 @dataclass(frozen=True, kw_only=True)
 class DetectOptions:
     """How images are read and detected, and what is kept of what was found.
@@ -182,12 +196,7 @@ class DetectOptions:
         if not isinstance(self.min_score, Real) or not 0 <= self.min_score <= 1:
             raise UsageError(f"min_score is {self.min_score!r}; expected a score from 0 to 1")
         object.__setattr__(self, "min_score", float(self.min_score))
-        for one, about in options_of(self):
-            value = getattr(self, one.name)
-            if about.least is not None and (value is not None or one.default is not None):
-                whole = one.type not in (float, float | None)
-                number = check_number(one.name, value, about.least, whole)
-                object.__setattr__(self, one.name, number)
+        check_least(self)
 
 
 def called_with(

@@ -1,18 +1,36 @@
-"""Processes of our own beside this one: what they find, and how they ended."""
+"""Processes of our own beside this one: what they find, and how they end."""
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
+import sys
 
 from tfzoo.settings import PACKAGE
+
+#: Linux's number for the signal that a process gets when its parent ends.
+_PR_SET_PDEATHSIG = 1
+#: Tells a process of ours which process started it.
+_PARENT = "TFZOO_PARENT"
 
 
 def environment() -> dict[str, str]:
     """This process's environment, in which Python finds tfzoo even where it is not installed."""
     home = str(PACKAGE.parent)
     path = os.pathsep.join(filter(None, [home, os.environ.get("PYTHONPATH")]))
-    return os.environ | {"PYTHONPATH": path}
+    return os.environ | {"PYTHONPATH": path, _PARENT: str(os.getpid())}
+
+
+def end_with_parent() -> None:
+    """Ends this process, one of our own, when that which started it ends, however it does.
+
+    Linux alone knows such a wish; elsewhere a parent that was killed leaves it to finish its work.
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != int(os.environ.get(_PARENT, os.getppid())):
+            sys.exit("whoever started this process has ended")
 
 
 def how_it_ended(returncode: int, stderr: str) -> str:

@@ -1,31 +1,33 @@
 """Measurements on disk: `accuracy.csv` and `timing.csv`, a row a measurement.
 
-They hold what was measured alone; reported figures are joined in when a table is drawn.
+They hold what was measured alone; reported figures are joined in when a table is drawn. A text that
+a spreadsheet would run stands in them behind an apostrophe, and is read back without.
 """
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 from tfzoo.errors import MeasurementError
 from tfzoo.files import write_whole
-from tfzoo.options import Precision
+from tfzoo.outside import from_csv, in_csv, printable
 
 #: Columns of accuracy.csv: what was measured, by whom and on what; metrics are 0 to 1.
 ACCURACY_COLUMNS: tuple[str, ...] = (
     "model",
     "model_digest",
+    "vouched_by",
     "kind",
     "images",
     "image_set",
     "image_list_digest",
     *("AP", "AP_low", "AP_high", "AP50", "AP75", "APs", "APm", "APl"),
     *("AR", "AR50", "AR75", "AR1", "AR10", "AR100", "ARs", "ARm", "ARl"),
-    *("runtime", "precision", "device", "evaluator", "date"),
+    *("runtime", "precision", "batch", "device", "hardware", "evaluator", "date"),
 )
 
 
@@ -51,14 +53,13 @@ def append_row(path: Path, columns: Sequence[str], row: Mapping[str, Any]) -> No
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(path.with_name(f".{path.name}.lock")):
-            rows = read_rows(path)
-            header = list(rows[0]) if rows else []
-            if rows and set(columns) <= set(header) and path.read_bytes().endswith(b"\n"):
+            header, rows = _read(path)
+            if set(columns) <= set(header) and path.read_bytes().endswith(b"\n"):
                 with path.open("a", newline="", encoding="utf-8") as file:
                     csv.DictWriter(file, header, restval="").writerow(_texts(row))
                 return
             header = [*columns, *(name for name in header if name not in columns)]
-            _replace(path, header, [*rows, _texts(row)])
+            _replace(path, header, map(_texts, [*rows, row]))
     except OSError as error:
         raise MeasurementError(
             f"{path} can't be written: {error.strerror}; choose another folder with --results"
@@ -66,10 +67,12 @@ def append_row(path: Path, columns: Sequence[str], row: Mapping[str, Any]) -> No
 
 
 def _texts(row: Mapping[str, Any]) -> dict[str, str]:
-    return {name: "" if value is None else str(value) for name, value in row.items()}
+    return {
+        name: "" if value is None else in_csv(printable(str(value))) for name, value in row.items()
+    }
 
 
-def _replace(path: Path, header: Sequence[str], rows: Sequence[Mapping[str, str]]) -> None:
+def _replace(path: Path, header: Sequence[str], rows: Iterable[Mapping[str, str]]) -> None:
     text = io.StringIO()
     writer = csv.DictWriter(text, header, restval="")
     writer.writeheader()
@@ -83,39 +86,33 @@ def read_rows(path: Path) -> list[dict[str, str]]:
     Raises:
         MeasurementError: The file can't be read, or is no such table.
     """
+    return _read(path)[1]
+
+
+def _read(path: Path) -> tuple[list[str], list[dict[str, str]]]:
+    """The columns of a CSV file and its rows."""
     if not path.exists():
-        return []
+        return [], []
     try:
         with path.open(newline="", encoding="utf-8") as file:
-            rows = list(csv.DictReader(file))
+            reader = csv.DictReader(file)
+            rows = list(reader)
     except (OSError, ValueError, csv.Error) as error:
         raise MeasurementError(f"{path} can't be read: {error}") from None
-    if rows and "model" not in rows[0]:
+    header = list(reader.fieldnames or ())
+    if header and "model" not in header:
         raise MeasurementError(
             f"{path} is no table of measurements: its first line must name the columns, `model` "
             "among them. Move the file away, or choose another folder with --results"
         )
     # A last line cut short by a full disk has no value for its last columns.
-    return [row for row in rows if None not in row.values()]
+    whole = (row for row in rows if None not in row.values())
+    return header, [{name: _text(cell) for name, cell in row.items()} for row in whole]
 
 
-def read_measured(path: Path) -> list[dict[str, str]]:
-    """As `read_rows`, but a model measured in another precision than it has is one of its own.
-
-    Its `model` is then followed by the precision: "ssd_mobilenet_v2 (int8)".
-    """
-    rows = read_rows(path)
-    for row in rows:
-        if (precision := row.get("precision") or "float32") != "float32":
-            row["model"] += f" ({precision})"
-    return rows
-
-
-def split_precision(model: str) -> tuple[str, str]:
-    """A model's id and its precision, of what `read_measured` calls it."""
-    base, bracket, precision = model.removesuffix(")").rpartition(" (")
-    known = bracket and model.endswith(")") and precision in get_args(Precision)
-    return (base, precision) if known else (model, "float32")
+def _text(cell: Any) -> Any:
+    # Cells beyond the last column come as a list.
+    return from_csv(cell) if isinstance(cell, str) else cell
 
 
 def number(row: Mapping[str, str], column: str) -> float | None:

@@ -21,10 +21,12 @@ from typer.testing import CliRunner
 import tfzoo
 from tests.helpers import standins
 from tests.helpers.coco_data import random_data, write
-from tfzoo.accuracy.evaluate import Accuracy, AccuracyWarning, evaluate_predictions
+from tfzoo.accuracy.evaluate import evaluate_predictions
+from tfzoo.accuracy.measured import Accuracy, AccuracyWarning
 from tfzoo.cli.main import app
 from tfzoo.detector import Detector
 from tfzoo.errors import AnnotationError, ImageError, MeasurementError, UsageError
+from tfzoo.hardware import hardware_name
 from tfzoo.zoo.schema import HeldOut
 
 DATA = os.environ.get("TFZOO_TEST_DATA")
@@ -196,6 +198,7 @@ def test_each_kind_is_a_row_that_says_what_was_measured(
     assert box["model_digest"].startswith("sha256:")
     assert box["image_list_digest"].startswith("sha256:")
     assert box["runtime"].startswith("tensorflow 2.") and box["device"] == "cpu"
+    assert (box["batch"], box["hardware"]) == ("1", hardware_name("cpu"))
     assert box["evaluator"].startswith("faster-coco-eval 1.")
     assert box["date"].startswith("20")
 
@@ -540,3 +543,10 @@ def test_a_model_of_other_ids_and_equal_names_is_told(
         "category names under other ids. With it undone AP is 100.0 instead of 0.0." in warning
         for warning in measured.warnings
     )
+
+
+def test_a_table_of_somebody_elses_is_told_of_before_the_work(tmp_path: Path) -> None:
+    (tmp_path / "accuracy.csv").write_text("a shopping list")
+    with pytest.raises(MeasurementError, match="no table of measurements"):
+        tfzoo.evaluate("no model of this name", coco=tmp_path, results=tmp_path)
+    assert (tmp_path / "accuracy.csv").read_text() == "a shopping list"

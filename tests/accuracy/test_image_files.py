@@ -77,3 +77,37 @@ def test_two_images_are_no_one_file(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"train/a.jpg and val/a.jpg are two images"):
         find_files(tmp_path, {1: "train/a.jpg", 2: "val/a.jpg"})
     assert len(find_files(tmp_path, {1: "a.jpg", 2: "a.jpg"})) == 2
+
+
+@pytest.mark.parametrize("name", ["../secret.jpg", "a/../../secret.jpg", "{outside}/secret.jpg"])
+def test_a_name_that_leads_out_of_the_folder_is_not_read(name: str, tmp_path: Path) -> None:
+    lying(tmp_path, "secret.jpg", "images/a/b.jpg")
+    name = name.format(outside=tmp_path)
+    with pytest.raises(UsageError, match=r"secret\.jpg \(which lies outside of that folder, and"):
+        find_files(tmp_path / "images", {1: name})
+    # A file of this name below the folder is the one that is meant.
+    lying(tmp_path, "images/secret.jpg")
+    assert find_files(tmp_path / "images", {1: name}) == {1: tmp_path / "images/secret.jpg"}
+
+
+def test_names_that_stay_below_the_folder_are_read_however_they_are_written(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    lying(tmp_path, "images/a/b.jpg")
+    (tmp_path / "link").symlink_to("images")
+    for folder in (tmp_path / "images", tmp_path / "link"):
+        for name in ("a/../a/b.jpg", "./a/b.jpg", f"{tmp_path}/images/a/b.jpg"):
+            (found,) = find_files(folder, {1: name}).values()
+            assert found.resolve() == tmp_path / "images/a/b.jpg"
+    assert caplog.text == ""
+
+
+def test_links_that_lead_out_of_the_folder_are_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    lying(tmp_path, "elsewhere/a.jpg", "elsewhere/c.jpg", "images/b.jpg")
+    for name in ("a.jpg", "c.jpg"):
+        (tmp_path / "images" / name).symlink_to(tmp_path / "elsewhere" / name)
+    assert len(find_files(tmp_path / "images", {1: "a.jpg", 2: "b.jpg", 3: "c.jpg"})) == 3
+    said = f"2 of 3 annotated images are links that lead out of {tmp_path}/images, such as "
+    assert said + f"{tmp_path}/images/a.jpg to {tmp_path}/elsewhere/a.jpg" in caplog.text

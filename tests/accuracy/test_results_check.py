@@ -21,7 +21,8 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from tests.helpers.coco_data import Rows, Truth, random_data, write
-from tfzoo.accuracy.evaluate import Accuracy, evaluate_predictions
+from tfzoo.accuracy.evaluate import evaluate_predictions
+from tfzoo.accuracy.measured import Accuracy
 from tfzoo.accuracy.truth import KINDS, Kind
 from tfzoo.errors import AnnotationError, TfzooError
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import os
+import re
 from pathlib import Path
 
 import cv2
@@ -17,6 +20,7 @@ from tests.helpers.paths import ROOT
 from tfzoo.batch import parts
 from tfzoo.batch.folder import detect_folder
 from tfzoo.detector import Detector
+from tfzoo.outside import STEERING, from_csv, shown
 
 
 def test_the_files_hold_what_the_detector_finds(standard: Detector, tmp_path: Path) -> None:
@@ -105,3 +109,25 @@ def test_names_that_are_not_utf8_are_stored_escaped(standard: Detector, tmp_path
     (image,) = json.loads((tmp_path / "out" / "images.json").read_text())
     assert image["file_name"] == r"caf\xe9.png"
     assert (tmp_path / "out" / "annotated" / r"caf\xe9.png").exists()
+
+
+def test_what_a_spreadsheet_or_a_terminal_would_run_is_no_more_than_text_in_csv(
+    watched: Detector, tmp_path: Path
+) -> None:
+    names = ["=1+1.png", "-x.png", "a\x1b[31m.png", "gpj.\u202epng.png", "plain.png"]
+    for name in names:
+        save(tmp_path / "photos" / "0.png", scene(1)).rename(tmp_path / "photos" / name)
+    labels = {1: "=cmd|' /C calc'!A0", 18: "@SUM(1)\x07"}
+    detector = Detector(watched.model, watched.runtime, labels)
+    detect_folder(tmp_path / "photos", detector, tmp_path / "out")
+    text = (tmp_path / "out" / "detections.csv").read_text(encoding="utf-8")
+    assert re.findall(STEERING, text) == []
+    table = list(csv.DictReader(io.StringIO(text)))
+    rows = pd.read_parquet(tmp_path / "out" / "parts" / "detections")
+    assert {from_csv(row["category"]) for row in table} == {"=cmd|' /C calc'!A0", r"@SUM(1)\x07"}
+    assert {from_csv(row["file_name"]) for row in table} == {shown(name) for name in names}
+    assert not [cell for row in table for cell in row.values() if cell[0] in "=+@"]
+    assert set(rows["file_name"]) == set(names) and set(rows["category"]) == set(labels.values())
+    images = (tmp_path / "out" / "images.json").read_text(encoding="utf-8")
+    assert re.findall(STEERING, images) == []
+    assert {image["file_name"] for image in json.loads(images)} == set(names)

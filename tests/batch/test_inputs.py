@@ -10,6 +10,7 @@ import pytest
 from tests.helpers.folders import fill, rows, save, scene, stop_after
 from tfzoo.batch.folder import detect_folder
 from tfzoo.batch.inputs import Listing
+from tfzoo.batch.journal import Journal
 from tfzoo.batch.settings import RunSettings
 from tfzoo.detector import Detector
 from tfzoo.errors import OutputError, UsageError
@@ -102,3 +103,93 @@ def test_files_left_out_are_told_of_by_every_run_over_them(
     # As earlier versions wrote it.
     (out / "run.json").write_text(json.dumps(journal))
     assert detect_folder(images, watched, out, resume=True).left_out == {}
+
+
+def earlier_run(out: Path) -> Path:
+    """What a walk may meet of a run: its journal, its pictures, and somebody's own."""
+    for name in ("annotated/0.png", "annotated/deeper/1.png", "own.png"):
+        (out / name).parent.mkdir(parents=True, exist_ok=True)
+        (out / name).touch()
+    Journal({"model": "m", "runtime": "r", "pictures": True}, 2, 0, 0).write(out)
+    return out
+
+
+def listed(*sources: str | Path, out: str | Path, recursive: bool = True) -> list[str]:
+    found = Listing(RunSettings(sources, "model", out, recursive=recursive))
+    return [name for _, name, _ in found]
+
+
+@pytest.mark.parametrize("began", [False, True])
+@pytest.mark.parametrize(
+    ("source", "out"),
+    [
+        (".", "out"),
+        (".", "./out/"),
+        ("./", "deep/out"),
+        ("../photos", "out"),
+        ("ROOT/photos/", "ROOT/photos/out"),
+        ("ROOT/photos", "ROOT/link/out"),
+        ("ROOT/link", "ROOT/photos/out"),
+        ("ROOT/photos", "ROOT/to_out"),
+        ("**/*.png", "out"),
+        ("ROOT/photos/**/*.png", "out"),
+        ("ROOT/link/**/*.png", "out"),
+        ("file://ROOT/photos", "out"),
+    ],
+)
+def test_the_output_folder_inside_a_source_is_no_source(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str, out: str, began: bool
+) -> None:
+    photos = tmp_path / "photos"
+    (photos / "sub").mkdir(parents=True)
+    for name in ("0.png", "sub/1.png"):
+        (photos / name).touch()
+    monkeypatch.chdir(photos)
+    (tmp_path / "link").symlink_to(photos)
+    (tmp_path / "to_out").symlink_to(photos / "out")
+    if began:
+        earlier_run(photos / ("deep/out" if "deep" in out else "out"))
+    names = listed(source.replace("ROOT", str(tmp_path)), out=out.replace("ROOT", str(tmp_path)))
+    assert sorted(Path(name).name for name in names) == ["0.png", "1.png"]
+
+
+def test_a_source_inside_the_output_folder_is_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = earlier_run(tmp_path / "out")
+    (out / "photos").mkdir()
+    (out / "photos" / "2.png").touch()
+    monkeypatch.chdir(out)
+    for place in (".", out, out / ".." / "out"):
+        assert listed(out / "photos", out=place) == ["2.png"]
+        assert listed(out / "photos" / "*.png", out=place) == [str(out / "photos" / "2.png")]
+        # In the folder itself what is no result is an image as any other.
+        assert listed(place, out=place) == ["own.png", "photos/2.png"]
+        assert listed(place, out=place, recursive=False) == ["own.png"]
+        # What is named is meant.
+        assert listed(out / "annotated", out=place) == ["0.png", "deeper/1.png"]
+        assert len(listed(out / "annotated" / "**" / "*.png", out=place)) == 2
+        assert listed(out / "annotated" / "0.png", out=place) == ["0.png"]
+    assert listed("*.png", out=".") == listed("./*.png", out=".") == ["own.png"]
+
+
+def test_pictures_that_another_run_drew_are_not_detected_and_somebodys_are(tmp_path: Path) -> None:
+    photos = tmp_path / "photos"
+    earlier_run(photos / "first")
+    (photos / "annotated").mkdir()
+    (photos / "annotated" / "by_hand.png").touch()
+    (photos / "run.json").write_text('{"somebody": "else"}')
+    expected = ["annotated/by_hand.png", "first/own.png"]
+    assert listed(photos, out=photos / "second") == expected
+    found = listed(photos / "**" / "*.png", out=tmp_path / "elsewhere")
+    assert found == [str(photos / name) for name in expected]
+
+
+def test_a_second_run_over_a_folder_with_results_finds_the_same_images(
+    watched: Detector, tmp_path: Path
+) -> None:
+    images = fill(tmp_path / "photos", 2)
+    for options in ({}, {"overwrite": True}):
+        assert detect_folder(images, watched, images / "out", recursive=True, **options).images == 2
+    assert detect_folder(images, watched, images, recursive=True).images == 2
+    assert detect_folder(images, watched, images, recursive=True, overwrite=True).images == 2

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +18,13 @@ from tests.helpers.folders import everything, fill, parts_of, stop_after
 from tests.helpers.paths import ROOT
 from tfzoo.batch import folder, parts
 from tfzoo.batch.folder import detect_folder
+from tfzoo.batch.journal import read_journal
 from tfzoo.detector import Detector
 from tfzoo.errors import OutputError, UsageError
+from tfzoo.outside import keyed
+from tfzoo.store.cache import Entry
 from tfzoo.store.models import StoredModel
+from tfzoo.store.provenance import Provenance, now
 
 
 def test_a_folder_that_holds_a_run_is_not_written_over(standard: Detector, tmp_path: Path) -> None:
@@ -177,3 +183,41 @@ def test_a_run_killed_at_any_moment_ends_with_the_same_rows(
         assert everything(out) == everything(whole)
         assert not list(out.rglob("*.tmp"))
     assert killed_at, "no run was killed before its end"
+
+
+def test_a_run_says_what_vouches_for_its_model(watched: Detector, tmp_path: Path) -> None:
+    images = fill(tmp_path / "photos", 1)
+    record = Provenance("m", "https://h/m", "archive", "sha256:1", 1, (), now(), "1", "m", {})
+    for vouched_by, told in [((), "nothing"), (("https", "digest"), "https; digest")]:
+        entry = Entry(tmp_path, replace(record, vouched_by=vouched_by))
+        watched.model = replace(watched.model, entry=entry)
+        summary = detect_folder(images, watched, tmp_path / "out", overwrite=True)
+        begun = json.loads((tmp_path / "out" / "run.json").read_text())
+        assert (summary.vouched_by, begun["vouched_by"]) == (told, told)
+    # What an earlier version wrote, with all that an address hides, is gone on with.
+    begun.pop("vouched_by")
+    begun["settings"]["sources"] = ["https://user:hunter2@h/a.png?sig=S3CR"]
+    (tmp_path / "out" / "run.json").write_text(json.dumps(begun))
+    known = read_journal(tmp_path / "out")
+    assert known is not None and known.vouched_by is None
+    (source,) = begun["settings"]["sources"]
+    known.check({**begun["settings"], "sources": [keyed(source)]}, tmp_path / "out")
+    with pytest.raises(UsageError, match="sources: was") as caught:
+        known.check({**begun["settings"], "sources": [keyed(source + "0")]}, tmp_path / "out")
+    assert "hunter2" not in str(caught.value) and "S3CR" not in str(caught.value)
+
+
+def test_damage_in_what_a_run_keeps_is_told_of(standard: Detector, tmp_path: Path) -> None:
+    images = fill(tmp_path / "photos", 3)
+    out = tmp_path / "out"
+    detect_folder(images, standard, out, pictures=False)
+    good = json.loads((out / "run.json").read_text())
+    wrong: list[Any] = [[], "text", None, 5, {}, good | {"settings": "x"}, good | {"settings": {}}]
+    wrong += [good | {"images": "3"}, good | {"left_out": []}, good | {"format": []}]
+    for content in wrong:
+        (out / "run.json").write_text(json.dumps(content))
+        with pytest.raises(UsageError, match=r"is no journal of a run|whose runs"):
+            detect_folder(images, standard, out, pictures=False, resume=True)
+    (out / "run.json").write_text("[" * 100_000)
+    with pytest.raises(UsageError, match="is no journal of a run"):
+        detect_folder(images, standard, out, pictures=False, resume=True)

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
 from tests.helpers.folders import save, scene
+from tests.helpers.paths import ROOT
 from tfzoo.batch.folder import detect_folder
-from tfzoo.batch.pictures import pace
+from tfzoo.batch.pictures import pace, write_picture
 from tfzoo.detector import Detector
 from tfzoo.images.video import VideoInfo
 
@@ -58,3 +63,55 @@ def test_pictures_keep_their_times(
 def test_without_stamps_every_picture_is_a_frame() -> None:
     found = pace([0, 0, 0], VideoInfo(0, 0))
     assert (found.frames_per_s, found.shown.tolist()) == (25, [1, 1, 1])
+
+
+@pytest.mark.parametrize(
+    ("name", "side", "written"),
+    [
+        ("wide.jpg", 65_500, "wide.jpg"),
+        ("wide.jpg", 65_501, "wide.jpg.png"),
+        ("wide.JPEG", 70_000, "wide.JPEG.png"),
+        ("wide.webp", 16_383, "wide.webp"),
+        ("wide.webp", 16_384, "wide.webp.png"),
+        ("wide.png", 70_000, "wide.png"),
+    ],
+)
+def test_a_picture_too_long_for_its_format_is_a_png(
+    name: str, side: int, written: str, tmp_path: Path
+) -> None:
+    for number, shape in enumerate([(2, side, 3), (side, 2, 3)]):
+        folder = tmp_path / str(number)
+        write_picture(folder / name, np.full(shape, 200, np.uint8))
+        assert [path.name for path in folder.iterdir()] == [written]
+        picture = cv2.imread(str(folder / written), cv2.IMREAD_UNCHANGED)
+        assert picture is not None and picture.shape == shape
+
+
+def test_a_picture_whose_name_can_t_be_is_its_own_fault_alone(tmp_path: Path) -> None:
+    picture = np.zeros((4, 4, 3), np.uint8)
+    (tmp_path / "file").touch()
+    for name in ("x" * 300 + ".png", "file/x.png"):
+        with pytest.raises(OSError):
+            write_picture(tmp_path / name, picture)
+    deep = tmp_path.joinpath(*["d"] * 1100)
+    try:
+        write_picture(deep / "x.png", picture)
+        assert (deep / "x.png").is_file()
+    finally:
+        (deep / "x.png").unlink(missing_ok=True)
+        for folder in (deep, *deep.parents[:1099]):  # Too many for what removes folders with all.
+            folder.rmdir()
+
+
+def test_a_picture_may_have_a_name_that_the_locale_has_no_letters_for(tmp_path: Path) -> None:
+    program = (
+        "import os, pathlib, sys, numpy as np\n"
+        "from tfzoo.batch.pictures import picture_path, write_picture\n"
+        "name = os.fsdecode(b'gr\\xc3\\xb6\\xc3\\x9fe.png')\n"
+        "path = picture_path(pathlib.Path(sys.argv[1]), name)\n"
+        "write_picture(path, np.zeros((4, 4, 3), np.uint8))\n"
+    )
+    locale = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), **locale}
+    subprocess.run([sys.executable, "-c", program, str(tmp_path)], check=True, env=environment)
+    assert [path.name for path in tmp_path.iterdir()] == ["größe.png"]

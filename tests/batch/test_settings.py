@@ -196,9 +196,8 @@ def test_a_new_option_reaches_the_engines(
         return inner(detector, item, job)
 
     monkeypatch.setattr(local, "read", read)
-    with local.Pipeline(travelled, [standard]) as pipeline:
-        items = [local.Item(0, local.ImageResult(1, "x", "x", error="gone"), local.Position(1))]
-        assert len(list(pipeline.finished(items))) == 1
+    items = [local.Item(0, local.ImageResult(1, "x", "x", error="gone"), local.Position(1))]
+    assert len(list(local.Pipeline(travelled, [standard]).finished(items))) == 1
     assert seen == [0.5]
     assert ray.Pipeline is local.Pipeline  # Each worker of Ray's runs the same.
 

@@ -41,14 +41,15 @@ def pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: int | httpx.HTTPError) -> Any:
     """Runs it where the zoo gives an answer, after a time that is noted, or fails."""
 
-    def head(url: str, **options: Any) -> httpx.Response:
-        asked.append(options)
+    def head(client: httpx.Client, url: str) -> httpx.Response:
+        patience = client.timeout.read
+        asked.append({"timeout": patience, "follow_redirects": client.follow_redirects})
         if isinstance(answer, httpx.HTTPError):
             raise answer
         return httpx.Response(answer)
 
     asked.clear()
-    monkeypatch.setattr(httpx, "head", head)
+    monkeypatch.setattr(httpx.Client, "head", head)
     done = CliRunner().invoke(app, ["demo", str(tmp_path), "--out", str(tmp_path / "out")])
     assert done.exit_code == 0, done.output
     return done

@@ -7,7 +7,7 @@ from typer.testing import CliRunner
 
 from tfzoo.accuracy import evaluate
 from tfzoo.accuracy.bootstrap import Interval
-from tfzoo.accuracy.evaluate import Accuracy
+from tfzoo.accuracy.measured import Accuracy
 from tfzoo.accuracy.metrics import Metrics
 from tfzoo.cli.main import app
 

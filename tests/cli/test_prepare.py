@@ -1,6 +1,8 @@
 """`tfzoo prepare`: what was measured is shown, and kept; text stays text, brackets and all."""
 
 import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -11,7 +13,7 @@ import tfzoo
 from tests.helpers import one_stage
 from tfzoo.cli.main import app
 from tfzoo.cli.prepare import prepare_afterwards, print_choice
-from tfzoo.errors import ModelFormatError
+from tfzoo.errors import ModelFormatError, OutputError, UsageError
 from tfzoo.prepare import export
 from tfzoo.prepare.choice import Choice, Trial, known_choice
 from tfzoo.store.models import get_model
@@ -167,3 +169,69 @@ def test_an_export_names_its_file_with_what_stands_in_brackets(
     expected = [f"{folder / 'model.onnx'} (cut at [bold])", f"copied to {copy}"]
     assert done.stdout.splitlines() == expected
     assert copy.read_bytes() == b"converted"
+
+
+@pytest.mark.parametrize("appears", ["before", "meanwhile"])
+def test_an_export_replaces_no_file_unasked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, appears: str
+) -> None:
+    copy = tmp_path / "copy.onnx"
+    (tmp_path / "mine.onnx").write_bytes(b"\x08\x07")
+    (tmp_path / "model.onnx").write_bytes(b"converted")
+
+    def convert(model: object) -> SimpleNamespace:
+        assert appears == "meanwhile" or asked  # Else it is refused before minutes of work.
+        copy.write_text("somebody's")
+        return SimpleNamespace(folder=tmp_path, note="")
+
+    monkeypatch.setattr(export, "export_onnx", convert)
+    asked: list[str] = []
+    if appears == "before":
+        copy.write_text("somebody's")
+    arguments = ["export", str(tmp_path / "mine.onnx"), "--out", str(copy)]
+    refused = CliRunner().invoke(app, arguments).exception
+    assert isinstance(refused, UsageError) and "--overwrite" in str(refused)
+    assert copy.read_text() == "somebody's"
+    asked.append("--overwrite")
+    assert CliRunner().invoke(app, [*arguments, *asked]).exit_code == 0
+    assert copy.read_bytes() == b"converted"
+
+
+def test_a_copy_that_can_not_be_written_is_told_of_with_where_the_result_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "model.onnx").write_bytes(b"\x08\x07")
+    made = SimpleNamespace(folder=tmp_path, note="")
+    monkeypatch.setattr(export, "export_onnx", lambda model: made)
+    arguments = ["export", str(tmp_path / "model.onnx"), "--out", str(tmp_path / "no" / "x.onnx")]
+    refused = CliRunner().invoke(app, arguments).exception
+    assert isinstance(refused, OutputError)
+    assert f"kept in the cache: {tmp_path / 'model.onnx'}" in str(refused)
+
+
+def test_two_processes_that_measure_a_model_measure_it_once(
+    model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, told, measured = threading.Event(), threading.Event(), []
+
+    def measure(*_: object) -> Choice:
+        measured.append(None)
+        begun.set()
+        assert told.wait(10)
+        return CHOICE
+
+    def on_step(doing: str, done: int, steps: int) -> None:
+        assert doing == "waiting for another process that measures it"
+        told.set()
+
+    monkeypatch.setattr(trials, "measure", measure)
+    stored = get_model(model)
+    with ThreadPoolExecutor() as pool:
+        first = pool.submit(trials.prepared_choice, stored, "cpu")
+        assert begun.wait(10)
+        # Also who wants it anew is content with what was found at this moment.
+        second = pool.submit(trials.prepared_choice, stored, "cpu", True, on_step)
+        assert first.result() == second.result() == CHOICE
+    assert len(measured) == 1
+    trials.prepared_choice(stored, "cpu", again=True)
+    assert len(measured) == 2

@@ -1,6 +1,7 @@
 """What `tfzoo fetch` and `tfzoo cache list` print; test_cache.py has them over the network."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,8 @@ from typer.testing import CliRunner, Result
 from tests.helpers.entries import ENTRY
 from tests.helpers.store_faults import make_archive
 from tfzoo.cli.main import app
+from tfzoo.store.models import describe
+from tfzoo.zoo.manifest import load_manifest
 
 ARCHIVE = make_archive(seed=1, size=1_000_000)
 BYTES = sum(map(len, ARCHIVE.files.values()))
@@ -60,3 +63,23 @@ def test_what_a_shared_cache_holds_takes_no_room_of_ones_own(
     listed = run("cache", "list").stdout
     assert "mine (shared)" in listed
     assert f"1 models. {root} has 0.0 MB" in listed
+
+
+def test_verifying_is_asked_for_by_an_option_or_by_the_environment(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(root.parent)
+    monkeypatch.setenv("TFZOO_VERIFY", "0")  # Put back after the option has changed it.
+    monkeypatch.setenv("TFZOO_OFFLINE", "1")
+    (weights,) = root.rglob("variables.data-*")
+    status = weights.stat()
+    weights.write_bytes(bytes(status.st_size))
+    os.utime(weights, ns=(status.st_atime_ns, status.st_mtime_ns))
+    spec = load_manifest().find("mine")
+    assert describe(spec) is not None
+    for command in ("detect x.png --model mine", "evaluate mine", "benchmark mine", "prepare mine"):
+        os.environ["TFZOO_VERIFY"] = "0"
+        done = CliRunner().invoke(app, [*command.split(), "--verify"])
+        assert done.exit_code != 0
+        assert os.environ["TFZOO_VERIFY"] == "1"
+        assert describe(spec) is None

@@ -10,8 +10,10 @@ def add(results: Path, model: str, mean_ms: float | None, **more: object) -> Non
     timing = Timing(
         model,
         mean_ms=mean_ms,
-        p95_ms=mean_ms,
         **{  # type: ignore[arg-type]
+            "p50_ms": mean_ms,
+            "p95_ms": mean_ms,
+            "images": 30,
             "device": "cpu",
             "cpu": "Some CPU",
             "cores": 2,
@@ -31,8 +33,9 @@ def rate(
     images: int = 5000,
     image_set: str = "val2017",
     interval: tuple[float, float] | None = None,
+    **more: object,
 ) -> None:
     low, high = interval or (None, None)
-    row = {"model": model, "kind": kind, "images": images, "image_set": image_set}
-    row |= {"AP": ap, "AP_low": low, "AP_high": high}
+    row: dict[str, object] = {"model": model, "kind": kind, "images": images}
+    row |= {"image_set": image_set, "AP": ap, "AP_low": low, "AP_high": high, **more}
     append_row(results / "accuracy.csv", ACCURACY_COLUMNS, row)

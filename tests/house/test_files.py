@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tfzoo.files import remove_leftovers, whole_file, write_whole
+from tfzoo.files import hidden_name, remove_leftovers, whole_file, write_whole
 
 
 def test_a_file_is_there_when_it_is_whole_and_not_before(tmp_path: Path) -> None:
@@ -90,3 +90,70 @@ def test_leftovers_of_killed_processes_are_removed_and_nothing_else(tmp_path: Pa
         path.touch()
     remove_leftovers(tmp_path)
     assert set(tmp_path.iterdir()) == kept
+
+
+def test_leftovers_go_by_their_mark_and_what_others_call_so_stays(tmp_path: Path) -> None:
+    mine = [hidden_name(tmp_path / name, "ab.c-", end) for name, end in (("a", ""), ("b", ".mp4"))]
+    others = [
+        hidden_name(tmp_path / "a"),
+        hidden_name(tmp_path / "a", "abxc-"),
+        *(tmp_path / name for name in (".tmp", ".a.tmp", ".ab.c-.tmp", "a.ab.c-0123456789ab.tmp")),
+    ]
+    for path in (*mine, *others):
+        path.touch()
+    remove_leftovers(tmp_path, "ab.c-")
+    assert set(tmp_path.iterdir()) == set(others)
+    remove_leftovers(tmp_path / "gone", "ab.c-")
+    remove_leftovers(others[0], "ab.c-")
+
+
+@pytest.mark.parametrize("name", ["a" * 250 + ".png", "\u4e2d" * 80 + ".png"])
+def test_a_name_may_be_as_long_as_the_disk_allows(tmp_path: Path, name: str) -> None:
+    write_whole(tmp_path / name, b"content", mark="0123456789ab-")
+    assert (tmp_path / name).read_bytes() == b"content"
+
+
+@pytest.mark.parametrize("links", [True, False], ids=["links", "no links"])
+def test_only_what_is_ours_is_replaced_where_that_is_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, links: bool
+) -> None:
+    def link(*given: object) -> None:
+        raise PermissionError
+
+    if not links:
+        monkeypatch.setattr(os, "link", link)
+    path = tmp_path / "file.txt"
+    for ours, content in ((False, b"first"), (True, b"second")):
+        with whole_file(path, ours=lambda path, ours=ours: ours) as file:  # type: ignore[misc]
+            file.write(content)
+        assert list(tmp_path.iterdir()) == [path]
+    with pytest.raises(FileExistsError), whole_file(path, ours=lambda path: False) as file:
+        file.write(b"third")
+    assert path.read_bytes() == b"second"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_what_appears_at_the_last_moment_is_not_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "file.txt"
+    inner = os.path.lexists
+
+    def lexists(given: Path) -> bool:
+        there = inner(given)
+        path.write_text("somebody's")
+        return there
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(os.path, "lexists", lexists)
+        with pytest.raises(FileExistsError), whole_file(path, ours=lambda path: True) as file:
+            file.write(b"mine")
+    assert path.read_text() == "somebody's"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_what_is_whole_is_told_of_before_it_has_its_name(tmp_path: Path) -> None:
+    path, told = tmp_path / "file.txt", []
+    with whole_file(
+        path, when_whole=lambda hidden: told.append((hidden.read_bytes(), path.exists()))
+    ) as file:
+        file.write(b"content")
+    assert told == [(b"content", False)]

@@ -3,10 +3,12 @@
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tfzoo.images.pipeline import batched, in_order
+from tests.helpers.store_faults import trial
+from tfzoo.images.pipeline import around_late, batched, in_order
 
 
 @pytest.mark.parametrize(
@@ -86,3 +88,99 @@ def test_a_consumer_that_stops_early_leaves_no_work_behind() -> None:
     results.close()
     assert begun == [0, 1, 2]
     assert not any(thread.name.startswith("tfzoo") for thread in threading.enumerate())
+
+
+def test_a_slow_item_holds_up_no_other() -> None:
+    gate = threading.Event()
+
+    def work(item: int) -> int:
+        if item == 0:
+            gate.wait(10)
+        return item
+
+    results = around_late(work, range(100), 2, late_s=0.05)
+    assert [next(results) for _ in range(99)] == list(range(1, 100))
+    gate.set()
+    assert list(results) == [0]
+
+
+def test_results_come_in_order_as_long_as_none_is_late() -> None:
+    def work(item: int) -> int:
+        time.sleep(0.01 * (item % 3 == 0))  # Later items are done first.
+        return item
+
+    assert list(around_late(work, range(50), 3)) == list(range(50))
+
+
+def test_of_several_that_are_late_the_first_that_is_done_is_given() -> None:
+    gates = [threading.Event() for _ in range(3)]
+    results = around_late(lambda item: gates[item].wait(10) and item, range(3), 3, late_s=0.01)
+    threading.Timer(0.1, gates[1].set).start()
+    assert next(results) == 1
+    gates[2].set()
+    assert next(results) == 2
+    gates[0].set()
+    assert list(results) == [0]
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_no_more_are_under_way_than_twice_the_threads(workers: int) -> None:
+    taken = 0
+
+    def endless() -> Iterator[int]:
+        nonlocal taken
+        while True:
+            taken += 1
+            yield taken
+
+    results = around_late(lambda item: item, endless(), workers)
+    for given in range(1, 20):
+        next(results)
+        assert taken == given + 2 * workers - 1
+    results.close()
+
+
+def test_no_more_is_begun_once_it_is_enough_but_where_nothing_is_under_way() -> None:
+    begun: list[int] = []
+    enough = False
+
+    def work(item: int) -> int:
+        begun.append(item)
+        return item
+
+    results = around_late(work, range(50), 3, lambda: enough)
+    next(results)
+    enough = True
+    for _ in range(5):
+        next(results)
+    assert len(begun) == 6
+    # What is needed to go on may lie with whoever takes the results: one more is begun.
+    next(results)
+    assert len(begun) == 7
+    enough = False
+    assert len(list(results)) == 43
+
+
+def test_an_error_ends_what_is_done_in_any_order_too() -> None:
+    results = around_late(lambda item: 1 // item, [2, 1, 0, 3], 1)
+    with pytest.raises(ZeroDivisionError):
+        list(results)
+    assert not any(thread.name.startswith("tfzoo") for thread in threading.enumerate())
+
+
+def test_whoever_stops_does_not_wait_for_what_never_ends() -> None:
+    gate = threading.Event()
+
+    def work(item: int) -> int:
+        if item:
+            gate.wait(20)
+        return item
+
+    both = [in_order(work, range(10), 2), around_late(work, range(10), 2)]
+    with trial("stopped while an image never comes"), ThreadPoolExecutor(2) as pool:
+        for results in both:
+            next(results)
+        begun = time.monotonic()
+        list(pool.map(lambda results: results.close(), both))
+        assert time.monotonic() - begun < 5
+    gate.set()

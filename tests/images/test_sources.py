@@ -419,6 +419,21 @@ def test_a_subfolder_that_can_not_be_read_is_an_entry_of_its_own(
         read_image(found[0].path)
 
 
+def test_folders_may_lie_as_deep_as_names_can_be_long(tmp_path: Path) -> None:
+    folders = [tmp_path.joinpath("photos", *["d"] * depth) for depth in range(1101)]
+    try:
+        for folder in folders:
+            folder.mkdir()
+        for folder in (folders[0], folders[-1]):
+            (folder / "x.png").touch()
+        names = [image.name for image in find_images([tmp_path / "photos"], recursive=True)]
+        assert names == ["d/" * 1100 + "x.png", "x.png"]
+    finally:
+        for folder in reversed(folders):  # Too many for what removes folders with all.
+            (folder / "x.png").unlink(missing_ok=True)
+            folder.rmdir()
+
+
 @pytest.mark.parametrize("held", [1, 3, 7, 1000])
 def test_folders_are_sorted_with_few_names_in_memory(held: int) -> None:
     entries = [(f"{i}\udce9é\n.png", bool(i % 2)) for i in range(50)]
@@ -547,3 +562,43 @@ def test_whatever_opens_as_a_video_and_is_no_image_is_one(tmp_path: Path) -> Non
         assert not ImageFile(str(tmp_path / name), name).is_video
     for ending in ["3gp", "3g2", "ts", "mts", "m2ts", "wmv", "asf", "flv", "ogv", "vob", "mjpeg"]:
         assert ImageFile(f"clip.{ending.upper()}", "clip").is_video
+
+
+def test_an_address_of_nothing_is_one_image_that_fails_or_a_source_that_is_none() -> None:
+    assert [image.name for image in find_images(["http://["])] == ["http://["]
+    for source in ("s3://[", "nowhere://host/x.jpg"):
+        with pytest.raises(UsageError, match="can't be read"):
+            list(find_images([source]))
+    for address in ("http://[", "http://127.0.0.1:99999999/x.jpg", "s3://["):
+        assert not ImageFile(address, address).is_video
+        with pytest.raises(ImageError):
+            read_image(address)
+
+
+class Hostile:
+    """A file that fails like no other."""
+
+    name = "hostile.png"
+
+    def __init__(self, failure: Exception) -> None:
+        self.failure = failure
+
+    def read(self, *given: Any) -> bytes:
+        raise self.failure
+
+
+@pytest.mark.parametrize(
+    ("failure", "reason"),
+    [
+        (KeyError("x"), "can't be read: 'x'"),
+        (RecursionError(), "can't be read: RecursionError"),
+        (MemoryError(), "too large for this machine's memory"),
+        (OSError("line one"), "can't be read: line one"),
+        (UnicodeDecodeError("ascii", b"x", 0, 1, "no"), "can't be read: 'ascii' codec"),
+    ],
+)
+def test_whatever_is_raised_in_reading_is_an_image_error(failure: Exception, reason: str) -> None:
+    with pytest.raises(ImageError, match=f"hostile.png: {reason}"):
+        read_image(Hostile(failure))
+    with pytest.raises(KeyboardInterrupt):
+        read_image(Hostile(KeyboardInterrupt()))  # type: ignore[arg-type]

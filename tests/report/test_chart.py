@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from tests.helpers.paths import DATA
 from tfzoo.errors import OutputError, UsageError
-from tfzoo.report.chart import draw_chart, save_chart
+from tfzoo.report import chart
+from tfzoo.report.chart import FORMATS, draw_chart, save_chart
 from tfzoo.report.points import METRICS, Point, as_printed_points, pareto_front, reported_points
 from tfzoo.zoo.manifest import load_manifest
 
@@ -193,3 +194,33 @@ def test_as_printed_sets_the_toggles_start() -> None:
     assert start(as_printed=True) is True
     assert start() is False
     assert json.dumps(draw_chart().to_dict(), allow_nan=False)
+
+
+@pytest.mark.parametrize("ending", FORMATS)
+def test_a_chart_is_drawn_anew_and_a_file_of_somebody_elses_is_not_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ending: str
+) -> None:
+    path = tmp_path / f"chart{ending}"
+    drawn = draw_chart()
+    first = save_chart(drawn, path).read_bytes()
+    # Drawing takes seconds, and numbers a picture's parts as it goes.
+    monkeypatch.setattr(chart, "chart_page", lambda drawn: first.decode())
+    monkeypatch.setattr(chart, "_picture", lambda drawn, suffix: first)
+    save_chart(drawn, path)
+    assert path.read_bytes() == first
+    path.write_text("<svg>mine</svg>")
+    with pytest.raises(UsageError, match=r"no chart that tfzoo drew.*--overwrite"):
+        save_chart(drawn, path)
+    assert path.read_text() == "<svg>mine</svg>"
+    assert list(tmp_path.iterdir()) == [path]
+    save_chart(drawn, path, overwrite=True)
+    assert path.read_bytes() == first
+
+
+def test_a_picture_that_is_marked_is_read_as_before(tmp_path: Path) -> None:
+    from PIL import Image
+
+    with Image.open(save_chart(draw_chart(), tmp_path / "chart.png")) as picture:
+        picture.load()
+        assert picture.info["Software"] == "tfzoo"
+        assert min(picture.size) > 500

@@ -19,7 +19,8 @@ from tfzoo.report.points import (
     points_from,
     reported_points,
 )
-from tfzoo.report.table import build_table, render
+from tfzoo.report.table import build_table
+from tfzoo.report.table_text import render
 from tfzoo.zoo.manifest import load_manifest
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import os
 import subprocess
 import sys
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tfzoo.errors import MeasurementError
-from tfzoo.results import append_row, number, read_measured, read_rows, split_precision
+from tfzoo.results import append_row, number, read_rows
 
 COLUMNS = ("model", "AP", "note")
 
@@ -27,18 +28,38 @@ def test_rows_come_back_as_they_were_added(tmp_path: Path) -> None:
     assert number(second, "AP") is None and number(second, "missing") is None
 
 
-def test_a_model_is_called_by_its_precision_and_an_older_row_is_of_full_precision(
-    tmp_path: Path,
-) -> None:
+@pytest.mark.parametrize(
+    "name",
+    [
+        "=1+1",
+        "'=1",
+        "+x",
+        "-x",
+        "@x",
+        "\t=1",
+        "\r\n=1",
+        "a\x1b[31m",
+        "a,b;c|d",
+        '"quoted"',
+        "größe",
+    ],
+)
+def test_a_name_that_a_spreadsheet_would_run_comes_back_unharmed(tmp_path: Path, name: str) -> None:
     path = tmp_path / "accuracy.csv"
-    append_row(path, ("model", "AP"), {"model": "a", "AP": 0.3})
-    for precision in ("float32", "int8"):
-        append_row(path, ("model", "AP", "precision"), {"model": "a", "precision": precision})
-    names = [row["model"] for row in read_measured(path)]
-    assert names == ["a", "a", "a (int8)"]
-    assert [split_precision(name) for name in names[1:]] == [("a", "float32"), ("a", "int8")]
-    for plain in ("my model (copy)", "(int8)x", "int8)"):
-        assert split_precision(plain) == (plain, "float32")
+    for columns in (COLUMNS, (*COLUMNS, "more"), (*COLUMNS, "more")):  # Added to, written anew.
+        append_row(path, columns, {"model": name, "AP": -0.5, "note": name})
+    found = read_rows(path)
+    assert [(row["model"], row["note"], number(row, "AP")) for row in found] == 3 * [
+        (name, name, -0.5)
+    ]
+    with path.open(newline="") as file:
+        cells = [cell for row in csv.reader(file) for cell in row]
+    assert not [cell for cell in cells if cell[:1] in tuple("=+-@\t\r") and cell != "-0.5"]
+
+
+def test_a_name_that_is_not_utf_8_is_kept_as_it_can_be_written(tmp_path: Path) -> None:
+    append_row(tmp_path / "accuracy.csv", COLUMNS, {"model": "caf\udce9"})
+    assert [row["model"] for row in read_rows(tmp_path / "accuracy.csv")] == [r"caf\xe9"]
 
 
 def test_an_older_files_rows_are_kept_and_gain_columns(tmp_path: Path) -> None:
@@ -134,3 +155,19 @@ def test_a_file_that_is_written_anew_is_on_the_disk_before_the_old_one_is_gone(
     append_row(path, COLUMNS, {"model": "after", "AP": 0.5})
     assert synced[0] == "model\nbefore\n"
     assert synced[-1] == path.read_text()
+
+
+@pytest.mark.parametrize("content", ["name,value\n", "a shopping list", "name,value\nx,1\n"])
+def test_a_file_of_somebody_elses_is_not_written_to(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "accuracy.csv"
+    path.write_text(content)
+    with pytest.raises(MeasurementError, match="Move the file away"):
+        append_row(path, COLUMNS, {"model": "a"})
+    assert path.read_text() == content
+
+
+def test_a_table_without_rows_keeps_its_columns(tmp_path: Path) -> None:
+    path = tmp_path / "accuracy.csv"
+    path.write_text("model,old\n")
+    append_row(path, COLUMNS, {"model": "a", "AP": 0.5})
+    assert path.read_text().splitlines() == ["model,AP,note,old", "a,0.5,,"]

@@ -11,14 +11,17 @@ import pytest
 from tests.helpers.measurements import add, rate
 from tfzoo.errors import MeasurementError
 from tfzoo.report.chart import draw_chart
+from tfzoo.report.lines import Line
 from tfzoo.report.points import Origin, Point, measured_points, pareto_front, points_from
-from tfzoo.report.speed import machine_factor, rank_correlation, read_times
-from tfzoo.report.table import Line, build_table, render
+from tfzoo.report.speed import machine_factor, rank_correlation
+from tfzoo.report.table import build_table
+from tfzoo.report.table_text import render
 from tfzoo.zoo.manifest import load_manifest
 
 D0, D1, D2 = (f"efficientdet_d{i}_coco17_tpu-32" for i in range(3))
-#: Reported 39, 54 and 67 ms: D0 and D1 take ten times that here, D2 twenty times.
-TEN_TIMES = {D0: 390.0, D1: 540.0, D2: 1340.0}
+R50 = "ssd_resnet50_v1_fpn_640x640_coco17_tpu-8"
+#: Reported 39, 54, 67 and 46 ms: they take ten times that here, D2 twenty times.
+TEN_TIMES = {D0: 390.0, D1: 540.0, D2: 1340.0, R50: 460.0}
 
 
 def lines(results: Path) -> dict[str, Line]:
@@ -46,18 +49,87 @@ def test_reported_speeds_stand_there_without_any_measurement(tmp_path: Path) -> 
 
 def test_one_factor_for_the_machine_and_each_models_departure_from_it(results: Path) -> None:
     found = lines(results)
-    assert {name: found[name]["speed_ratio"] for name in TEN_TIMES} == {D0: 10, D1: 10, D2: 20}
-    assert {name: found[name]["speed_departure"] for name in TEN_TIMES} == {D0: 1, D1: 1, D2: 2}
+    assert {name: found[name]["speed_ratio"] for name in TEN_TIMES} == {
+        **{D0: 10, D1: 10, D2: 20, R50: 10}
+    }
+    assert {name: found[name]["speed_departure"] for name in TEN_TIMES} == {
+        **{D0: 1, D1: 1, D2: 2, R50: 1}
+    }
     assert found[D1]["fps_measured"] == 1.85
     notes = " ".join(build_table(load_manifest(), results).notes)
-    assert "takes 10 times the reported time (median of 3 models)" in notes
-    assert "Rank correlation of reported and measured times: 1.00 (3 models)" in notes
+    assert "takes 10 times the reported time (median of 4 models)" in notes
+    assert "Rank correlation of reported and measured times: 1.00 (4 models)" in notes
+
+
+def test_a_time_is_judged_relative_to_the_machine_and_a_departure_is_named(results: Path) -> None:
+    found = lines(results)
+    assert {name: found[name]["speed_verdict"] for name in TEN_TIMES} == {
+        **{D0: "reproduced", D1: "reproduced", D2: "differs", R50: "reproduced"}
+    }
+    line = found[D2]
+    assert (line["speed_factor"], line["speed_departure"]) == (10, 2)
+    assert (line["speed_departure_low"], line["speed_departure_high"]) == (2, 2)
+    assert found["yolov5s"]["speed_verdict"] is None
+    table = build_table(load_manifest(), results)
+    assert table.summary[-1].startswith("3 of ")
+    assert "speeds reproduced, 1 differs" in table.summary[-1]
+    named = "Departs from the factor by more than the noise explains: "
+    assert f"{named}EfficientDet D2 768x768: x2.00 [2.00, 2.00]." in " ".join(table.notes)
+
+
+def test_noise_widens_the_departure_until_nothing_is_shown(results: Path) -> None:
+    add(results, D0, 390, p95_ms=600)
+    line = lines(results)[D0]
+    assert line["speed_verdict"] == "undecided"
+    assert line["speed_departure_low"] < 0.8 and line["speed_departure_high"] > 1.25
+    add(results, D0, 390, images=1)
+    assert lines(results)[D0]["speed_reason"] == "timed too few times to know its noise"
+
+
+def test_times_are_judged_among_those_of_one_runtime_whatever_is_shown(results: Path) -> None:
+    for model in TEN_TIMES:
+        add(results, model, 50.0, runtime="openvino 2026.4.1")
+    rate(results, D0, 0.336, runtime="openvino 2026.4.1")
+    table = build_table(load_manifest(), results)
+    found = {line["id"]: line for line in table.zoo}
+    # The others of the same runtime are not shown, and count.
+    assert found[D0]["speed_runtime"] == "openvino 2026.4.1"
+    assert found[D0]["speed_factor"] == pytest.approx(50 / 54, abs=1e-3)
+    every = build_table(load_manifest(), results, "all")
+    assert found[D0] in every.zoo
+
+
+def test_what_times_say_together_is_said_of_each_machine_runtime_and_precision(
+    results: Path,
+) -> None:
+    here = "cpu (Some CPU, 2 cores), tensorflow 2.20.0, generated 600x600"
+    notes = build_table(load_manifest(), results).notes
+    assert notes[0].startswith(f"Measured times: mean of single images on {here}. Reported")
+    assert notes[1].startswith("This machine takes 10 times the reported time (median of 4 models)")
+    for model in TEN_TIMES:
+        add(results, model, 54.0, runtime="openvino 2026.4.1")
+        add(results, model, 27.0, precision="int8")
+    said = " ".join(build_table(load_manifest(), results, "all").notes)
+    assert "Measured times: mean of single images. Reported" in said
+    assert f"{here} takes 10 times the reported time" in said
+    assert f"{here} in int8 takes 0.543 times the reported time" in said
+    openvino = here.replace("tensorflow 2.20.0", "openvino 2026.4.1")
+    assert f"{openvino} takes 1.09 times the reported time" in said
+
+
+def test_a_verdict_takes_the_ratio_as_it_is_however_small(results: Path) -> None:
+    add(results, D0, 0.001)
+    line = lines(results)[D0]
+    assert (line["speed_ratio"], line["speed_verdict"]) == (0, "differs")
 
 
 def test_two_models_are_too_few_for_a_factor(tmp_path: Path) -> None:
     add(tmp_path, D0, 390)
     add(tmp_path, D1, 540)
-    assert lines(tmp_path)[D0]["speed_departure"] is None
+    line = lines(tmp_path)[D0]
+    assert line["speed_departure"] is None
+    assert line["speed_verdict"] == "undecided"
+    assert line["speed_reason"] == "fewer than 3 other models were timed alike to judge by"
     assert machine_factor([1.0, 2.0]) is None
 
 
@@ -73,9 +145,9 @@ def test_rank_correlation_is_spearmans_with_shared_ranks() -> None:
 def test_the_newest_time_counts_and_machines_are_never_mixed(results: Path) -> None:
     add(results, D0, 400)
     add(results, D1, 5, device="gpu:0", gpu="Some GPU")
-    times = read_times(results)
-    assert times.machine is not None
-    assert times.machine.hardware == "Some CPU, 2 cores"
+    machine = build_table(load_manifest(), results).machine
+    assert machine is not None
+    assert machine.hardware == "Some CPU, 2 cores"
     found = lines(results)
     assert found[D0]["speed_measured_ms"] == 400
     assert found[D1]["speed_measured_ms"] == 540
@@ -126,7 +198,7 @@ def test_every_format_shows_the_measured_times(results: Path, form: str) -> None
         assert not re.search(r"src=|href=|\{\{", text)
     else:
         row = next(line for line in text.splitlines() if line.startswith("| stand-in"))
-        assert "stand-in\\|<b>" in row
+        assert "stand-in\\|&lt;b&gt;" in row
         assert "77.0" in row
 
 
@@ -159,6 +231,34 @@ def test_int8_is_a_point_of_its_own_that_is_called_so(results: Path) -> None:
     mixed = points_from(manifest, results, accuracy_from="reported", speed_from="measured")
     assert next(point for point in mixed if point.id == D0).latency_ms == 390
     assert f"{D0} (int8)" not in {point.id for point in mixed}
+
+
+def test_a_point_is_of_one_identity_and_of_another_machine_it_decides_nothing(
+    results: Path,
+) -> None:
+    for model, ap in ((D0, 0.33), (D1, 0.38)):
+        rate(results, model, ap, runtime="tensorflow 2.20.0")
+    openvino = {"runtime": "openvino 2026.4.1"}
+    add(results, D0, 100, **openvino)
+    rate(results, D0, 0.32, **openvino)
+    add(results, D0, 1, device="gpu:0", gpu="Some GPU", **openvino)
+    measured = {point.id: point for point in measured_points(load_manifest(), results)}
+    assert (measured[D0].box_map, measured[D0].latency_ms) == (33, 390)
+    own = measured[f"{D0} (openvino 2026.4.1, cpu, Some CPU, 2 cores)"]
+    assert (own.box_map, own.latency_ms, own.family) == (32, 100, "efficientdet")
+    other = measured[f"{D0} (openvino 2026.4.1, gpu:0, Some GPU)"]
+    assert (other.box_map, other.comparable) == (32, False)
+    place = "cpu (Some CPU, 2 cores), generated 600x600"
+    assert other.speed_notes[0].endswith(f"; not comparable: most are timed on {place}.")
+    assert [p.latency_ms for p in pareto_front(measured.values())] == [100, 390, 540]
+
+
+def test_a_point_of_two_measurements_says_so(results: Path) -> None:
+    rate(results, D0, 0.33, runtime="onnx 1.22.0")
+    point = next(p for p in measured_points(load_manifest(), results) if p.id == D0)
+    assert (point.box_map, point.latency_ms) == (33, 390)
+    said = "Of two measurements: the measured time is of tensorflow 2.20.0, the mAP of onnx 1.22.0."
+    assert point.remarks("box")[0].endswith(said)
 
 
 def test_measured_figures_say_what_they_are_of(results: Path) -> None:

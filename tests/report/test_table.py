@@ -7,6 +7,7 @@ import io
 import json
 import re
 from dataclasses import replace
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -14,12 +15,16 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from tests.helpers.measurements import add
 from tfzoo.cli.main import app
-from tfzoo.report.table import build_table, render
+from tfzoo.errors import UsageError
+from tfzoo.report.table import build_table
+from tfzoo.report.table_text import render
 from tfzoo.results import ACCURACY_COLUMNS, append_row
 from tfzoo.zoo.manifest import load_manifest
 
-D0 = "efficientdet_d0_coco17_tpu-32"
+D0, D1 = (f"efficientdet_d{i}_coco17_tpu-32" for i in (0, 1))
+SSD = "ssd_mobilenet_v2_320x320_coco17_tpu-8"
 KEYPOINTS = "centernet_hg104_512x512_kpts_coco17_tpu-32"
 FULL = {"image_set": "val2017", "images": 5000, "AP_low": 0.325, "AP_high": 0.341}
 
@@ -67,9 +72,9 @@ def test_measured_stands_beside_reported_with_difference_and_interval(tmp_path: 
     assert (line["box_map_low"], line["box_map_high"]) == (32.5, 34.1)
     text = shown(tmp_path).stdout
     cells = row_of(text, "EfficientDet D0 512x512")
-    assert cells[1:4] == ["33.6", "33.3 [32.5, 34.1]", "-0.3"]
+    assert cells[1:5] == ["33.6", "33.3 [32.5, 34.1]", "-0.3", "reproduced"]
     cells = row_of(text, "CenterNet HourGlass104 Keypoints 512x512")
-    assert cells[1:7] == ["40.0", "", "", "61.4", "61.0 [32.5, 34.1]", "-0.4"]
+    assert cells[1:9] == ["40.0", "", "", "", "61.4", "61.0 [32.5, 34.1]", "-0.4", "differs"]
     assert "95 % bootstrap interval" in text and "†" not in text and "‡" not in text
 
 
@@ -117,13 +122,133 @@ def test_what_is_no_model_of_the_zoo_stands_apart(tmp_path: Path) -> None:
 def test_a_model_of_the_zoo_in_int8_is_a_line_of_its_own_by_its_name(tmp_path: Path) -> None:
     measured(tmp_path, D0, 0.336)
     measured(tmp_path, D0, 0.331, precision="int8")
-    table = build_table(load_manifest(), tmp_path)
-    full = next(line for line in table.zoo if line["id"] == D0)
-    (line,) = table.others
+    table = build_table(load_manifest(), tmp_path, "all")
+    full, line = (line for line in table.zoo if line["id"] == D0)
+    assert table.others == ()
     assert (full["box_map_measured"], line["box_map_measured"]) == (33.6, 33.1)
     assert (line["name"], line["family"]) == (f"{full['name']} (int8)", full["family"])
-    # What is reported is of full precision.
-    assert line["box_map_reported"] is None and line["box_map_difference"] is None
+    assert (full["box_map_verdict"], line["box_map_verdict"]) == ("reproduced", "differs")
+    # Where one line is wanted, it is of full precision, as what was reported is.
+    (shown,) = (line for line in build_table(load_manifest(), tmp_path).zoo if line["id"] == D0)
+    assert shown == full
+
+
+def test_a_row_is_judged_and_the_first_line_counts(tmp_path: Path) -> None:
+    measured(tmp_path, D0, 0.3334)
+    measured(tmp_path, SSD, 0.2215)
+    measured(tmp_path, KEYPOINTS, 0.35, AP_low=0.32, AP_high=0.38)
+    measured(tmp_path, D1, 0.36, image_set="val2017 subset", images=500, AP_low=0.30, AP_high=0.42)
+    found = lines(tmp_path)
+    assert found[D0]["box_map_verdict"] == "reproduced"
+    assert found[D0]["box_map_agrees_with"] is found[D0]["box_map_images_needed"] is None
+    assert found[SSD]["box_map_verdict"] == "reproduced"
+    assert found[SSD]["box_map_agrees_with"] == "tf2_config"
+    assert found[SSD]["box_map_difference"] == 1.95
+    assert found[KEYPOINTS]["box_map_verdict"] == "differs"
+    assert found[D1]["box_map_verdict"] == "undecided"
+    # 38.4 is reported: 500 (6 / (2.4 - 0.3))^2.
+    assert found[D1]["box_map_images_needed"] == 4082
+    assert found["yolov5s"]["box_map_verdict"] is None
+    text = shown(tmp_path).stdout
+    reported = sum(line["box_map_reported"] is not None for line in found.values())
+    said = (
+        f"2 of {reported} box mAPs reproduced, 1 differs, {reported - 3} not measured or undecided."
+    )
+    assert text.splitlines()[0] == said
+    assert row_of(text, "EfficientDet D1 640x640")[4] == "undecided (needs 4082 images)"
+    assert row_of(text, "SSD MobileNet v2 320x320")[4] == "reproduced (by tf2_config)"
+    assert "By tf2_config: agrees not with the figure shown, but with that of Training" in text
+    assert "A mAP is reproduced where it is within 0.3 points" in text
+    assert "A mAP is reproduced" not in shown(tmp_path / "none").stdout
+    assert f"<p>{said}</p>" in shown(tmp_path, "html").stdout
+    assert json.loads(shown(tmp_path, "json").stdout)["summary"] == [said]
+
+
+def test_a_verdict_is_on_what_was_measured_and_not_on_its_rounding(tmp_path: Path) -> None:
+    measured(tmp_path, D0, 0.33304)
+    assert lines(tmp_path)[D0]["box_map_verdict"] == "reproduced"
+    measured(tmp_path, D0, 0.332999)
+    line = lines(tmp_path)[D0]
+    assert line["box_map_measured"] == 33.3
+    assert (line["box_map_difference"], line["box_map_verdict"]) == (-0.3, "differs")
+
+
+def test_the_embedded_model_is_judged_on_its_held_out_images_alone(tmp_path: Path) -> None:
+    (spec,) = load_manifest(()).demo
+    measured(tmp_path, spec.id, 0.6579, image_set="held-out", images=60)
+    assert lines(tmp_path)[spec.id]["box_map_verdict"] == "reproduced"
+    measured(
+        tmp_path, spec.id, 0.5, kind="keypoints", image_set="held-out subset", images=20,
+        AP_low=0.0, AP_high=1.0,
+    )  # fmt: skip
+    line = lines(tmp_path)[spec.id]
+    assert (line["keypoint_map_verdict"], line["keypoint_map_images_needed"]) == ("undecided", 60)
+
+
+TF, OPENVINO = "tensorflow 2.20.0", "openvino 2026.4.1"
+
+
+def test_all_identities_of_a_model_stand_together_each_on_a_line(tmp_path: Path) -> None:
+    for runtime, precision, ap, ms in (
+        (TF, "float32", 0.336, 30.0),
+        (OPENVINO, "float32", 0.335, 10.0),
+        (OPENVINO, "int8", 0.327, 5.0),
+    ):
+        more = {"runtime": runtime, "precision": precision, "device": "cpu", "date": ms}
+        measured(tmp_path, D0, ap, **more)
+        add(tmp_path, D0, ms, **more)
+    (line,) = (line for line in build_table(load_manifest(()), tmp_path).zoo if line["id"] == D0)
+    assert (line["name"], line["runtime"]) == (f"EfficientDet D0 512x512 ({TF})", TF)
+    assert (line["box_map_measured"], line["speed_measured_ms"]) == (33.6, 30)
+    notes = " ".join(build_table(load_manifest(()), tmp_path).notes)
+    assert (
+        f"EfficientDet D0 512x512 ({TF}): 2 more. See them all with: tfzoo table --runtime all"
+        in notes
+    )
+    found = {
+        line["name"]: (line["box_map_measured"], line["speed_measured_ms"], line["fps_measured"])
+        for line in build_table(load_manifest(()), tmp_path, "all").zoo
+        if line["id"] == D0
+    }
+    name = "EfficientDet D0 512x512"
+    assert found == {
+        f"{name} ({TF})": (33.6, 30, 33.33),
+        f"{name} ({OPENVINO})": (33.5, 10, 100),
+        f"{name} ({OPENVINO}, int8)": (32.7, 5, 200),
+    }
+    table = build_table(load_manifest(()), tmp_path, "openvino")
+    assert [line["precision"] for line in table.zoo if line["id"] == D0] == ["float32", "int8"]
+    assert len(table.zoo) == len(load_manifest(()).models) + 1
+
+
+def test_a_runtime_that_nothing_was_measured_with_is_told_with_those_there_are(
+    tmp_path: Path,
+) -> None:
+    arguments = ["table", "--results", str(tmp_path), "--runtime", "onnx"]
+    assert "nothing was measured so far" in str(CliRunner().invoke(app, arguments).exception)
+    measured(tmp_path, D0, 0.336, runtime=TF)
+    with pytest.raises(UsageError, match="with runtime 'onnx'; there is tensorflow"):
+        build_table(load_manifest(()), tmp_path, "onnx")
+
+
+def test_a_time_beside_a_map_of_another_runtime_says_so_in_its_line(tmp_path: Path) -> None:
+    measured(tmp_path, D0, 0.336, runtime=TF, device="cpu")
+    add(tmp_path, D0, 10.0, runtime=OPENVINO)
+    line = lines(tmp_path)[D0]
+    assert (line["box_map_measured"], line["speed_measured_ms"]) == (33.6, 10)
+    assert line["identity_notes"] == f"the measured time is of {OPENVINO}, the mAP of {TF}"
+    assert (line["runtime"], line["device"], line["speed_runtime"]) == (None, "cpu", OPENVINO)
+    text = shown(tmp_path).stdout
+    assert f"10.0 ({OPENVINO}, cpu)" in row_of(text, "EfficientDet D0 512x512")
+    assert f"Of two measurements: EfficientDet D0 512x512: {line['identity_notes']}." in text
+    found = [
+        line for line in build_table(load_manifest(()), tmp_path, "all").zoo if line["id"] == D0
+    ]
+    assert not any(line["box_map_measured"] and line["speed_measured_ms"] for line in found)
+    assert "Measured otherwise too" not in text
+    add(tmp_path, D0, 20.0, runtime="onnx 1.22.0", date="2020-01-01")
+    measured(tmp_path, D0, 0.3, runtime="xla 2.20.0", date="2020-01-01")
+    assert "EfficientDet D0 512x512: 2 more. See them all" in shown(tmp_path).stdout
 
 
 def test_the_embedded_model_on_its_own_held_out_images_is_whole(tmp_path: Path) -> None:
@@ -196,7 +321,7 @@ def test_the_page_has_the_cells_that_the_markdown_has(tmp_path: Path) -> None:
     page, markdown = render(table, "html"), render(table, "md")
     assert "<h2>Measured, but none of the zoo&#x27;s models</h2>" in page
     shown = [line.strip("|").split("|") for line in markdown.splitlines() if line.startswith("| ")]
-    cells = [[cell.strip() for cell in row] for row in shown if "---" not in row[0]]
+    cells = [[unescape(cell.strip()) for cell in row] for row in shown if "---" not in row[0]]
     zoo, others = Cells(page).tables
     assert (zoo, others) == (cells[: 1 + len(table.zoo)], cells[1 + len(table.zoo) :])
     assert others[1][0] == "mine <b>"

@@ -6,6 +6,7 @@ import httpx
 import pytest
 
 from tests.helpers.store_faults import POLICY, make_archive, serving
+from tfzoo.patience import Watch
 from tfzoo.store.body import Body
 
 ARCHIVE = make_archive(seed=1, size=1_000_000)
@@ -22,7 +23,8 @@ def read(response: httpx.Response, monkeypatch: pytest.MonkeyPatch) -> tuple[byt
             yield piece
 
     monkeypatch.setattr(response, "iter_raw", counted)
-    body, buffer, received = Body(response, POLICY), bytearray(1 << 16), b""
+    watch = Watch(POLICY.timeout_s, POLICY.slow_bytes_per_s)
+    body, buffer, received = Body(response, watch), bytearray(1 << 16), b""
     while not body.ended:
         received += buffer[: body.fill(buffer)]
     assert body.failure is None

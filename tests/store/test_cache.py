@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ from tests.helpers.saved_files import index
 from tests.helpers.store_faults import POLICY, Server, check_cache, make_archive, make_spec, serving
 from tfzoo.errors import ArchiveError, TfzooError, UnknownModelError
 from tfzoo.store import cache, upkeep
-from tfzoo.store.derived import derived
+from tfzoo.store.derived import derived, lock_name
 from tfzoo.store.fetch import fetch
 from tfzoo.store.models import get_model
 from tfzoo.store.progress import ProgressBar, Step
@@ -350,6 +351,89 @@ def test_prune_removes_what_no_fetch_needs_and_nothing_else(
     run("cache", "prune", "--unused-days", "30")
     assert len(check_cache(root, OTHER)) == 1
     assert not (root / "prepared" / "own_one").exists()
+
+
+def test_prune_keeps_the_forms_of_models_that_are_still_there_by_path(
+    tmp_path: Path, root: Path, run: Callable[..., Result]
+) -> None:
+    folder = unpacked(tmp_path / "mine")
+    (tmp_path / "mine.onnx").write_bytes(b"\x08\x07")
+    (tmp_path / "mine.tar.gz").write_bytes(ARCHIVE.content)
+    paths = [folder, tmp_path / "mine.onnx", tmp_path / "mine.tar.gz"]
+    forms = {}
+    for path in paths:
+        model = get_model(path)
+        forms[path] = derived(model.id, model.digest, "cut", lambda made: (made / "x").touch())
+
+    def kept() -> list[Path]:
+        assert run("cache", "prune", "--unused-days", "30").exit_code == 0
+        return [path for path in paths if forms[path].exists()]
+
+    assert kept() == paths
+    # Of an archive, too, that is unpacked no more.
+    (entry,) = cache.all_entries()
+    os.utime(entry.folder / "provenance.json", (1, 1))
+    assert kept() == paths
+    assert cache.all_entries() == []
+    (folder / "saved_model.pb").write_bytes(b"\x08\x01\x08\x01")  # Trained anew.
+    assert kept() == paths[1:]
+    (tmp_path / "mine.onnx").unlink()
+    assert kept() == paths[2:]
+    (tmp_path / "mine.tar.gz").unlink()
+    assert kept() == []
+    assert not list((root / "prepared").iterdir())
+
+
+def test_prune_leaves_a_form_alone_that_is_being_built(root: Path) -> None:
+    form = derived("gone", "sha256:" + "ab" * 32, "cut", lambda folder: (folder / "x").touch())
+    with cache.lock(lock_name(form)):
+        upkeep.prune()
+    assert form.exists()
+    upkeep.prune()
+    assert not form.exists()
+
+
+def test_prune_looks_for_the_model_again_before_it_removes_a_form(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    form = derived("mine", "sha256:" + "ab" * 32, "cut", lambda folder: (folder / "x").touch())
+    seen = iter([set(), {"ab" * 6}])  # It comes back between the first look and the lock.
+    monkeypatch.setattr(upkeep, "_digests_there", lambda: next(seen))
+    upkeep.prune()
+    assert form.exists()
+
+
+def test_what_others_keep_under_the_caches_names_is_left_alone(
+    server: Server, root: Path, run: Callable[..., Result]
+) -> None:
+    kinds = ("models", "local", "downloads", "prepared")
+    mine = [root / kind / name for kind in kinds for name in ("a/b/c.txt", "own/d.txt")]
+    mine += [root / kind / "own_one" / "mine.txt" for kind in ("models", "prepared")]
+    for path in mine:
+        path.parent.mkdir(parents=True)
+        path.write_text("mine")
+    run("fetch", "own_one", "own_two")
+    (root / "downloads" / "own_three").mkdir()
+    (root / "downloads" / "own_three" / "0123456789ab.part.json").touch()
+    derived("own_one", f"sha256:{ARCHIVE.sha256}", "cut", lambda folder: None)
+    for command in ("prune", "--unused-days 1"), ("remove", "--all"):
+        assert run("cache", *" ".join(command).split()).exit_code == 0
+        assert [path for path in mine if not path.exists()] == []
+    assert cache.all_entries() == []
+    left = {path for kind in kinds for path in (root / kind).rglob("*") if path.is_file()}
+    assert left == set(mine)
+    assert not (root / "downloads" / "own_three").exists()
+
+
+def test_removing_a_model_twice_at_once_is_no_error(server: Server, root: Path) -> None:
+    for _ in range(int(os.environ.get("TRIALS", "5"))):
+        get_model("own_one")
+        derived("own_one", f"sha256:{ARCHIVE.sha256}", "cut", lambda folder: None)
+        with ThreadPoolExecutor() as pool:
+            freed = list(pool.map(upkeep.remove, ["own_one"] * 3))
+        assert sum(freed) >= sum(map(len, ARCHIVE.files.values()))
+        assert check_cache(root) == []
+        assert not (root / "prepared" / "own_one").exists()
 
 
 def test_prune_leaves_a_running_download_alone(server: Server, root: Path) -> None:

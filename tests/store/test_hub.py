@@ -8,6 +8,7 @@ from types import ModuleType
 
 import pytest
 
+from tests.helpers.store_faults import POLICY
 from tfzoo.errors import DownloadError
 from tfzoo.store import hub
 
@@ -35,7 +36,7 @@ def test_a_failure_is_told_by_its_words_or_by_its_name_where_it_has_none(
     failing(error, monkeypatch)
     monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "3")
     with pytest.raises(DownloadError) as caught:
-        hub.resolve(HANDLE, tmp_path)
+        hub.resolve(HANDLE, tmp_path, POLICY, 10**9)
     assert str(caught.value) == f"{HANDLE}: {told}"
 
 
@@ -50,5 +51,5 @@ def test_a_failure_leaves_the_resolvers_own_cache_as_it_was_set(
     else:
         monkeypatch.setenv("TFHUB_CACHE_DIR", before)
     with pytest.raises(DownloadError):
-        hub.resolve(HANDLE, tmp_path)
+        hub.resolve(HANDLE, tmp_path, POLICY, 10**9)
     assert os.environ.get("TFHUB_CACHE_DIR") == before

@@ -26,6 +26,11 @@ def said(status: int, **headers: str) -> State:
         (206, "bytes 990-999/*", None),
         (206, "", None),
         (416, "bytes */1000", 1000),
+        (206, "bytes 990-999/" + "9" * 5000, None),
+        (416, "bytes */" + "9" * 19, None),
+        (416, "bytes */" + "9" * 18, 10**18 - 1),
+        (206, "bytes 990-999/-1", None),
+        (206, "bytes 990-999/1e3", None),
     ],
 )
 def test_a_part_names_the_size_of_the_whole(

@@ -59,3 +59,15 @@ def test_a_date_is_this_moment_to_the_second_and_says_its_zone() -> None:
     date = datetime.fromisoformat(now())
     assert timedelta(0) <= datetime.now(UTC) - date < timedelta(seconds=5)
     assert now().endswith("+00:00") and len(now()) == len("2026-01-02T03:04:05+00:00")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("id", 5), ("bytes", "12"), ("vouched_by", [1]), ("vouched_by", "https"), ("date", None),
+     ("files", []), ("files", {"a": {"bytes": "1", "sha256": "b"}}), ("model", ["saved_model"])],
+)  # fmt: skip
+def test_a_record_of_wrong_types_is_none(tmp_path: Path, name: str, value: object) -> None:
+    RECORD.write(tmp_path)
+    data = json.loads((tmp_path / FILE_NAME).read_text(encoding="utf-8"))
+    (tmp_path / FILE_NAME).write_text(json.dumps(data | {name: value}))
+    assert read(tmp_path) is None

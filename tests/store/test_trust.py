@@ -1,7 +1,9 @@
 """What vouches for a model, what is refused, and what is only warned of."""
 
+import gzip
 import hashlib
 import http.server
+import json
 import logging
 import os
 import select
@@ -321,6 +323,25 @@ def test_a_mirror_is_tried_first(
         assert plain.requests == []
 
 
+@pytest.mark.parametrize("mirror", ["no address", "ftp://mirror", "http://:x"])
+def test_a_mirror_that_is_no_address_is_passed_over(
+    plain: Server, monkeypatch: pytest.MonkeyPatch, mirror: str
+) -> None:
+    monkeypatch.setenv("TFZOO_MIRROR", mirror)
+    spec = make_spec(plain.url + NAME, sha256=ARCHIVE.sha256)
+    assert fetch(spec, policy=replace(POLICY, attempts=1)).provenance.source == plain.url + NAME
+
+
+def test_a_mirror_is_not_told_what_an_address_asks_with(
+    plain: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with serving() as mirror:
+        monkeypatch.setenv("TFZOO_MIRROR", mirror.url)
+        plain.objects[NAME + "?sig=S3CR"] = ARCHIVE.content
+        fetch(make_spec(plain.url + NAME + "?sig=S3CR", sha256=ARCHIVE.sha256), policy=POLICY)
+    assert [request.path for request in mirror.requests] == [NAME]
+
+
 def test_without_the_mirror_the_sources_serve(
     plain: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -498,3 +519,106 @@ def test_nobody_listens(root: Path) -> None:
     with pytest.raises(DownloadError, match="gave up after 5 attempts"):
         fetch(spec, policy=POLICY)
     assert check_cache(root) == []
+
+
+def test_what_nothing_vouched_for_stays_so_however_often_it_is_fetched(
+    plain: Server, root: Path
+) -> None:
+    spec = make_spec(plain.url + NAME)
+    for _ in trials("nothing vouches, removed and fetched again"):
+        entry = fetch(spec, policy=POLICY, allow_unverified=True)
+        assert (entry.provenance.vouched_by, entry.vouchers) == ((), "nothing")
+        assert get_model(spec).vouchers == "nothing"
+        upkeep.remove(spec.id)
+    plain.objects[NAME] = OTHER.content
+    with pytest.raises(VerificationError, match="differs from the some_model"):
+        fetch(spec, policy=POLICY, allow_unverified=True)
+
+
+def test_what_vouches_later_counts_from_then_on(secure: Server, plain: Server) -> None:
+    spec = make_spec(plain.url + NAME, secure.url + NAME)
+    assert fetch(spec, policy=POLICY, allow_unverified=True).vouchers == "nothing"
+    upkeep.remove(spec.id)
+    assert fetch(spec, policy=POLICY).vouchers == "https certificate (localhost)"
+    upkeep.remove(spec.id)
+    vouchers = fetch(spec, policy=POLICY, allow_unverified=True).vouchers
+    assert vouchers.startswith("digest recorded on ")
+
+
+def test_manifests_with_one_id_never_share_a_model(plain: Server, root: Path) -> None:
+    with serving(OTHER) as elsewhere:
+        one, other = make_spec(plain.url + NAME), make_spec(elsewhere.url + NAME)
+        asked = make_spec(plain.url + NAME + "?model=a"), make_spec(plain.url + NAME + "?model=b")
+        for spec in asked:
+            plain.objects[spec.sources[0].url.removeprefix(plain.url)] = ARCHIVE.content
+        bare = make_spec(archive="one.tar.gz"), make_spec(archive="other.tar.gz")
+        for spec in (one, other, *asked):
+            assert describe(spec) is None
+            fetch(spec, policy=POLICY, allow_unverified=True)
+        for spec, archive in zip(bare, (ARCHIVE, OTHER), strict=True):
+            assert describe(spec) is None
+            (root.parent / "copy").write_bytes(archive.content)
+            add(spec, root.parent / "copy")
+        found = [get_model(spec) for spec in (one, other, *asked, *bare)]
+    digests = [f"sha256:{archive.sha256}" for archive in (ARCHIVE, OTHER)]
+    assert [model.digest for model in found] == [*digests, *digests[:1] * 2, *digests]
+    assert len({model.path for model in found}) == len(found)
+    assert len(check_cache(root, ARCHIVE, OTHER)) == len(found)
+    # A manifest that gains a source means the same model.
+    assert describe(make_spec("https://new.invalid/m.tar.gz", plain.url + NAME)) is not None
+    upkeep.remove("some_model", forget=True)
+    assert not list((root / "digests").rglob("some_model*"))
+
+
+@pytest.mark.parametrize(
+    "source", ["{url}", "/copied/by/hand/some_model.tar.gz", "http://mirror/some_model.tar.gz"]
+)
+def test_a_cache_of_old_serves_the_manifest_it_was_filled_by(
+    plain: Server, root: Path, source: str
+) -> None:
+    spec = make_spec(plain.url + NAME)
+    entry = fetch(spec, policy=POLICY, allow_unverified=True)
+    record = json.loads((entry.folder / "provenance.json").read_text())
+    del record["origins"]
+    record["source"] = source.format(url=plain.url + NAME)
+    (entry.folder / "provenance.json").write_text(json.dumps(record))
+    assert describe(spec) is not None
+    elsewhere = make_spec("https://zoo.invalid/other.tar.gz", archive="other.tar.gz")
+    assert describe(elsewhere) is None
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["digest known", "no digest"])
+def test_an_archive_coded_in_gzip_once_more_is_called_so(
+    plain: Server, root: Path, known: bool
+) -> None:
+    def coded(request: Request, answer: Answer) -> Answer:
+        headers = {**answer.headers, "Content-Encoding": "gzip"}
+        return Answer(200, gzip.compress(ARCHIVE.content), headers)
+
+    plain.always = coded
+    spec = make_spec(plain.url + NAME, sha256=ARCHIVE.sha256 if known else None)
+    for _ in trials("coded in gzip once more"):
+        with pytest.raises((VerificationError, ArchiveError), match="is coded in gzip twice"):
+            fetch(spec, policy=POLICY, allow_unverified=True)
+    assert check_cache(root) == []
+
+
+def test_an_archive_that_says_its_own_coding_is_taken_as_it_is(plain: Server, root: Path) -> None:
+    """As servers that take .tar.gz for a tar which is coded in gzip say it."""
+    plain.always = lambda request, answer: replace(
+        answer, headers={**answer.headers, "Content-Encoding": "x-gzip"}
+    )
+    fetch(make_spec(plain.url + NAME, sha256=ARCHIVE.sha256), policy=POLICY)
+    assert len(check_cache(root, ARCHIVE)) == 1
+
+
+def test_an_archive_that_was_decompressed_on_its_way_is_called_so(
+    plain: Server, root: Path
+) -> None:
+    plain.objects[NAME] = gzip.decompress(ARCHIVE.content)
+    with pytest.raises(VerificationError, match="is a plain tar: something on its way"):
+        fetch(make_spec(plain.url + NAME, sha256=ARCHIVE.sha256), policy=POLICY)
+    plain.objects["/y.onnx"] = gzip.compress(b"\x08\x07")
+    spec = make_spec(plain.url + "/y.onnx", archive="y.onnx")
+    with pytest.raises(ArchiveError, match="is coded in gzip, which its name does not say"):
+        fetch(spec, policy=POLICY, allow_unverified=True)

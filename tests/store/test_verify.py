@@ -1,6 +1,7 @@
 """What vouches for a download, digest by digest; test_trust.py has it over the network."""
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from tests.helpers.store_faults import known_file, make_spec
 from tfzoo.errors import VerificationError
 from tfzoo.store import verify
-from tfzoo.store.provenance import FileRecord
+from tfzoo.store.provenance import FileRecord, origins_of
 from tfzoo.store.verify import Recorded, check_digest, check_known_files
 
 ONE, OTHER = f"sha256:{'1' * 64}", f"sha256:{'2' * 64}"
@@ -50,6 +51,31 @@ def test_a_digest_that_is_known_keeps_its_date_and_another_takes_its_place() -> 
     later = Recorded(OTHER, "archive", "2027-01-01", "elsewhere")
     verify.record("some_model", later)
     assert verify.recorded("some_model", "archive") == later
+
+
+def test_what_nothing_vouched_for_vouches_for_nothing_until_something_does() -> None:
+    old = Recorded(ONE, "archive", "2026-01-01", "http://example.org/m.tar.gz")
+    for known in (old, replace(old, vouched=False)):
+        verify.record("some_model", known)
+        assert check_digest(make_spec(), ONE, "archive") == []
+        with pytest.raises(VerificationError, match="differs from the some_model"):
+            check_digest(make_spec(), OTHER, "archive")
+    verify.record("some_model", replace(old, date="2027-01-01", vouched=True))
+    assert check_digest(make_spec(), ONE, "archive") == ["digest recorded on 2026-01-01"]
+    verify.record("some_model", replace(old, date="2028-01-01", vouched=False))
+    assert check_digest(make_spec(), ONE, "archive") == ["digest recorded on 2026-01-01"]
+
+
+def test_what_was_recorded_of_another_models_origin_is_of_no_concern() -> None:
+    mine, other = make_spec("https://a.invalid/m"), make_spec("https://b.invalid/m")
+    verify.record("some_model", replace(FIRST, origins=origins_of(mine)))
+    assert check_digest(mine, ONE, "archive") == [f"digest recorded on {FIRST.date}"]
+    assert check_digest(other, OTHER, "archive") == []
+    verify.record("some_model", replace(FIRST, digest=OTHER, origins=origins_of(other)))
+    for spec, digest in ((mine, ONE), (other, OTHER)):
+        assert check_digest(spec, digest, "archive") == [f"digest recorded on {FIRST.date}"]
+    moved = make_spec("https://new.invalid/m", "https://b.invalid/m")
+    assert check_digest(moved, OTHER, "archive") == [f"digest recorded on {FIRST.date}"]
 
 
 def test_both_digests_are_forgotten_and_none_need_be_there(cache: Path) -> None:

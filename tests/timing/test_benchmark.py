@@ -13,7 +13,7 @@ from PIL import Image
 
 import tfzoo
 from tests.helpers import standins
-from tfzoo.errors import UnknownModelError, UsageError
+from tfzoo.errors import MeasurementError, UnknownModelError, UsageError
 from tfzoo.processes import how_it_ended
 from tfzoo.timing import timed_process
 from tfzoo.timing.benchmark import TIMING_COLUMNS, Timing, benchmark
@@ -39,7 +39,9 @@ def rows(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def test_a_measurement_holds_its_protocol_and_its_figures(measured: tuple[Timing, Path]) -> None:
+def test_a_measurement_holds_its_protocol_and_its_figures(
+    measured: tuple[Timing, Path], model: Path
+) -> None:
     timing, _ = measured
     assert timing.error is None
     assert (timing.device, timing.batch, timing.image_set) == ("cpu", 1, "generated 60x90")
@@ -58,6 +60,8 @@ def test_a_measurement_holds_its_protocol_and_its_figures(measured: tuple[Timing
     assert timing.peak_device_mb is None
     assert timing.cpu and timing.cores and timing.threads and timing.versions and timing.date
     assert timing.model_digest
+    weights = sum(path.stat().st_size for path in model.rglob("*") if path.is_file())
+    assert timing.size_mb == pytest.approx(weights / 1e6, rel=0.005)
 
 
 def test_the_frozen_form_is_timed_as_tensorflow_is(model: Path) -> None:
@@ -257,3 +261,11 @@ def test_image_sizes_are_height_then_width() -> None:
     for text in ("600", "600x", "0x5", "axb", "6x6x6", "-5x5"):
         with pytest.raises(UsageError, match="such as 600x600"):
             parse_image_size(text)
+
+
+def test_a_table_of_somebody_elses_is_told_of_before_the_work(tmp_path: Path) -> None:
+    (tmp_path / "timing.csv").write_text("a shopping list")
+    with pytest.raises(MeasurementError, match="no table of measurements"):
+        benchmark("no model of this name", results=tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["timing.csv"]
+    assert (tmp_path / "timing.csv").read_text() == "a shopping list"

@@ -9,15 +9,13 @@ from types import SimpleNamespace
 
 import pytest
 
+from tfzoo.hardware import cpu_name, hardware_name, query_gpu, usable_cores
 from tfzoo.timing import environment
 from tfzoo.timing.environment import (
     Watch,
-    cpu_name,
     describe_environment,
     memory_gb,
     peak_host_mb,
-    query_gpu,
-    usable_cores,
 )
 
 HERTZ = os.sysconf("SC_CLK_TCK")
@@ -141,6 +139,11 @@ def test_without_nvidia_smi_there_is_no_answer(
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     assert query_gpu("gpu:0", "name") is None
+
+
+def test_a_device_is_named_by_its_gpu_or_by_processor_and_cores(gpu_machine: Path) -> None:
+    assert hardware_name("gpu:1") == "Card 1"
+    assert hardware_name("cpu") == f"{cpu_name()}, {usable_cores()} cores"
 
 
 def test_the_environment_names_what_a_time_depends_on() -> None:

@@ -17,7 +17,7 @@ from tfzoo.detections.types import Detections
 from tfzoo.errors import ModelFormatError, RuntimeUnavailableError, UsageError
 from tfzoo.prepare import int8
 from tfzoo.prepare.choice import Choice, Trial
-from tfzoo.results import read_measured
+from tfzoo.results import read_rows
 from tfzoo.store.models import get_model
 from tfzoo.trials import measure as trials
 from tfzoo.trials import quantise as quantising
@@ -85,8 +85,8 @@ def test_precision_is_part_of_what_a_run_and_a_measurement_are(made, folder, tmp
     )
     assert timed.error is None
     assert timed.precision == "int8" and str(timed.runtime).startswith("openvino")
-    (row,) = read_measured(results / "timing.csv")
-    assert row["model"] == f"{model} (int8)" and row["precision"] == "int8"
+    (row,) = read_rows(results / "timing.csv")
+    assert row["model"] == str(model) and row["precision"] == "int8"
     names = [line["name"] for line in tfzoo.build_table(tfzoo.load_manifest(), results).others]
     assert names == [f"{model} (int8)"]
 

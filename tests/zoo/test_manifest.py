@@ -167,6 +167,43 @@ def test_a_manifest_of_ones_own_joins_the_zoo(
         ({"reported": [{"metric": "keypoint_map", "value": 1.0, "source": "me"}]}, "keypoint_map"),
         ({"aliases": ["EFFICIENTDET D0 512x512"]}, "efficientdet d0 512x512"),
         ({"id": "../escape"}, "letters, digits"),
+        ({"id": "con"}, "device"),
+        ({"id": "m" * 121}, "longer than 120 bytes"),
+        ({"id": "m."}, "dot"),
+        ({"archive": "../../x"}, "archive '../../x' is no bare file name"),
+        ({"archive": "sub/x.tar.gz"}, "no bare file name"),
+        ({"archive": "/x.tar.gz"}, "no bare file name"),
+        ({"archive": "..\\x.tar.gz"}, "no bare file name"),
+        ({"archive": ".."}, "no bare file name"),
+        ({"archive": "C:x.tar.gz"}, "no bare file name"),
+        ({"archive": "x\x1b[2J.tar.gz"}, "no bare file name"),
+        ({"archive": "x\n.tar.gz"}, "no bare file name"),
+        ({"archive": ""}, "it is empty"),
+        ({"archive": "NUL.tar.gz"}, "device"),
+        ({"archive": f"{'ü' * 100}.tar.gz"}, "longer than"),
+        ({"sources": [{"kind": "bundled", "url": "../../x.tar.gz"}]}, "part '..'"),
+        ({"sources": [{"kind": "bundled", "url": "/etc/x.tar.gz"}]}, "path below a folder"),
+        ({"sources": [{"kind": "archive", "url": "file:///etc/passwd"}]}, "http:// or https://"),
+        ({"sources": [{"kind": "archive", "url": "https:///x"}]}, "http:// or https://"),
+        ({"sources": [{"kind": "archive", "url": "https://h:99999999/x"}]}, "http:// or https://"),
+        ({"sources": [{"kind": "archive", "url": "https://h/a b"}]}, "http:// or https://"),
+        ({"sources": [{"kind": "tfhub", "url": "/home/me/model"}]}, "http:// or https://"),
+        (
+            {"held_out": {"images": "../..", "annotations": "a.json", "sha256": "0" * 64}},
+            "images held out",
+        ),
+        (
+            {"held_out": {"images": "a", "annotations": "/etc/x", "sha256": "0" * 64}},
+            "annotations held out",
+        ),
+        (
+            {
+                "known_files": [
+                    {"path": "../x", "kind": "sha256", "digest": "0" * 64, "source": "me"}
+                ]
+            },
+            "path of a known file",
+        ),
         ({"sha256": "abc"}, "64 lower-case"),
         ({"outputs": ["smells"]}, "smells"),
         ({"stages": 3}, "stages"),
@@ -180,6 +217,19 @@ def test_a_manifest_that_does_not_fit_is_refused(
         load_manifest([write(tmp_path, **changes)])
     assert told in str(caught.value)
     assert "more.yaml" in str(caught.value)
+
+
+def test_file_names_of_any_letters_are_taken(tmp_path: Path) -> None:
+    for archive in (f"{'m' * 113}.tar.gz", "größe v2 (final).tar.gz", "a..b.tgz", "console.zip"):
+        (spec,) = validate_manifest(write(tmp_path, archive=archive)).models
+        assert spec.archive == archive
+
+
+def test_a_refused_manifest_tells_no_password(tmp_path: Path) -> None:
+    url = "https://me:hunter2@h:port/x.tar.gz?sig=S3CR"
+    with pytest.raises(ManifestError) as caught:
+        load_manifest([write(tmp_path, sources=[{"kind": "archive", "url": url}])])
+    assert "hunter2" not in str(caught.value) and "S3CR" not in str(caught.value)
 
 
 def test_a_manifest_that_is_missing_or_no_yaml_is_refused_by_name(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from tfzoo.accuracy.fields import Id, in_order
 from tfzoo.accuracy.truth import GroundTruth, Kind
 from tfzoo.errors import AnnotationError, UsageError
 from tfzoo.files import LFS_ADVICE, is_lfs_pointer
+from tfzoo.settings import at_home
 
 #: Images in COCO's val2017, the set the zoo's figures were reported on.
 VAL2017_IMAGES = 5000
@@ -152,7 +153,7 @@ def find_coco(folder: str | PathLike[str]) -> CocoSet:
     Raises:
         UsageError: The folder is missing or fits no layout; lists the layouts.
     """
-    folder = Path(folder).expanduser()
+    folder = at_home(folder)
     if not folder.is_dir():
         raise UsageError(f"{folder} is no folder; expected a COCO folder such as:\n{_layouts()}")
     for images, names in _LAYOUTS:

@@ -96,7 +96,7 @@ def fetch_coco(
         if name not in SETS:
             raise UsageError(f"no COCO set is called '{name}'; sets are {', '.join(SETS)}")
         parts = SETS[name]
-    folder = default_folder() if folder is None else folder.expanduser().absolute()
+    folder = default_folder() if folder is None else settings.at_home(folder).absolute()
     with _writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(folder / ".lock"):
@@ -172,6 +172,7 @@ def _from(url: str, part: Part, place: Path, report: Progress, policy: Policy) -
                 policy=policy,
                 verifiable=True,
                 allow_downgrade=True,
+                most_bytes=part.bytes,
                 report=told,
             )
         if got.sha256 == part.sha256:

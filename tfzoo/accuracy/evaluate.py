@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings as python_warnings
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from os import PathLike, fspath
@@ -25,111 +25,26 @@ from tfzoo.accuracy.coco import (
 from tfzoo.accuracy.fields import Id
 from tfzoo.accuracy.guard import minival_warning, size_warning, warnings_for
 from tfzoo.accuracy.image_files import find_files
-from tfzoo.accuracy.metrics import Metrics, evaluator_version, require, score
+from tfzoo.accuracy.measured import Accuracy, AccuracyWarning
+from tfzoo.accuracy.metrics import evaluator_version, require, score
 from tfzoo.accuracy.predictions import Prediction, journal_path, open_journal, prediction_of
 from tfzoo.accuracy.results_check import check_results, join
-from tfzoo.accuracy.settings import EvaluateSettings, PredictionSettings, ScoreOptions
+from tfzoo.accuracy.settings import EvaluateSettings, ImageOptions, PredictionSettings, ScoreOptions
 from tfzoo.accuracy.truth import FIELDS, KINDS, GroundTruth, Kind
 from tfzoo.accuracy.truth_check import check_kind
 from tfzoo.detector import Detector
 from tfzoo.errors import AnnotationError, UsageError
+from tfzoo.hardware import hardware_name
 from tfzoo.images.pipeline import in_order
 from tfzoo.images.reading import read_image
 from tfzoo.options import called_with, runtime_of
 from tfzoo.prepare.int8 import calibrated_on
-from tfzoo.results import ACCURACY_COLUMNS, append_row
-from tfzoo.settings import PACKAGE
-from tfzoo.trials.check import Check, check
+from tfzoo.results import ACCURACY_COLUMNS, append_row, read_rows
+from tfzoo.settings import PACKAGE, at_home
+from tfzoo.trials.check import check
 from tfzoo.trials.occasion import open_for
 from tfzoo.zoo.manifest import load_manifest
 from tfzoo.zoo.schema import HeldOut, ModelSpec
-
-
-class AccuracyWarning(UserWarning):
-    """Something about an evaluation looks like a mistake; the message names the likely cause."""
-
-
-@dataclass(frozen=True)
-class Accuracy:
-    """What a model was measured to do on a set of images.
-
-    Attributes:
-        model: Id of the model, or the path of a model or results file that no manifest lists.
-        images: Number of images.
-        metrics: COCO's numbers by kind, for what both the model gives and the annotations hold.
-        warnings: What looks like a mistake; each names the likely cause.
-        image_set: What the images are (see `tfzoo.accuracy.coco.name_of`).
-        image_list_digest: Digest of the list of their names.
-        evaluator: Evaluator and its version.
-        date: When, UTC, ISO 8601.
-        model_digest: What vouches for the model.
-        runtime: Runtime and its version.
-        precision: `float32` or `int8`.
-        device: Device the detections were made on.
-        check: How a sample compares with TensorFlow's detections, where that was asked for.
-    """
-
-    model: str
-    images: int
-    metrics: Mapping[Kind, Metrics]
-    warnings: tuple[str, ...]
-    image_set: str
-    image_list_digest: str
-    evaluator: str
-    date: str
-    model_digest: str = ""
-    runtime: str = ""
-    precision: str = ""
-    device: str = ""
-    check: Check | None = None
-
-    @property
-    def box(self) -> Metrics | None:
-        """COCO's numbers for boxes, or None."""
-        return self.metrics.get("box")
-
-    @property
-    def keypoints(self) -> Metrics | None:
-        """COCO's numbers for keypoints, or None."""
-        return self.metrics.get("keypoints")
-
-    @property
-    def masks(self) -> Metrics | None:
-        """COCO's numbers for masks, or None."""
-        return self.metrics.get("masks")
-
-    def _origin(self) -> dict[str, Any]:
-        names: tuple[str, ...] = (
-            "model",
-            "model_digest",
-            "images",
-            "image_set",
-            "image_list_digest",
-        )
-        names += ("runtime", "precision", "device", "evaluator", "date")
-        return {name: getattr(self, name) for name in names}
-
-    def to_json(self) -> dict[str, Any]:
-        """The measurement as `tfzoo evaluate --json` prints it; metrics are 0 to 1."""
-        shown: dict[str, Any] = {"model": self.model, "images": self.images}
-        for kind in KINDS:
-            metrics = self.metrics.get(kind)
-            shown[kind] = None if metrics is None else metrics.to_json()
-        shown |= self._origin() | {"warnings": list(self.warnings)}
-        return shown if self.check is None else shown | {"check": asdict(self.check)}
-
-    def to_rows(self) -> list[dict[str, Any]]:
-        """The measurement as rows of accuracy.csv, one for each kind."""
-        return [
-            {
-                **self._origin(),
-                "kind": kind,
-                **metrics.values,
-                "AP_low": metrics.interval and metrics.interval.low,
-                "AP_high": metrics.interval and metrics.interval.high,
-            }
-            for kind, metrics in self.metrics.items()
-        ]
 
 
 @called_with(EvaluateSettings)
@@ -151,8 +66,22 @@ def evaluate(settings: EvaluateSettings) -> Accuracy:  # noqa: D417 - `called_wi
         UsageError: The images or annotations are not as expected.
         TfzooError: The model can't be had or run, or an image can't be read.
     """
+    table = Path(settings.results) / "accuracy.csv"
+    read_rows(table)  # One that can't be added to is told of before the work.
+    measured = measure_accuracy(settings)
+    for row in measured.to_rows():
+        append_row(table, ACCURACY_COLUMNS, row)
+    return _warned(measured)
+
+
+def measure_accuracy(settings: EvaluateSettings) -> Accuracy:
+    """As `evaluate`, but nothing is added to `accuracy.csv`, and no warning raised.
+
+    Raises:
+        TfzooError: As `evaluate` does.
+    """
     require(settings.evaluator)
-    coco_set = _coco_set(settings)
+    coco_set = images_for(settings.model, settings)
     chosen = sample(list(coco_set.files), settings.limit, settings.seed)
     files = find_files(coco_set.images, {image_id: coco_set.files[image_id] for image_id in chosen})
     detector = _opened(settings, len(files))
@@ -176,12 +105,13 @@ def evaluate(settings: EvaluateSettings) -> Accuracy:  # noqa: D417 - `called_wi
         sizes={prediction.image_id: prediction.size for prediction in predictions},
         labels=detector.labels,
         model_digest=detector.model.digest,
+        vouched_by=detector.model.vouchers,
         runtime=detector.run_info.runtime,
         precision=detector.run_info.precision,
+        batch=1,
         device=detector.run_info.device,
+        hardware=hardware_name(detector.run_info.device),
     )
-    for row in measured.to_rows():
-        append_row(Path(settings.results) / "accuracy.csv", ACCURACY_COLUMNS, row)
     if settings.check:
         named = [(str(path), path.name) for path in files.values()]
         return replace(measured, check=check(detector, named, settings.check))
@@ -217,30 +147,46 @@ def evaluate_predictions(settings: PredictionSettings) -> Accuracy:  # noqa: D41
         check_kind(truth, kind)
         rows = check_results(rows, path, kind, truth)
     image_set = describe_images(truth.images.values())
-    return _measure(
-        fspath(settings.predictions),
-        {kind: truth},
-        rows,
-        settings,
-        image_set,
-        sized_by_box=all(row.get("bbox") for row in rows),
+    return _warned(
+        _measure(
+            fspath(settings.predictions),
+            {kind: truth},
+            rows,
+            settings,
+            image_set,
+            sized_by_box=all(row.get("bbox") for row in rows),
+        )
     )
 
 
-def _coco_set(settings: EvaluateSettings) -> CocoSet:
+def _warned(measured: Accuracy) -> Accuracy:
+    for warning in measured.warnings:
+        # Of the line that called: above are the measuring function and what `called_with` makes.
+        python_warnings.warn(warning, AccuracyWarning, stacklevel=4)
+    return measured
+
+
+def images_for(
+    model: str | PathLike[str] | ModelSpec | Detector, settings: ImageOptions
+) -> CocoSet:
+    """The annotated images that options mean for a model.
+
+    Raises:
+        UsageError: They mean none, or there is none.
+    """
     coco, images, annotations = settings.coco, settings.images, settings.annotations
     if coco is not None and images is None and annotations is None:
         return coco if isinstance(coco, CocoSet) else find_coco(coco)
     if coco is None and images is not None and annotations is not None:
         listed = [annotations] if isinstance(annotations, str | PathLike) else annotations
-        folder = Path(images).expanduser()
+        folder = at_home(images)
         if not folder.is_dir():
             raise UsageError(f"{folder} is no folder; --images takes a folder of images")
-        return CocoSet(folder, tuple(Path(path).expanduser() for path in listed))
+        return CocoSet(folder, tuple(at_home(path) for path in listed))
     if coco is None and images is None and annotations is None:
         from tfzoo.accuracy.coco_fetch import fetched_folder
 
-        if (held_out := _held_out(settings.model)) is not None:
+        if (held_out := _held_out(model)) is not None:
             truth = PACKAGE / held_out.annotations
             return CocoSet(PACKAGE / held_out.images, (truth,), True)
         if (fetched := fetched_folder()) is not None:
@@ -369,9 +315,6 @@ def _measure(
         *warnings_for(truth, rows, labels, ap_with),
         *filter(None, [size_warning(truth, sizes), minival_warning(image_set)]),
     ]
-    for warning in warnings:
-        # Of the line that called: above are the measuring function and what `called_with` makes.
-        python_warnings.warn(warning, AccuracyWarning, stacklevel=4)
     return Accuracy(
         model=model,
         images=len(images),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import logging
 import os
 import unicodedata
 from collections import defaultdict
@@ -13,6 +14,8 @@ from typing import TypeVar
 from tfzoo.errors import UsageError
 
 Key = TypeVar("Key")
+
+_log = logging.getLogger("tfzoo.accuracy")
 
 _RULE = (
     "Names are compared with / for \\, with and without their leading folders, and however their "
@@ -28,12 +31,15 @@ def find_files(folder: Path, names: Mapping[Key, str]) -> dict[Key, Path]:
         names: Their names by any key, as the annotations give them.
 
     Raises:
-        UsageError: One is missing, or two names are one file; says by which rule, and what is near.
+        UsageError: One is missing, or its name leads out of the folder, or two names are one file;
+            says by which rule, and what is near.
     """
+    root = os.path.realpath(folder)
     plain = {key: folder / name for key, name in names.items()}
-    missing = [key for key, path in plain.items() if not _is_file(path)]
+    strays = {k for k, path in plain.items() if _is_file(path) and _strays(names[k], path, root)}
+    missing = [key for key, path in plain.items() if key in strays or not _is_file(path)]
     if not missing:
-        return plain
+        return _told_of_links(plain, root)
     by_name = _walked(folder)
     found = dict(plain)
     lost = []
@@ -44,14 +50,16 @@ def find_files(folder: Path, names: Mapping[Key, str]) -> dict[Key, Path]:
         else:
             found[key] = path
     if lost:
+        outside = " (which lies outside of that folder, and is not read)"
+        hint = outside if lost[0] in strays else _nearest(names[lost[0]], by_name)
         raise UsageError(
             f"{len(lost)} of {len(names)} annotated images are missing, such as "
-            f"{plain[lost[0]]}{_nearest(names[lost[0]], by_name)}. Expected all of them in "
+            f"{plain[lost[0]]}{hint}. Expected all of them in "
             f"{folder}, by the file_name of the annotations: leaving some out would change the "
             f"score without a word. {_RULE}"
         )
     _check_apart(found, names)
-    return found
+    return _told_of_links(found, root)
 
 
 def _is_file(path: Path) -> bool:
@@ -59,6 +67,27 @@ def _is_file(path: Path) -> bool:
         return path.is_file()
     except (OSError, ValueError):
         return False
+
+
+def _strays(name: str, path: Path, root: str) -> bool:
+    """Whether a name leads out of the folder by itself, not by a link that its owner put there."""
+    named = Path(name)
+    return (named.is_absolute() or ".." in named.parts) and not _is_below(path, root)
+
+
+def _is_below(path: Path, root: str) -> bool:
+    return os.path.realpath(path).startswith(os.path.join(root, ""))  # noqa: PTH118 - ends in /
+
+
+def _told_of_links(found: dict[Key, Path], root: str) -> dict[Key, Path]:
+    """The same, and a warning where links lead out of the folder."""
+    leading = [path for path in found.values() if not _is_below(path, root)]
+    if leading:
+        _log.warning(
+            "%d of %d annotated images are links that lead out of %s, such as %s to %s",
+            len(leading), len(found), root, leading[0], os.path.realpath(leading[0]),
+        )  # fmt: skip
+    return found
 
 
 def _parts(name: str) -> tuple[str, ...]:

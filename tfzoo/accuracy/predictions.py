@@ -18,6 +18,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import IO, Any
 
+from tfzoo import records
 from tfzoo.accuracy.fields import Id
 from tfzoo.accuracy.truth import Kind
 from tfzoo.detections.types import Detections
@@ -124,11 +125,8 @@ def _read(file: IO[bytes], path: Path) -> dict[Id, Prediction]:
         if not line.endswith(b"\n"):
             break
         try:
-            entry = json.loads(line)
-            prediction = Prediction(
-                entry["image_id"], tuple(entry["size"]), tuple(entry["kinds"]), entry["rows"]
-            )
-        except (ValueError, KeyError, TypeError):
+            prediction = records.as_record(records.parsed(line), Prediction)
+        except ValueError:
             raise MeasurementError(
                 f"{path} is damaged at byte {whole}; delete the file and evaluate anew"
             ) from None

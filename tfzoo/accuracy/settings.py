@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING, Literal
 
 from tfzoo.accuracy.coco import CocoSet
 from tfzoo.accuracy.truth import Kind
-from tfzoo.options import CHECK, DEVICE, PRECISION, RESULTS, RUNTIME, Precision, option, told
+from tfzoo.options import (
+    CHECK,
+    DEVICE,
+    PRECISION,
+    RESULTS,
+    RUNTIME,
+    Precision,
+    check_least,
+    option,
+    told,
+)
 
 if TYPE_CHECKING:
     from tfzoo.detector import Detector
@@ -22,7 +32,11 @@ OnProgress = Callable[[int, int], None]
 
 @dataclass(frozen=True, kw_only=True)
 class ScoreOptions:
-    """On how many images detections are scored, and by whom."""
+    """On how many images detections are scored, and by whom.
+
+    Raises:
+        UsageError: A value makes no sense.
+    """
 
     limit: int | None = option(None, "Evaluate on N images, drawn by the seed.", metavar="N")
     seed: int = option(0, "Seed of the drawing, and of the interval.", metavar="N")
@@ -35,17 +49,14 @@ class ScoreOptions:
         200, "Bootstrap resamples of the 95 % interval; 0 for none.", metavar="N", least=0
     )
 
+    def __post_init__(self) -> None:
+        check_least(self)
 
-@dataclass(frozen=True)
-class EvaluateSettings(ScoreOptions):
-    """What to evaluate, on what, and where the results go."""
 
-    model: "str | PathLike[str] | ModelSpec | Detector" = field(
-        metadata=told(
-            "A name, id, alias, short form, SavedModel folder, archive, or an opened model."
-        )
-    )
-    _: KW_ONLY
+@dataclass(frozen=True, kw_only=True)
+class ImageOptions(ScoreOptions):
+    """On which annotated images."""
+
     coco: str | PathLike[str] | CocoSet | None = option(
         None,
         "COCO folder in one of the usual layouts; left out, the images packaged with the model, or "
@@ -65,6 +76,18 @@ class EvaluateSettings(ScoreOptions):
         metavar="FILE",
         text=list[Path] | None,
     )
+
+
+@dataclass(frozen=True)
+class EvaluateSettings(ImageOptions):
+    """What to evaluate, on what, and where the results go."""
+
+    model: "str | PathLike[str] | ModelSpec | Detector" = field(
+        metadata=told(
+            "A name, id, alias, short form, SavedModel folder, archive, or an opened model."
+        )
+    )
+    _: KW_ONLY
     runtime: str = option("tensorflow", RUNTIME)
     precision: Precision = option("float32", PRECISION)
     device: str = option("auto", DEVICE)

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from tfzoo.batch.output import output_file
 from tfzoo.batch.parts import Parts
+from tfzoo.outside import FORMULA, STEERING, in_csv, shown, shown_json
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -53,8 +54,17 @@ def coco_lines(detections: pa.Table) -> list[str]:
     return [line + "}" for line in lines]
 
 
-def export(parts: Parts, out: Path) -> dict[str, int]:
+def export(
+    parts: Parts,
+    out: Path,
+    opened: Callable[[Path], AbstractContextManager[IO[bytes]]] = output_file,
+) -> dict[str, int]:
     """Streams `detections.json`, `images.json`, `detections.csv` and `errors.jsonl` from the parts.
+
+    Args:
+        parts: The finished run's.
+        out: Where to.
+        opened: Opens one of the files to be written.
 
     Returns:
         How often each category was found, most frequent first.
@@ -68,17 +78,17 @@ def export(parts: Parts, out: Path) -> dict[str, int]:
     flat = pa.schema([f for f in parts.columns.detections() if not pa.types.is_nested(f.type)])
     counts: dict[str, int] = {}
     with (
-        output_file(out / "detections.json") as detections_file,
-        output_file(out / "images.json") as images_file,
-        output_file(out / "detections.csv") as csv_file,
-        output_file(out / "errors.jsonl") as errors_file,
+        opened(out / "detections.json") as detections_file,
+        opened(out / "images.json") as images_file,
+        opened(out / "detections.csv") as csv_file,
+        opened(out / "errors.jsonl") as errors_file,
         csv.CSVWriter(csv_file, flat) as table,
         _json_list(detections_file) as write_detection,
         _json_list(images_file) as write_image,
     ):
         for number in parts.sealed():
             detections, images = parts.read(number)
-            table.write_table(detections.select(flat.names))
+            table.write_table(_for_spreadsheets(detections.select(flat.names)))
             for found in detections["category"].value_counts().to_pylist():
                 counts[found["values"]] = counts.get(found["values"], 0) + found["counts"]
             for line in coco_lines(detections):
@@ -87,11 +97,31 @@ def export(parts: Parts, out: Path) -> dict[str, int]:
                 path, error = row.pop("path"), row.pop("error")
                 if error is not None:
                     failure = {"path": path, "error": error}
-                    errors_file.write(json.dumps(failure, ensure_ascii=False).encode() + b"\n")
-                else:
-                    del row["detections"]
-                    write_image(json.dumps(row, ensure_ascii=False, allow_nan=False))
+                    errors_file.write(_json(failure).encode() + b"\n")
+                # One whose picture can't be drawn has an error, and is detected all the same.
+                if row.pop("detections") is not None:
+                    write_image(_json(row))
     return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
+
+
+def _json(value: dict[str, Any]) -> str:
+    return shown_json(json.dumps(value, ensure_ascii=False, allow_nan=False))
+
+
+def _for_spreadsheets(table: pa.Table) -> pa.Table:
+    """A table with its texts as cells that neither a spreadsheet nor a terminal runs."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    for place, field in enumerate(table.schema):
+        if not pa.types.is_string(field.type):
+            continue
+        column = table[field.name]
+        # Hardly a name needs it, and Arrow is quicker than Python at telling so.
+        if any(pc.any(pc.match_substring_regex(column, p)).as_py() for p in (FORMULA, STEERING)):
+            cells = [text and in_csv(shown(text)) for text in column.to_pylist()]
+            table = table.set_column(place, field, pa.array(cells, field.type))
+    return table
 
 
 @contextmanager

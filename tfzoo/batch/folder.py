@@ -7,21 +7,35 @@ settings) and its list of inputs (`inputs.parquet`); resuming goes on from the s
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from uuid import uuid4
 
 from tfzoo.batch import journal, local, ray
 from tfzoo.batch.exports import export
-from tfzoo.batch.inputs import Listing, read_inputs, write_inputs
-from tfzoo.batch.job import INPUTS, PART_IMAGES, PARTS, Job, open_detector, probe, understood
+from tfzoo.batch.inputs import Listing, WholeAddresses, read_inputs, write_inputs
+from tfzoo.batch.job import INPUTS, PART_IMAGES, Job, open_detector, probe, understood
 from tfzoo.batch.journal import Journal
+from tfzoo.batch.lock import locked
+from tfzoo.batch.output import told_of
+from tfzoo.batch.owned import (
+    Owned,
+    in_the_way,
+    owned_by,
+    owned_by_inputs,
+    pictures_in_the_way,
+    sweep,
+)
+from tfzoo.batch.parts import mark_of
 from tfzoo.batch.pictures import annotate_videos
 from tfzoo.batch.settings import OnProgress, RunSettings
 from tfzoo.detector import Detector
 from tfzoo.errors import UsageError
-from tfzoo.files import remove_leftovers
+from tfzoo.files import give_name, hidden_name
 from tfzoo.images.sources import ImageFile
 from tfzoo.options import called_with
+from tfzoo.store.cache import NOTHING
 from tfzoo.trials.check import Check, check
 from tfzoo.trials.occasion import silent
 
@@ -45,6 +59,7 @@ class Summary:
         out: The output folder.
         check: How a sample compares with TensorFlow's detections, where that was asked for.
         left_out: Files of the folders that are no images, by their endings.
+        vouched_by: What vouches for the model's bytes, `nothing` where nothing does.
     """
 
     images: int
@@ -61,6 +76,7 @@ class Summary:
     out: Path
     check: Check | None = None
     left_out: dict[str, int] = field(default_factory=dict, repr=False)
+    vouched_by: str = NOTHING
 
     @property
     def exit_code(self) -> int:
@@ -92,51 +108,118 @@ def detect_folder(settings: RunSettings) -> Summary:  # noqa: D417 - `called_wit
         KeyboardInterrupt: Stopped; everything finished was kept.
     """
     out = settings.folder
-    begun = _to_go_on_with(settings)
-    # Before anything is made or deleted: nothing found is a slip in the command.
-    pinned = begun or Listing(settings)
-    with journal.locked(out):
-        remove_leftovers(out)
-        if isinstance(pinned, Listing):
-            if settings.overwrite:
-                journal.delete(out)
-            write_inputs(out / INPUTS, pinned, PART_IMAGES)
-            pinned.check()
-        detectors = _open(replace(settings, runtime=_runtime(settings, begun)), pinned.images)
-        columns = probe(detectors[0], video=pinned.videos > 0)
-        job = Job(understood(settings, detectors[0]), columns, PART_IMAGES)
-        pins = journal.pins(job, detectors[0])
-        if isinstance(pinned, Listing):
-            pinned = Journal(
-                pins, pinned.images, pinned.videos, pinned.skipped, dict(pinned.left_out)
-            )
-            pinned.write(out)
+    # Before a folder is made: nothing found is a slip in the command.
+    listing = None if out.exists() else Listing(settings)
+    with locked(out) as hold:
+        # Nothing of the folder is known before it is held: another run may have just begun there.
+        begun, earlier = _lies_there(settings)
+        if hold.died is not None:
+            sweep(out, hold.died.run)
+        if earlier is not None:
+            sweep(out, earlier.run)
+        run = uuid4().hex[:12] if begun is None else begun.run
+        hold.sign(run)
+        if begun is None:
+            begun, job, detectors = _begin(settings, run, listing or Listing(settings), earlier)
         else:
-            pinned.check(pins, out)
+            job, detectors = _opened(settings, run, begun.images, begun.videos, begun)
+            begun.check(journal.pins(job, detectors[0]), out)
+        hold.stays = True
         job.parts.create()
-        summary = _run(job, pinned, detectors, settings.on_progress)
-    if settings.check:
-        return replace(summary, check=_check(job, detectors[0], settings))
+        summary = _run(job, begun, detectors, settings.on_progress)
+        if settings.check:
+            return replace(summary, check=_check(job, detectors[0], settings))
     return summary
 
 
-def _to_go_on_with(settings: RunSettings) -> Journal | None:
-    """The journal of the run to be resumed, or None where one is to be begun."""
+def _lies_there(settings: RunSettings) -> tuple[Journal | None, Owned | None]:
+    """What lies in a folder that is held.
+
+    Returns:
+        The journal of the run to be resumed, or None where one is to be begun; and what the run
+        that lies there owns, or None where there is none.
+
+    Raises:
+        UsageError: It may not be written to.
+    """
     out = settings.folder
-    found = journal.read_journal(out)
-    if settings.overwrite:
-        return None
-    if found is not None and not settings.resume:
-        raise UsageError(
-            f"{out} already holds a run of {found.settings['model']}. Go on with it: --resume. "
-            "Delete its results and start anew: --overwrite. Keep them: another --out"
+    resumed = False
+    try:
+        found = journal.read_journal(out)
+    except UsageError:
+        if not settings.overwrite:
+            raise
+        if (earlier := owned_by_inputs(out, began=True)) is None:
+            raise UsageError(
+                f"{out / journal.JOURNAL} is no journal of a run, or damaged, and no "
+                f"{INPUTS} beside it says that a run of tfzoo's lies there: nothing is deleted. "
+                "Move away what is there, or choose another --out"
+            ) from None
+    else:
+        resumed = found is not None and not settings.overwrite
+        if found is not None and resumed and not settings.resume:
+            raise UsageError(
+                f"{out} already holds a run of {found.settings.get('model')}. Go on with it: "
+                "--resume. Delete its results and start anew: --overwrite. Keep them: another --out"
+            )
+        earlier = owned_by(out, found) if found else owned_by_inputs(out, began=False)
+    if others := in_the_way(out, earlier, resumed):
+        raise _others(out, others, earlier)
+    return (found if resumed else None), earlier
+
+
+def _others(out: Path, others: Sequence[Path], earlier: Owned | None) -> UsageError:
+    """What to say of files that lie where a run's would, and are no run's."""
+    listed = ", ".join(str(path.relative_to(out)) for path in others[:3])
+    more = f" and {len(others) - 3} more" if len(others) > 3 else ""
+    names = "its run.json does not name" if earlier and earlier.began else "no run.json there names"
+    return UsageError(
+        f"{out} holds {listed}{more}, which {names} as a run's own: what others wrote is neither "
+        "replaced nor deleted. Move it away, or choose another --out"
+    )
+
+
+def _begin(
+    settings: RunSettings, run: str, listing: Listing, earlier: Owned | None
+) -> tuple[Journal, Job, list[Detector]]:
+    """Begins a run; an earlier one is deleted when nothing more can be wrong with this one."""
+    out, inputs = settings.folder, settings.folder / INPUTS
+    hidden = hidden_name(inputs, mark_of(run))
+    try:
+        write_inputs(hidden, listing, PART_IMAGES, run, pictures=settings.pictures)
+        listing.check()
+        job, detectors = _opened(settings, run, listing.images, listing.videos)
+        begun = Journal(
+            journal.pins(job, detectors[0]),
+            listing.images,
+            listing.videos,
+            listing.skipped,
+            dict(listing.left_out),
+            detectors[0].model.vouchers,
+            run,
         )
-    if found is None and (out / PARTS).exists():
-        raise UsageError(
-            f"{out} holds parts of a run, but no run.json that says of which. Start anew with "
-            "--overwrite, or choose another --out"
-        )
-    return found
+        # Pictures of two runs may go by the same names: those of the earlier one have to go first.
+        if earlier is not None and earlier.pictures:
+            earlier.delete()
+        if settings.pictures and (other := next(pictures_in_the_way(out, hidden), None)):
+            raise _others(out, [other], earlier)
+        if earlier is not None and not earlier.pictures:
+            earlier.delete()
+        with told_of(inputs):
+            give_name(hidden, inputs, lambda path: False)
+    finally:
+        hidden.unlink(missing_ok=True)
+    begun.write(out)
+    return begun, job, detectors
+
+
+def _opened(
+    settings: RunSettings, run: str, images: int, videos: int, begun: Journal | None = None
+) -> tuple[Job, list[Detector]]:
+    """The run as its engines know it, and its detectors."""
+    detectors = _open(replace(settings, runtime=_runtime(settings, begun)), images)
+    columns = probe(detectors[0], video=videos > 0)
+    return Job(understood(settings, detectors[0]), columns, PART_IMAGES, run), detectors
 
 
 def _runtime(settings: RunSettings, begun: Journal | None) -> str:
@@ -164,7 +247,8 @@ def _open(settings: RunSettings, images: int) -> list[Detector]:
 
 def _check(job: Job, detector: Detector, settings: RunSettings) -> Check:
     """Compares images of the run, frames of videos left out, with TensorFlow's detections."""
-    listed = ((path, name) for _, path, name, _ in read_inputs(job.inputs))
+    addresses = WholeAddresses(job.settings)
+    listed = ((addresses.of(path), name) for _, path, name, _ in read_inputs(job.inputs))
     files = [(path, name) for path, name in listed if not ImageFile(path, name).is_video]
     return check(
         detector,
@@ -194,9 +278,9 @@ def _run(
     else:
         devices = local.run(job, detectors, count)
     seconds = time.monotonic() - started
-    categories = export(job.parts, job.out)
+    categories = export(job.parts, job.out, begun.result_file)
     if job.columns.video and job.settings.pictures:
-        annotate_videos(job.parts, job.pictures)
+        annotate_videos(job.parts, job.pictures, WholeAddresses(job.settings).of)
     sealed = job.parts.sealed().values()
     images = sum(part.images for part in sealed)
     return Summary(
@@ -213,4 +297,5 @@ def _run(
         device=", ".join(devices),
         out=job.out,
         left_out=begun.left_out,
+        vouched_by=detectors[0].model.vouchers,
     )

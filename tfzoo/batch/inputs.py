@@ -5,15 +5,20 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
+from tfzoo.batch.job import PICTURES
+from tfzoo.batch.journal import JOURNAL, read_journal
 from tfzoo.batch.output import output_file
+from tfzoo.batch.parts import mark_of, metadata_of
 from tfzoo.batch.settings import RunSettings
 from tfzoo.errors import ImageError, OutputError, UsageError
-from tfzoo.images.addresses import absolute
-from tfzoo.images.sources import ImageFile, find_images
+from tfzoo.images.addresses import absolute, is_address
+from tfzoo.images.sources import ImageFile, find_images, hidden_addresses
+from tfzoo.outside import HIDDEN, keyed
 
 
 class Listing:
@@ -30,7 +35,8 @@ class Listing:
         annotations = settings.annotations
         self._ids = None if annotations is None else _annotated_ids(Path(annotations))
         self.left_out: Counter[str] = Counter()
-        found = find_images(settings.paths, settings.recursive, self.left_out)
+        results = _results_in(settings.folder)
+        found = find_images(settings.paths, settings.recursive, self.left_out, results)
         self._files = chain([next(found)], found)
         self.images = self.videos = self.skipped = 0
 
@@ -67,6 +73,30 @@ class Listing:
             raise UsageError("a video has no image ids in an annotation file; leave one away")
 
 
+def _results_in(out: Path) -> Callable[[str], bool]:
+    """Says of a folder below a source whether results lie there: a run's pictures are no images.
+
+    Args:
+        out: The output folder of the run to come; of earlier ones, the annotated pictures are told.
+    """
+    own = os.path.realpath(out)
+
+    def holds_results(folder: str) -> bool:
+        if os.path.realpath(folder) == own:
+            return True
+        parent, name = os.path.split(folder)
+        return name == PICTURES and _holds_a_run(parent)
+
+    return holds_results
+
+
+def _holds_a_run(folder: str) -> bool:
+    try:
+        return (Path(folder) / JOURNAL).is_file() and read_journal(Path(folder)) is not None
+    except (UsageError, OutputError):
+        return False
+
+
 def _frames(video: ImageFile) -> int:
     from tfzoo.images.video import video_info
 
@@ -88,13 +118,23 @@ def _annotated_ids(path: Path) -> dict[str, int]:
         ) from None
 
 
-def write_inputs(path: Path, files: Iterable[tuple[str, str, int | None]], group: int) -> int:
+def write_inputs(
+    path: Path,
+    files: Iterable[tuple[str, str, int | None]],
+    group: int,
+    run: str = "",
+    **said: Any,
+) -> int:
     """Writes the list of a run's inputs: path (as bytes), name, image id.
+
+    Of an address it holds no password and no signature; `WholeAddresses` finds them again.
 
     Args:
         path: A Parquet file.
         files: In the order to be detected; without an image id they are numbered from 1.
         group: Rows in a row group; a part is made from one.
+        run: Id of the run, which the file holds.
+        said: What else it says of the run.
 
     Returns:
         How many there are.
@@ -103,9 +143,13 @@ def write_inputs(path: Path, files: Iterable[tuple[str, str, int | None]], group
     import pyarrow.parquet as pq
 
     schema = pa.schema([("path", pa.binary()), ("name", pa.binary()), ("image_id", pa.int64())])
+    schema = schema.with_metadata(metadata_of({"run": run, **said}))
     count = 0
     rows: list[tuple[bytes, bytes, int | None]] = []
-    with output_file(path) as file, pq.ParquetWriter(file, schema, compression="zstd") as writer:
+    with (
+        output_file(path, mark=mark_of(run)) as file,
+        pq.ParquetWriter(file, schema, compression="zstd") as writer,
+    ):
 
         def flush() -> None:
             columns = list(zip(*rows, strict=True))
@@ -114,13 +158,21 @@ def write_inputs(path: Path, files: Iterable[tuple[str, str, int | None]], group
             rows.clear()
 
         for source, name, image_id in files:
-            rows.append((os.fsencode(source), os.fsencode(name), image_id))
+            rows.append((_encoded(keyed(source)), _encoded(name), image_id))
             count += 1
             if len(rows) == group:
                 flush()
         if rows:
             flush()
     return count
+
+
+def _encoded(name: str) -> bytes:
+    """A name as the bytes that a file is called by."""
+    try:
+        return os.fsencode(name)
+    except UnicodeEncodeError:  # Of a list, with letters that the system's locale has not.
+        return name.encode("utf-8", "replace")
 
 
 def read_inputs(
@@ -145,7 +197,32 @@ def read_inputs(
                 ):
                     if start <= i < end:
                         yield i, os.fsdecode(source), os.fsdecode(name), image_id
-    except (OSError, pa.ArrowException) as error:
+    except (OSError, pa.ArrowException, ValueError, TypeError) as error:
         raise OutputError(
             f"{path}, the run's list of inputs, can't be read: {error}. Start anew with --overwrite"
         ) from None
+
+
+class WholeAddresses:
+    """The whole addresses of a run's inputs, looked up among its sources as they are needed."""
+
+    def __init__(self, settings: RunSettings) -> None:
+        self._left = hidden_addresses(settings.paths, settings.recursive)
+        self._known: dict[str, str] = {}
+
+    def of(self, path: str) -> str:
+        """What is to be opened for a path of the list.
+
+        Raises:
+            ImageError: It is a part of an address that is among the sources no more.
+        """
+        if HIDDEN not in path or not is_address(path):
+            return path
+        while path not in self._known and (address := next(self._left, None)) is not None:
+            self._known[keyed(address)] = address
+        if path not in self._known:
+            raise ImageError(
+                f"{path}: what this address hides was written down nowhere, and it is not among "
+                "the sources as it was when the run began; name it so, or begin another run"
+            )
+        return self._known[path]

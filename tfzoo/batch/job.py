@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tfzoo.batch.parts import Columns, Parts
+from tfzoo.batch.parts import Columns, Parts, mark_of
 from tfzoo.batch.settings import RunSettings
 from tfzoo.detections.label_files import labels_of
 from tfzoo.detections.labels import category_ids
@@ -37,11 +37,13 @@ class Job:
             that was chosen, categories by id.
         columns: Columns of the parts.
         part_images: Images in a part.
+        run: Id of the run, or empty (see `Parts`).
     """
 
     settings: RunSettings
     columns: Columns
     part_images: int
+    run: str = ""
 
     @property
     def out(self) -> Path:
@@ -56,7 +58,12 @@ class Job:
     @property
     def parts(self) -> Parts:
         """The run's parts."""
-        return Parts(self.out / PARTS, self.part_images, self.columns)
+        return Parts(self.out / PARTS, self.part_images, self.columns, self.run)
+
+    @property
+    def mark(self) -> str:
+        """What stands in the names of files that are not whole yet."""
+        return mark_of(self.run)
 
     @property
     def inputs(self) -> Path:

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from itertools import chain
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
-from tfzoo.batch.inputs import read_inputs
+from tfzoo.batch.inputs import WholeAddresses, read_inputs
 from tfzoo.batch.job import Job
 from tfzoo.batch.parts import Parts, Position
 from tfzoo.batch.rows import ImageResult, detection_rows, image_rows
 from tfzoo.batch.work import Item, detect, draw, read
 from tfzoo.detector import Detector
 from tfzoo.errors import ImageError
-from tfzoo.images.pipeline import READERS, batched, in_order
+from tfzoo.images.pipeline import READERS, around_late, batched
 from tfzoo.images.sources import ImageFile
 
 if TYPE_CHECKING:
@@ -27,8 +26,8 @@ if TYPE_CHECKING:
 #: A part that is not full is sealed after this time all the same; a crash costs no more.
 CHECKPOINT_S = 5.0
 
-#: Pictures waiting to be drawn hold their images in memory.
-_WAITING_PICTURES = 4
+#: Results that wait for an image before theirs: a slow address holds up no other image till then.
+_AHEAD = 256
 
 #: Results that are made into rows together: cheaper than one by one, and few enough in memory.
 _ROWS_AT_ONCE = 32
@@ -42,6 +41,7 @@ def run(
     """Detects what is not sealed yet and seals it, in the order of the inputs.
 
     Memory holds a few images for each thread and one part's rows, whatever the number of inputs.
+    An image that is slow to come holds up no other, until 256 that follow it are done.
 
     Args:
         job: The run.
@@ -57,18 +57,16 @@ def run(
     """
     part = OpenPart(job.parts)
     sealed_at = time.monotonic()
-    with Pipeline(job, detectors) as pipeline:
+    with closing(Pipeline(job, detectors).finished(_todo(job))) as finished:
         try:
-            for item in pipeline.finished(_todo(job)):
+            for item in finished:
                 part.add(item)
                 if part.full or time.monotonic() - sealed_at > CHECKPOINT_S:
-                    pipeline.finish_pictures()
                     part.seal()
                     sealed_at = time.monotonic()
                 on_images(1)
         finally:
-            # Also when interrupted: what was detected is not detected again.
-            pipeline.finish_pictures()
+            # Also when interrupted: what was finished is not done again.
             part.seal()
     return [detector.run_info.device for detector in detectors]
 
@@ -86,35 +84,29 @@ class Pipeline:
                 self._free.put(detector)
         self._slots = self._free.qsize()
         self._batch = job.settings.batch if detectors[0].takes_batches else 1
-        self._painters = ThreadPoolExecutor(1 + len(detectors) // 4)
-        self._pictures: deque[Future[None]] = deque()
+        self._painters = 1 + len(detectors) // 4
 
-    def __enter__(self) -> Pipeline:
-        return self
+    def finished(self, items: Iterable[Item]) -> Generator[Item, None, None]:
+        """The items with their results, in order, their pictures drawn."""
+        turns: deque[int] = deque()
+        done: dict[int, Item] = {}
 
-    def __exit__(self, *error: object) -> None:
-        self._painters.shutdown(wait=True, cancel_futures=True)
-
-    def finished(self, items: Iterable[Item]) -> Iterator[Item]:
-        """The items with their results, in order; pictures of them may still be drawn."""
-        job = self._job
-        with (
-            closing(in_order(self._read, items, READERS)) as images,
-            closing(
-                in_order(self._detect, batched((i for _, i in images), self._batch), self._slots)
-            ) as found,
-        ):
-            for item in chain.from_iterable(several for _, several in found):
-                if job.settings.pictures and item.image is not None:
-                    while len(self._pictures) >= _WAITING_PICTURES:
-                        self._pictures.popleft().result()
-                    self._pictures.append(self._painters.submit(draw, item, job))
+        def taken() -> Iterator[Item]:
+            for item in items:
+                turns.append(item.row)
                 yield item
 
-    def finish_pictures(self) -> None:
-        """Waits until the pictures of all items given out are written."""
-        while self._pictures:
-            self._pictures.popleft().result()
+        with (
+            closing(
+                around_late(self._read, taken(), READERS, lambda: len(done) >= _AHEAD)
+            ) as images,
+            closing(around_late(self._detect, batched(images, self._batch), self._slots)) as found,
+            closing(around_late(self._draw, chain.from_iterable(found), self._painters)) as drawn,
+        ):
+            for item in drawn:
+                done[item.row] = item
+                while turns and turns[0] in done:
+                    yield done.pop(turns.popleft())
 
     def _read(self, item: Item) -> Item:
         # All detectors are of one model, and take images prepared alike.
@@ -126,6 +118,9 @@ class Pipeline:
             return detect(detector, items, self._job)
         finally:
             self._free.put(detector)
+
+    def _draw(self, item: Item) -> Item:
+        return draw(item, self._job)
 
 
 def _todo(job: Job) -> Iterator[Item]:
@@ -153,9 +148,16 @@ def items_from(job: Job, row: int, position: Position, stop: int | None = None) 
         position: Where to begin in the inputs.
         stop: The input to end before, or None.
     """
-    for index, path, name, image_id in read_inputs(job.inputs, position.file, stop):
+    addresses = WholeAddresses(job.settings)
+    for index, listed, name, image_id in read_inputs(job.inputs, position.file, stop):
         number = row + 1 if image_id is None else image_id
         following = Position(index + 1)
+        try:
+            path = addresses.of(listed)
+        except ImageError as error:
+            yield Item(row, ImageResult(number, name, listed, error=str(error)), following)
+            row += 1
+            continue
         if not ImageFile(path, name).is_video:
             yield Item(row, ImageResult(number, name, path), following)
             row += 1

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import errno
+import logging
+import math
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain, groupby, repeat
+from itertools import chain, groupby, repeat, takewhile
 from pathlib import Path
 from typing import Any, cast
 
@@ -12,15 +16,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfzoo.batch.parts import Parts
-from tfzoo.batch.rows import printable
 from tfzoo.detections.types import Detections
 from tfzoo.errors import ImageError, OutputError
-from tfzoo.files import write_whole
+from tfzoo.files import hidden_name, write_whole
 from tfzoo.images.image import Image
+from tfzoo.images.sources import ImageFile
 from tfzoo.images.video import VideoInfo, open_cv, read_frames, video_info
+from tfzoo.outside import printable
+from tfzoo.runtimes.runtime import reason_of
+
+_log = logging.getLogger("tfzoo.batch")
 
 #: Of a video that doesn't say its own.
 _USUAL_FRAMES_PER_S = 25.0
+
+#: The longest side that a format can hold, in pixels: libjpeg's limit and WebP's.
+_LONGEST = {".jpg": 65_500, ".jpeg": 65_500, ".webp": 16_383}
+
+#: Errors that a picture's own name causes; others are the disk's, and would meet all.
+_OF_A_NAME = {
+    errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ, errno.ENOTDIR, errno.EISDIR, errno.EEXIST,
+    errno.ENOENT, errno.ELOOP,
+}  # fmt: skip
 
 #: An annotated video of a source whose frames come at any time has no more than these.
 _MOST_FRAMES_PER_S = 60.0
@@ -38,28 +55,54 @@ def picture_path(
         name: The image's name, perhaps with folders, perhaps absolute or an address.
         formats: Endings that may stay; any other has the first of them appended.
     """
+    # Letters that the system's locale has not are in file names as their bytes.
+    text = os.fsdecode(printable(name).encode())
     parts = [
         "__" if part == ".." else part.replace(":", "_")
-        for part in printable(name).split("/")
+        for part in text.split("/")
         if part not in ("", ".")
     ]
     path = folder.joinpath(*parts)
     return path if path.suffix.lower() in formats else path.with_name(path.name + formats[0])
 
 
-def write_picture(path: Path, image: Image) -> None:
+def paths_of_pictures(folder: Path, file: ImageFile) -> list[Path]:
+    """Where the annotated picture or video of a file may lie, as far as its name says which."""
+    as_picture, as_video = (
+        picture_path(folder, file.name),
+        picture_path(folder, file.name, (".mp4",)),
+    )
+    by_name = {True: [as_video], False: [as_picture], None: [as_picture, as_video]}
+    return by_name[file.is_video_by_name]
+
+
+def write_picture(path: Path, image: Image, mark: str = "") -> None:
     """Writes a picture, uint8 [H, W, 3] RGB, in the format that its name says.
 
+    One that is too long or too high for that format becomes a PNG, with `.png` after its name.
+
+    Args:
+        path: Where to.
+        image: The picture.
+        mark: Of the run, for the name of a file that is not whole yet.
+
     Raises:
-        OutputError: It can't be written.
+        OutputError: The disk can't be written.
+        OSError: This one can't be written, others can.
     """
     import cv2
 
+    if max(image.shape[:2]) > _LONGEST.get(path.suffix.lower(), math.inf):
+        path = path.with_name(f"{path.name}.png")
     encoded = cv2.imencode(path.suffix.lower(), np.ascontiguousarray(image[:, :, ::-1]))[1]
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, cast(Any, encoded).tobytes())
+        missing = list(takewhile(lambda folder: not folder.is_dir(), path.parents))
+        for folder in reversed(missing):  # With `parents`, a thousand are too deep for Python.
+            folder.mkdir(exist_ok=True)
+        write_whole(path, cast(Any, encoded).tobytes(), mark=mark)
     except OSError as error:
+        if error.errno in _OF_A_NAME:
+            raise
         raise OutputError(f"picture {path} can't be written: {error.strerror}") from None
 
 
@@ -106,14 +149,20 @@ def pace(times_s: Sequence[float], info: VideoInfo) -> Pace:
     return Pace(rate, np.diff(due))
 
 
-def write_video(path: Path, pictures: Iterable[Image], pace: Pace) -> None:
+def write_video(path: Path, pictures: Iterable[Image], pace: Pace, mark: str = "") -> None:
     """Writes pictures, uint8 [H, W, 3] RGB of one size, as an MP4 video, holding one.
+
+    Args:
+        path: Where to.
+        pictures: In order.
+        pace: How long each is shown.
+        mark: Of the run, for the name of a file that is not whole yet.
 
     Raises:
         OutputError: It can't be written.
     """
     cv2 = open_cv()
-    temporary = path.with_name(f".{path.stem}.tmp.mp4")
+    temporary = hidden_name(path, mark, ending=".mp4")
     writer = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -140,7 +189,7 @@ def write_video(path: Path, pictures: Iterable[Image], pace: Pace) -> None:
             temporary.unlink(missing_ok=True)
 
 
-def annotate_videos(parts: Parts, folder: Path) -> None:
+def annotate_videos(parts: Parts, folder: Path, whole: Callable[[str], str] = str) -> None:
     """Writes each video of a run with its detections drawn, streamed from the parts.
 
     The frames are read a second time: a video can't be appended to, and so a run that was stopped
@@ -149,6 +198,7 @@ def annotate_videos(parts: Parts, folder: Path) -> None:
     Args:
         parts: The finished run's.
         folder: Of all pictures.
+        whole: Gives what is to be opened for a path in the parts.
 
     Raises:
         OutputError: A video can't be written.
@@ -157,9 +207,13 @@ def annotate_videos(parts: Parts, folder: Path) -> None:
     for ((path, name), rows), times_s in zip(videos, _times(parts), strict=True):
         target = picture_path(folder, name, formats=(".mp4",))
         try:
-            write_video(target, _drawn(path, rows), pace(times_s, video_info(path)))
-        except ImageError:
-            continue  # Gone since it was detected; the rows stay.
+            video = whole(path)
+            found_pace = pace(times_s, video_info(video))
+            write_video(target, _drawn(video, rows), found_pace, parts.mark)
+        except OutputError:
+            raise
+        except Exception as error:  # Such as one gone since it was detected; the rows stay.
+            _log.warning("%s can't be drawn: %s", name, reason_of(error))
 
 
 @dataclass(frozen=True)

@@ -12,12 +12,14 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from tfzoo.batch.job import Job, open_detector
 from tfzoo.batch.local import OpenPart, Pipeline, items_from
 from tfzoo.batch.parts import Position
 from tfzoo.errors import OutputError, RuntimeUnavailableError, TfzooError, UsageError
+from tfzoo.images.addresses import absolute
 from tfzoo.runtimes.runtime import quiet_stderr
 
 
@@ -49,6 +51,9 @@ def run(
         ) from None
     if job.columns.video:
         raise UsageError("engine ray takes images; detect videos with the local engine")
+    # A worker is in another folder, and may look up an address in the list that names it.
+    sources = tuple(absolute(path) for path in job.settings.paths)
+    job = replace(job, settings=replace(job.settings, sources=sources))
     # Ray would join whatever cluster runs on this machine, anybody's, where it is told nothing.
     address = job.settings.address or os.environ.get("RAY_ADDRESS") or "local"
     # What Ray tells of itself goes into its own files; what matters of it becomes an error here.
@@ -142,10 +147,8 @@ class _Worker:
         first = number * job.part_images
         items = items_from(job, first, Position(first), first + job.part_images)
         part, images = OpenPart(job.parts), 0
-        with Pipeline(job, [self._detector]) as pipeline:
-            for item in pipeline.finished(items):
-                part.add(item)
-                images += 1
-            pipeline.finish_pictures()
+        for item in Pipeline(job, [self._detector]).finished(items):
+            part.add(item)
+            images += 1
         part.seal()
         return {"part": number, "images": images, "device": self._detector.run_info.device}

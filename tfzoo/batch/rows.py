@@ -12,14 +12,10 @@ from numpy.typing import NDArray
 from tfzoo.batch.parts import Columns
 from tfzoo.detections.masks import encode
 from tfzoo.detections.types import Detections
+from tfzoo.outside import keyed, printable, public
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-
-def printable(name: str) -> str:
-    r"""A file's name as text: bytes that are not UTF-8 become `\xNN`."""
-    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 @dataclass(frozen=True)
@@ -103,9 +99,9 @@ def image_rows(results: Sequence[ImageResult], columns: Columns) -> pa.Table:
         {
             "image_id": result.image_id,
             "file_name": printable(result.file_name),
-            "path": printable(result.path),
+            "path": printable(keyed(result.path)),
             **_sizes(result.found),
-            "error": None if result.error is None else printable(result.error),
+            "error": None if result.error is None else printable(public(result.error)),
             "frame": result.frame,
             "timestamp_s": result.timestamp_s,
         }

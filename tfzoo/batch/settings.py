@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal, cast
 from tfzoo.detections.label_files import Labels, labels_of, read_labels
 from tfzoo.errors import UsageError
 from tfzoo.options import CHECK, PRECISION, RUNTIME, DetectOptions, OnStep, Precision, option, told
+from tfzoo.settings import at_home
 from tfzoo.zoo.manifest import DEFAULT_MODEL
 
 if TYPE_CHECKING:
@@ -131,7 +132,7 @@ class RunSettings(DetectOptions):
     @property
     def folder(self) -> Path:
         """The output folder, from the root."""
-        return Path(os.path.abspath(Path(self.out).expanduser()))  # noqa: PTH100 - links stay links
+        return Path(os.path.abspath(at_home(self.out)))  # noqa: PTH100 - links stay links
 
     @property
     def devices(self) -> tuple[str, ...]:

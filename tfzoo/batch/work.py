@@ -11,7 +11,7 @@ from tfzoo.batch.pictures import picture_path, write_picture
 from tfzoo.batch.rows import ImageResult
 from tfzoo.detections.types import Detections
 from tfzoo.detector import Detector, Prepared, keep
-from tfzoo.errors import ImageError
+from tfzoo.errors import ImageError, OutputError
 from tfzoo.images.image import Image
 from tfzoo.images.reading import read_image
 from tfzoo.runtimes.runtime import reason_of
@@ -48,7 +48,7 @@ def read(detector: Detector, item: Item, job: Job) -> Item:
         return replace(
             item, image=image if job.settings.pictures else None, input=detector.prepare(image)
         )
-    except ImageError as error:
+    except Exception as error:  # Whatever it is, it is this image's row.
         return _failed(item, error)
 
 
@@ -78,8 +78,20 @@ def _failed(item: Item, error: Exception) -> Item:
     return replace(item, image=None, input=None, result=replace(item.result, error=text))
 
 
-def draw(item: Item, job: Job) -> None:
-    """Writes the annotated picture of an image."""
-    if item.image is not None and item.result.found is not None and item.result.frame is None:
-        path = picture_path(job.pictures, item.result.file_name)
-        write_picture(path, item.result.found.draw(item.image))
+def draw(item: Item, job: Job) -> Item:
+    """Writes the annotated picture of an image; the item without it, or why there is none.
+
+    Raises:
+        OutputError: The disk can't be written, so that no picture can.
+    """
+    result = item.result
+    if item.image is not None and result.found is not None and result.frame is None:
+        try:
+            path = picture_path(job.pictures, result.file_name)
+            write_picture(path, result.found.draw(item.image), job.mark)
+        except OutputError:
+            raise
+        except Exception as error:  # What was found is kept all the same.
+            text = f"{result.path}: detected, but its picture can't be drawn: {reason_of(error)}"
+            result = replace(result, error=text)
+    return replace(item, image=None, result=result)

@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.markup import escape
 
 from tfzoo.cli.console import (
     JsonOption,
     ManifestOption,
     OfflineOption,
+    VerifyOption,
     err,
     out,
     plain_table,
@@ -27,8 +27,12 @@ if TYPE_CHECKING:
 @takes(BenchmarkSettings, without=("model",))
 def benchmark_command(
     values: dict[str, Any],
-    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Models, by name or path.")],
+    names: Annotated[
+        list[str],
+        typer.Argument(metavar="NAME...", help="Models, by name, path or pattern ('centernet*')."),
+    ],
     offline: OfflineOption = False,
+    verify: VerifyOption = False,
     as_json: JsonOption = False,
     manifest: ManifestOption = None,
 ) -> None:
@@ -39,20 +43,22 @@ def benchmark_command(
 
     Example: tfzoo benchmark "efficientdet d0" "ssd mobilenet v2 320x320" --device cpu
     """
+    from tfzoo.store.models import expanded
     from tfzoo.timing.benchmark import benchmark, check_name
 
+    names = expanded(names)
     for name in names:
         # A slip of the pen is told before hours of measuring, not amid them.
         check_name(name)
     measured: list[Timing] = []
     for name in names:
-        with err.status(escape(f"timing {name} ...")):
+        with err.status(f"timing {name} ..."):
             timing = benchmark(name, **values)
         measured.append(timing)
         if timing.error is not None:
-            err.print(f"error: {name}: {timing.error}", style="red", markup=False, soft_wrap=True)
+            err.print(f"error: {name}: {timing.error}", style="red", soft_wrap=True)
         if timing.notes is not None:
-            err.print(f"note: {name}: {timing.notes}", style="yellow", markup=False, soft_wrap=True)
+            err.print(f"note: {name}: {timing.notes}", style="yellow", soft_wrap=True)
     if as_json:
         print_json([timing.to_json() for timing in measured])
     else:
@@ -91,8 +97,8 @@ def _print(measured: list[Timing]) -> None:
             for value, (_, _, pattern) in zip(values, _SHOWN, strict=True)
         ]
         # Of a path the name tells enough; timing.csv has it whole.
-        table.add_row(escape(Path(timing.model).name), timing.device, *texts)
+        table.add_row(Path(timing.model).name, timing.device, *texts)
     out.print(table)
     for timing in measured[:1]:
         hardware = timing.gpu or f"{timing.cpu}, {timing.cores} cores"
-        out.print(f"{hardware}; {timing.runtime}; {timing.image_set}", style="dim", markup=False)
+        out.print(f"{hardware}; {timing.runtime}; {timing.image_set}", style="dim")

@@ -51,6 +51,9 @@ def chart_command(
     accuracy_from: AccuracyFromOption = "reported",
     speed_from: SpeedFromOption = "reported",
     results: ResultsOption = Path("results"),
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace a file that is no chart of tfzoo's, too.")
+    ] = False,
     manifest: ManifestOption = None,
 ) -> None:
     """Draw accuracy against speed, with the Pareto front and a budget to drag.
@@ -68,8 +71,8 @@ def chart_command(
         results=results,
     )
     for path in files or [Path("chart.html")]:
-        save_chart(drawn, path)
-        err.print(f"wrote {path}", markup=False, soft_wrap=True)
+        save_chart(drawn, path, overwrite=overwrite)
+        err.print(f"wrote {path}", soft_wrap=True)
 
 
 def recommend_command(
@@ -116,7 +119,7 @@ def recommend_command(
     if "measured" in (accuracy_from, speed_from):
         for point in chosen:
             remarks = " ".join(point.remarks(metric))
-            out.print(f"{point.name}: {remarks}", style="dim", markup=False)
+            out.print(f"{point.name}: {remarks}", style="dim")
     if speed_from == "reported":
         out.print(
             "Reported times are of hardware the zoo does not state: take them as relative. YOLOv5 "

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 
 from tfzoo.cli.console import err, out, plain_table
+from tfzoo.errors import UsageError
+from tfzoo.network import open_client
 
 #: The zoo's smallest COCO detector, taken where it can be had.
 REAL_MODEL = "SSD MobileNet v2 320x320"
@@ -46,16 +47,16 @@ def demo_command(
     else:
         model, why = DEFAULT_MODEL, f"embedded, trained on drawn scenes alone, because {reason}"
     pictures = folder or packaged_scenes()
-    err.print(f"Model: {model} ({why}).", markup=False)
-    with err.status(escape(f"detecting {pictures}")):
+    err.print(f"Model: {model} ({why}).")
+    with err.status(f"detecting {pictures}"):
         summary = detect_folder(pictures, model, out_folder, recursive=True, overwrite=True)
     _print_found(out_folder)
     out.print(
         f"{summary.images} pictures, {summary.detections} detections, "
         f"{summary.images_per_s:.1f} images/s with {summary.runtime} on {summary.device}."
     )
-    out.print(f"Look at the pictures: {out_folder / 'annotated'}", markup=False)
-    out.print(f"The data: {out_folder / 'detections.json'}, detections.csv", markup=False)
+    out.print(f"Look at the pictures: {out_folder / 'annotated'}")
+    out.print(f"The data: {out_folder / 'detections.json'}, detections.csv")
     raise typer.Exit(summary.exit_code)
 
 
@@ -74,9 +75,12 @@ def _why_not_real() -> str | None:
         return "downloads are switched off"
     with err.status("asking the zoo"):
         try:
-            answer = httpx.head(spec.sources[0].url, timeout=PATIENCE_S, follow_redirects=True)
+            with open_client(timeout=PATIENCE_S, follow_redirects=True) as client:
+                answer = client.head(spec.sources[0].url)
         except httpx.HTTPError:
             return f"the zoo does not answer within {PATIENCE_S:g} s"
+        except UsageError as error:
+            return f"the zoo can't be asked: {error}"
     return None if answer.is_success else f"the zoo answers {answer.status_code}"
 
 
@@ -90,7 +94,7 @@ def _print_found(folder: Path) -> None:
     table = plain_table("picture", "found")
     for image in islice(images, ROWS):
         counts = found[image["image_id"]].most_common()
-        table.add_row(escape(image["file_name"]), ", ".join(f"{n} {name}" for name, n in counts))
+        table.add_row(image["file_name"], ", ".join(f"{n} {name}" for name, n in counts))
     out.print(table)
     if len(images) > ROWS:
         out.print(f"... and {len(images) - ROWS} more", style="dim")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import signal
 import sys
 from dataclasses import asdict
 from functools import partial
@@ -17,6 +16,7 @@ from tfzoo.cli.console import (
     JsonOption,
     ManifestOption,
     OfflineOption,
+    VerifyOption,
     err,
     out,
     print_json,
@@ -24,14 +24,12 @@ from tfzoo.cli.console import (
 from tfzoo.cli.options import takes
 from tfzoo.cli.prepare import prepare_afterwards, print_check
 
-#: What shells expect of a command that Ctrl-C ended: 128 + SIGINT.
-_INTERRUPTED = 128 + signal.SIGINT
-
 
 @takes(RunSettings)
 def detect_command(
     values: dict[str, Any],
     offline: OfflineOption = False,
+    verify: VerifyOption = False,
     as_json: JsonOption = False,
     manifest: ManifestOption = None,
 ) -> None:
@@ -45,17 +43,15 @@ def detect_command(
     start_light()
     from tfzoo.batch.folder import detect_folder
 
-    # A scheduler's polite stop is as good as Ctrl-C.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         with progress_bar("detecting", "images") as bar:
             bar.step("starting")
             summary = detect_folder(**values, on_progress=bar.count, on_step=bar.step)
     except KeyboardInterrupt:
         kept = f"Stopped. What was finished is kept in {values['out']}. Go on with:"
-        err.print(kept, markup=False, soft_wrap=True)
-        err.print(f"  {_resume_command()}", markup=False, soft_wrap=True)
-        raise typer.Exit(_INTERRUPTED) from None
+        err.print(kept, soft_wrap=True)
+        err.print(f"  {_resume_command()}", soft_wrap=True)
+        raise
     if as_json:
         print_json(_as_json(asdict(summary), values["pictures"]))
     else:
@@ -90,7 +86,7 @@ def _print(summary: dict[str, Any], pictures: bool) -> None:
     text += f", {summary['detections']} detections"
     if fresh:
         text += f", {summary['seconds']:.1f} s, {summary['images_per_s']:.1f} images/s"
-    say = partial(out.print, markup=False, soft_wrap=True)
+    say = partial(out.print, soft_wrap=True)
     say(f"{text} with {summary['model']} on {summary['device']}")
     if summary["categories"]:
         shown = list(summary["categories"].items())

@@ -17,15 +17,16 @@ def doctor_command(as_json: JsonOption = False) -> None:
     from tfzoo.doctor import can_run, examine
 
     findings = []
-    marks = {"ok": "[green]ok[/]     ", "note": "[yellow]note[/]   ", "problem": "[red]problem[/]"}
+    colours = {"ok": "green", "note": "yellow", "problem": "red"}
     with err.status("asking TensorFlow and the sources"):
         for finding in examine():
             findings.append(finding)
             if not as_json:
-                out.print(marks[finding.status], finding.name, end=": ")
-                out.print(finding.detail, markup=False, soft_wrap=True)
+                out.print(f"{finding.status:7}", style=colours[finding.status], end=" ")
+                out.print(finding.name, end=": ")
+                out.print(finding.detail, soft_wrap=True)
                 if finding.remedy:
-                    out.print(f"          to do: {finding.remedy}", markup=False, soft_wrap=True)
+                    out.print(f"          to do: {finding.remedy}", soft_wrap=True)
     runs = can_run(findings)
     if as_json:
         print_json({"can_run": runs, "findings": [asdict(finding) for finding in findings]})

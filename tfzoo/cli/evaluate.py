@@ -2,33 +2,39 @@
 
 from __future__ import annotations
 
-import json
-import sys
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from tfzoo.accuracy.settings import EvaluateSettings, OnProgress, ScoreOptions
-from tfzoo.cli.console import JsonOption, ManifestOption, OfflineOption, err, out, plain_table
+from tfzoo.accuracy.settings import EvaluateSettings, ScoreOptions
+from tfzoo.cli.console import (
+    JsonOption,
+    ManifestOption,
+    OfflineOption,
+    VerifyOption,
+    err,
+    out,
+    plain_table,
+    print_line,
+)
 from tfzoo.cli.options import takes
 from tfzoo.cli.prepare import print_check
 from tfzoo.errors import TfzooError, UsageError
 from tfzoo.options import options_of
 
 if TYPE_CHECKING:
-    from tfzoo.accuracy.evaluate import Accuracy
+    from tfzoo.accuracy.measured import Accuracy
 
 
 @takes(EvaluateSettings, without=("model",))
 def evaluate_command(
     values: dict[str, Any],
     names: Annotated[
-        list[str] | None, typer.Argument(metavar="NAME...", help="Models, by name or path.")
+        list[str] | None,
+        typer.Argument(metavar="NAME...", help="Models, by name, path or pattern ('centernet*')."),
     ] = None,
     predictions: Annotated[
         Path | None,
@@ -40,6 +46,7 @@ def evaluate_command(
     ] = "box",
     as_json: JsonOption = False,
     offline: OfflineOption = False,
+    verify: VerifyOption = False,
     manifest: ManifestOption = None,
 ) -> None:
     """Measure accuracy by the zoo's protocol: COCO metrics on annotated images.
@@ -49,7 +56,9 @@ def evaluate_command(
 
     Example: tfzoo evaluate "efficientdet d0" --coco coco --limit 500
     """
-    from tfzoo.accuracy.evaluate import AccuracyWarning, evaluate_predictions
+    from tfzoo.accuracy.evaluate import evaluate_predictions
+    from tfzoo.accuracy.measured import AccuracyWarning
+    from tfzoo.store.models import expanded
 
     # What looks like a mistake is printed from the measurement itself.
     warnings.simplefilter("ignore", AccuracyWarning)
@@ -64,7 +73,7 @@ def evaluate_command(
         options = {one.name: values[one.name] for one, _ in options_of(ScoreOptions)}
         _show(evaluate_predictions(predictions, annotations, scored, **options), as_json)
     elif names:
-        _evaluate(names, values, as_json)
+        _evaluate(expanded(names), values, as_json)
     else:
         raise UsageError(
             "name a model (tfzoo list shows them), or a results file with --predictions FILE"
@@ -73,20 +82,21 @@ def evaluate_command(
 
 def _evaluate(names: list[str], values: dict[str, Any], as_json: bool) -> None:
     from tfzoo.accuracy.evaluate import evaluate
+    from tfzoo.cli.progress import progress_bar
 
     failed: list[TfzooError] = []
     for name in names:
         try:
-            with _progress(name) as on_progress:
-                measured = evaluate(name, **values, on_progress=on_progress)
+            with progress_bar(name, "images") as bar:
+                measured = evaluate(name, **values, on_progress=bar.count)
         except TfzooError as error:
             # One model that can't be had must not keep the others from being measured.
             if len(names) == 1:
                 raise
             failed.append(error)
-            err.print(f"error: {name}: {error}", style="red", markup=False, soft_wrap=True)
+            err.print(f"error: {name}: {error}", style="red", soft_wrap=True)
             if as_json:
-                _print_line({"model": name, "error": str(error)})
+                print_line({"model": name, "error": str(error)})
             continue
         _show(measured, as_json)
     if failed:
@@ -95,23 +105,17 @@ def _evaluate(names: list[str], values: dict[str, Any], as_json: bool) -> None:
 
 def _show(measured: Accuracy, as_json: bool) -> None:
     for warning in measured.warnings:
-        err.print(f"warning: {warning}", style="yellow", markup=False, soft_wrap=True)
+        err.print(f"warning: {warning}", style="yellow", soft_wrap=True)
     if as_json:
-        _print_line(measured.to_json())
+        print_line(measured.to_json())
     else:
         _print_table(measured)
         if measured.check is not None:
             print_check(asdict(measured.check))
 
 
-def _print_line(value: dict[str, Any]) -> None:
-    # A line a model, as soon as it is measured.
-    sys.stdout.write(json.dumps(value, ensure_ascii=False, allow_nan=False) + "\n")
-    sys.stdout.flush()
-
-
 def _print_table(measured: Accuracy) -> None:
-    out.print(measured.model, style="bold", markup=False)
+    out.print(measured.model, style="bold")
     out.print(f"{measured.images} images ({measured.image_set}), {measured.evaluator}", style="dim")
     for kind, metrics in measured.metrics.items():
         table = plain_table()
@@ -128,20 +132,4 @@ def _print_table(measured: Accuracy) -> None:
             key=lambda item: -item[1],
         )
         listed = ", ".join(f"{name} {100 * ap:.1f}" for name, ap in ranked)
-        out.print(f"AP by category: {listed}", style="dim", markup=False)
-
-
-@contextmanager
-def _progress(name: str) -> Iterator[OnProgress]:
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-    from rich.progress import TimeElapsedColumn as Elapsed
-    from rich.progress import TimeRemainingColumn as Remaining
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, Elapsed(), Remaining(), console=err, transient=True) as progress:
-        task = progress.add_task(name, total=None)
-
-        def update(done: int, total: int) -> None:
-            progress.update(task, completed=done, total=total)
-
-        yield update
+        out.print(f"AP by category: {listed}", style="dim")

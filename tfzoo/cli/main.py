@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Iterator, Mapping
 from importlib import import_module
 from typing import Any, cast
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperGroup, TyperOption
 
-from tfzoo.cli.console import err
-from tfzoo.errors import TfzooError
+from tfzoo.cli import stopping
+from tfzoo.cli.console import show_warnings, silence_output
+from tfzoo.settings import DEBUG_VARIABLE
+from tfzoo.threads import end_at_once_if_at_work
 from tfzoo.version import __version__
 
 #: Where each command is written, in the order in which somebody new needs them.
@@ -27,12 +30,33 @@ COMMANDS = {
     "evaluate": "evaluate.evaluate_command",
     "benchmark": "benchmark.benchmark_command",
     "table": "table.table_command",
+    "reproduce": "reproduce.reproduce_command",
     "fetch": "store.fetch_command",
     "cache": "store.cache_app",
     "coco": "coco.app",
     "prepare": "prepare.prepare_command",
     "export": "prepare.export_command",
 }
+
+
+_DEBUG = f"Show the traceback of an error (also: {DEBUG_VARIABLE}=1)."
+
+
+def _switch_debug_on(wanted: bool) -> None:
+    if wanted:
+        os.environ[DEBUG_VARIABLE] = "1"
+
+
+def _debug_option() -> TyperOption:
+    """The option that every command takes, wherever it stands."""
+    return TyperOption(
+        param_decls=["--debug"],
+        is_flag=True,
+        default=False,
+        expose_value=False,
+        callback=lambda context, option, wanted: _switch_debug_on(wanted),
+        help=_DEBUG,
+    )
 
 
 class _Commands(Mapping[str, Any]):
@@ -54,6 +78,8 @@ class _Commands(Mapping[str, Any]):
             alone.command()(found)
             command = typer.main.get_command(alone)
         command.name = name
+        for one in getattr(command, "commands", {name: command}).values():
+            one.params.append(_debug_option())
         return command
 
 
@@ -86,18 +112,39 @@ def _root(
     version: bool = typer.Option(
         False, "--version", callback=_print_version, help="Show the version."
     ),
+    debug: bool = typer.Option(False, "--debug", callback=_switch_debug_on, help=_DEBUG),
 ) -> None: ...
 
 
 def main() -> None:
-    """Runs the command line; an error of ours ends in its message and its exit code."""
+    """Runs the command line; whatever goes wrong ends in a message and an exit code."""
+    show_warnings()
+    with stopping.heeded() as stop:
+        code = _run()
+        if stop.number is not None:
+            stopping.end(stop.code(code))
+    end_at_once_if_at_work(code)
+    sys.exit(code)
+
+
+def _run() -> int:
+    """Runs the command that was asked for; gives what it exits with."""
     try:
-        app()
-    except TfzooError as error:
-        err.print("error: ", style="bold red", end="")
-        err.print(str(error), markup=False, soft_wrap=True)
-        sys.exit(error.exit_code)
+        try:
+            app()
+        except SystemExit as ended:
+            if isinstance(ended.__context__, BrokenPipeError):
+                raise ended.__context__ from None
+            code = int(ended.code or 0)
+        sys.stdout.flush()
+        return code
     except BrokenPipeError:
-        # The reader (head, less) has seen enough; Python would complain once more at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
+        # The reader (head, less) has seen enough.
+        silence_output()
+        return 0
+    except KeyboardInterrupt:  # Outside of the command itself, which typer ends.
+        return 128 + signal.SIGINT
+    except Exception as error:
+        from tfzoo.cli.failures import tell
+
+        return tell(error, next(filter(COMMANDS.__contains__, sys.argv[1:]), ""))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from tfzoo.cli.console import JsonOption, ManifestOption, out, plain_table, print_json
+from tfzoo.outside import bare
 from tfzoo.runtimes.runtime import installed
 from tfzoo.zoo.manifest import Manifest, load_manifest
 from tfzoo.zoo.schema import Figure, ModelSpec
@@ -130,6 +131,7 @@ def info_command(
     cached = describe(spec)
     if as_json:
         entry = {key: value for key, value in asdict(spec).items() if value not in (None, ())}
+        entry["sources"] = [{"kind": s.kind, "url": bare(s.url)} for s in spec.sources]
         print_json(summary(spec) | entry | {"cached": cached and cached.as_dict()})
         return
     from rich.table import Table
@@ -151,7 +153,7 @@ def info_command(
         rows["cached at"] = str(cached.path)
         rows["came from"] = f"{cached.provenance.source}, {cached.provenance.date}"
         rows["digest"] = cached.provenance.digest
-        rows["vouched for by"] = "\n".join(cached.provenance.vouched_by) or "nothing"
+        rows["vouched for by"] = "\n".join(cached.provenance.vouched_by) or cached.vouchers
     grid = Table.grid(padding=(0, 2))
     for title, text in rows.items():
         if text:
@@ -180,10 +182,10 @@ def _show_own(model: StoredModel, as_json: bool) -> None:
         known = {"id": model.id, "path": str(model.path), "bytes": size, "digest": model.digest}
         print_json(known)
         return
-    out.print(model.id, style="bold", markup=False, soft_wrap=True)
-    out.print(f"path    {model.path}", markup=False, soft_wrap=True)
-    out.print(f"size    {size / 1e6:.1f} MB", markup=False)
-    out.print(f"digest  {model.digest}", markup=False)
+    out.print(model.id, style="bold", soft_wrap=True)
+    out.print(f"path    {model.path}", soft_wrap=True)
+    out.print(f"size    {size / 1e6:.1f} MB")
+    out.print(f"digest  {model.digest}")
     out.print("A model of your own: no manifest lists it, so no figures are reported for it.")
 
 

@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 from collections.abc import Mapping
 from dataclasses import asdict
+from filecmp import cmp
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
-from rich.markup import escape
 
 from tfzoo.cli.console import (
     JsonOption,
     ManifestOption,
     OfflineOption,
+    VerifyOption,
     err,
     out,
     plain_table,
     print_json,
 )
-from tfzoo.errors import TfzooError
+from tfzoo.errors import OutputError, UsageError
+from tfzoo.files import whole_file
 
 if TYPE_CHECKING:
     from tfzoo.prepare.choice import Choice
@@ -35,7 +38,10 @@ _SHOWN = 10
 def prepare_command(
     names: Annotated[
         list[str],
-        typer.Argument(metavar="NAME...", help="Names, ids, aliases, short forms or folders."),
+        typer.Argument(
+            metavar="NAME...",
+            help="Names, ids, aliases, short forms, folders or patterns ('centernet*').",
+        ),
     ],
     again: Annotated[
         bool, typer.Option("--again", help="Measure anew what was measured before.")
@@ -52,6 +58,7 @@ def prepare_command(
         ),
     ] = None,
     offline: OfflineOption = False,
+    verify: VerifyOption = False,
     as_json: JsonOption = False,
     manifest: ManifestOption = None,
 ) -> None:
@@ -65,11 +72,11 @@ def prepare_command(
     Example: tfzoo prepare "ssd mobilenet v2 320x320"
     """
     from tfzoo.cli.progress import progress_bar
-    from tfzoo.store.models import get_model
+    from tfzoo.store.models import expanded, get_model
     from tfzoo.trials.occasion import prepare_model
 
     rows = []
-    for name in names:
+    for name in expanded(names):
         with progress_bar("preparing", "") as bar:
             choice = prepare_model(
                 name, again=again, precision=precision, calibrate=calibrate, on_step=bar.step
@@ -77,7 +84,7 @@ def prepare_command(
         model = get_model(name)
         rows.append({"model": model.id, **choice_json(choice)})
         if not as_json:
-            out.print(model.id, style="bold", markup=False)
+            out.print(model.id, style="bold")
             print_choice(choice)
     if as_json:
         print_json(rows)
@@ -100,7 +107,6 @@ def prepare_afterwards(model: str, runtime: str, device: str) -> None:
     err.print(
         f"Preparing {model} {why}; once, for some seconds. Ctrl-C ends it and harms nothing; "
         "--no-prepare leaves it out.",
-        markup=False,
         soft_wrap=True,
     )
     try:
@@ -108,11 +114,11 @@ def prepare_afterwards(model: str, runtime: str, device: str) -> None:
             choice = prepare_model(model, device=first, again=True, on_step=bar.step)
     except KeyboardInterrupt:
         err.print("Not prepared; the results are kept.")
-    except (TfzooError, OSError) as error:
-        err.print(f"Not prepared: {error}", markup=False, soft_wrap=True)
+    except Exception as error:  # As it says: whatever.
+        err.print(f"Not prepared: {error}", soft_wrap=True)
     else:
         best = choice.best()
-        err.print(f"auto opens it with {best.runtime} from now on.", markup=False)
+        err.print(f"auto opens it with {best.runtime} from now on.")
 
 
 def choice_json(choice: Choice) -> dict[str, Any]:
@@ -140,24 +146,23 @@ def print_choice(choice: Choice) -> None:
         opens, latency, speed = ("" if x is None else f"{x:.3g}" for x in figures)
         agrees = "yes" if trial.agrees else "no"
         row = (trial.runtime, trial.version, opens, latency, spread, speed, agrees)
-        table.add_row(*row, escape(trial.reason))
+        table.add_row(*row, trial.reason)
     out.print(table)
     for images in _EXAMPLES:
         count = "1 image" if images == 1 else f"{images} images"
         best = choice.best(images)
         if best.offered:
             seconds = f"{best.seconds(images):.2g} s in all"
-            out.print(f"auto takes {best.runtime} for {count}: {seconds}", markup=False)
-    out.print(f"Why: {choice.reason()}", markup=False)
+            out.print(f"auto takes {best.runtime} for {count}: {seconds}")
+    out.print(f"Why: {choice.reason()}")
     if choice.int8 is not None:
         _print_int8(choice.int8)
     if choice.date:
-        out.print(f"Measured {choice.date}", markup=False)
+        out.print(f"Measured {choice.date}")
     if choice.provisional:
         out.print(
             f"Provisional: {choice.provisional}. It is measured again when the machine is quiet; "
             "now: tfzoo prepare --again",
-            markup=False,
         )
 
 
@@ -170,7 +175,6 @@ def _print_int8(known: Mapping[str, Any]) -> None:
         f"precision taken as true, on {known['kept_back']} images kept back; {size['int8']:.3g} MB "
         f"for {size['float32']:.3g}, {speed['int8']:.3g} images/s for {speed['float32']:.3g}. Used "
         "only with --precision int8.",
-        markup=False,
     )
 
 
@@ -179,12 +183,11 @@ def print_check(check: dict[str, Any]) -> None:
     agrees = "agrees with TensorFlow" if check["agrees"] else "does not agree with TensorFlow"
     style = None if check["agrees"] else "bold"
     text = f"Checked {check['images']} images: {agrees}; {check['reason']}"
-    out.print(text, style=style, markup=False, soft_wrap=True)
+    out.print(text, style=style, soft_wrap=True)
     for image in check["differing"][:_SHOWN]:
         out.print(
             f"  {image['file_name']}: vanished {image['vanished']}, appeared {image['appeared']}, "
             f"{image['crossed']} crossed the threshold",
-            markup=False,
             soft_wrap=True,
         )
     if (more := len(check["differing"]) - _SHOWN) > 0:
@@ -200,7 +203,11 @@ def export_command(
         Path | None,
         typer.Option("--out", "-o", metavar="FILE", help="Also copy the result to this file."),
     ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace that file if it is there already.")
+    ] = False,
     offline: OfflineOption = False,
+    verify: VerifyOption = False,
     manifest: ManifestOption = None,
 ) -> None:
     """Convert a model to ONNX, for `--runtime onnx` or for use elsewhere; kept in the cache.
@@ -210,12 +217,39 @@ def export_command(
 
     Example: tfzoo export "ssd mobilenet v2 320x320" --format onnx --out model.onnx
     """
-    from tfzoo.prepare.export import export_onnx
+    from tfzoo.prepare.export import export_onnx, find_export
     from tfzoo.store.models import get_model
 
-    made = export_onnx(get_model(name))
+    model = get_model(name)
+    there = out_file is not None and os.path.lexists(out_file)
+    if out_file is not None and there and not overwrite and find_export(model) is None:
+        raise _not_replaced(out_file)  # Before minutes of converting.
+    made = export_onnx(model)
     file = made.folder / "model.onnx"
-    out.print(f"{file} ({made.note})", markup=False, soft_wrap=True)
+    out.print(f"{file} ({made.note})", soft_wrap=True)
     if out_file is not None:
-        shutil.copyfile(file, out_file)
-        out.print(f"copied to {out_file}", markup=False, soft_wrap=True)
+        _copy(file, out_file, overwrite)
+        out.print(f"copied to {out_file}", soft_wrap=True)
+
+
+def _copy(file: Path, copy: Path, overwrite: bool) -> None:
+    """Copies a result; a file that is the same already is no reason to ask."""
+    try:
+        with (
+            file.open("rb") as content,
+            whole_file(copy, ours=lambda path: overwrite or cmp(file, path, False)) as written,
+        ):
+            shutil.copyfileobj(content, written)
+    except FileExistsError:
+        raise _not_replaced(copy) from None
+    except OSError as error:
+        raise OutputError(
+            f"{copy} can't be written: {error.strerror}; the result is kept in the cache: {file}"
+        ) from None
+
+
+def _not_replaced(path: Path) -> UsageError:
+    return UsageError(
+        f"{path} is there already, and not replaced. Name another file, or replace it with "
+        "--overwrite"
+    )

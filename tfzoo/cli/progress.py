@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -18,13 +17,14 @@ from rich.progress import (
 from rich.text import Text
 
 from tfzoo.cli.console import err
+from tfzoo.outside import public, shown
 
 
 class Bar:
     """A bar that is shown, and what tells it how far things are."""
 
     def __init__(self, progress: Progress, doing: str) -> None:
-        self._progress, self._doing = progress, doing
+        self._progress, self._doing = progress, shown(public(doing))
         self._task = progress.add_task("starting", total=None)
 
     def count(self, done: int, total: int | None) -> None:
@@ -34,7 +34,7 @@ class Bar:
     def step(self, doing: str, done: int = 0, steps: int = 0) -> None:
         """What is being done, how many steps are done, and of how many (0: unknown)."""
         self._progress.update(
-            self._task, description=escape(doing), completed=done, total=steps or None
+            self._task, description=shown(public(doing)), completed=done, total=steps or None
         )
 
 
@@ -47,7 +47,7 @@ def progress_bar(doing: str, unit: str) -> Iterator[Bar]:
         unit: What is counted, for the speed; empty for steps.
     """
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         _Speed(unit),

@@ -22,7 +22,7 @@ from tfzoo.errors import TfzooError, UsageError
 from tfzoo.store import upkeep
 from tfzoo.store.cache import Entry, all_entries
 from tfzoo.store.folders import size_of
-from tfzoo.store.models import describe, listed_model
+from tfzoo.store.models import describe, expanded, listed_model
 from tfzoo.zoo.manifest import Manifest, load_manifest
 from tfzoo.zoo.schema import ModelSpec
 
@@ -43,7 +43,10 @@ UnverifiedOption = Annotated[
 ]
 NamesArgument = Annotated[
     list[str] | None,
-    typer.Argument(metavar="[NAME]...", help="Names, ids, aliases or short forms."),
+    typer.Argument(
+        metavar="[NAME]...",
+        help="Names, ids, aliases or short forms; fetch also takes patterns such as 'centernet*'.",
+    ),
 ]
 
 
@@ -77,9 +80,9 @@ def fetch_command(
             results[spec.id] = result
             if isinstance(result, TfzooError):
                 err.print("error: ", style="bold red", end="")
-                err.print(str(result), markup=False, soft_wrap=True)
+                err.print(str(result), soft_wrap=True)
             elif not as_json:
-                out.print(_fetched(result), markup=False, soft_wrap=True)
+                out.print(_fetched(result), soft_wrap=True)
     if as_json:
         print_json([_as_dict(spec, results[spec.id]) for spec in specs])
     failed = sum(isinstance(result, TfzooError) for result in results.values())
@@ -100,7 +103,7 @@ class _Lines:
         self._said.add((step.model, step.stage))
         size = f" {_mb(step.total_bytes)} MB" if step.total_bytes else ""
         words = {"waiting": "waiting for another process that fetches it"}
-        err.print(f"{step.model}: {words.get(step.stage, step.stage)}{size}", markup=False)
+        err.print(f"{step.model}: {words.get(step.stage, step.stage)}{size}")
 
 
 def _as_dict(spec: ModelSpec, result: Entry | TfzooError) -> dict[str, Any]:
@@ -112,7 +115,7 @@ def _as_dict(spec: ModelSpec, result: Entry | TfzooError) -> dict[str, Any]:
 def _chosen(
     manifest: Manifest, names: list[str], all_models: bool, family: str | None
 ) -> list[ModelSpec]:
-    specs = [listed_model(name) for name in names]
+    specs = [listed_model(name) for name in expanded(names)]
     if all_models or family is not None:
         specs += manifest.select(family=family)
     if not specs:
@@ -121,12 +124,7 @@ def _chosen(
 
 
 def _fetched(entry: Entry) -> str:
-    return f"{entry.provenance.id}: {entry.path}\n  vouched for by: {vouchers(entry)}"
-
-
-def vouchers(entry: Entry) -> str:
-    """What vouches for a cached model, as a person reads it."""
-    return "; ".join(entry.provenance.vouched_by) or "nothing"
+    return f"{entry.provenance.id}: {entry.path}\n  vouched for by: {entry.vouchers}"
 
 
 @cache_app.command("path")
@@ -173,7 +171,7 @@ def list_command(as_json: JsonOption = False) -> None:
     for entry in entries:
         shared = " (shared)" if entry.shared else ""
         table.add_row(
-            entry.provenance.id + shared, _mb(entry.bytes), entry.last_used[:10], vouchers(entry)
+            entry.provenance.id + shared, _mb(entry.bytes), entry.last_used[:10], entry.vouchers
         )
     out.print(table)
     total = sum(entry.bytes for entry in entries if not entry.shared) + sum(kept.values())
@@ -206,8 +204,8 @@ def verify_command(
         if damages:
             out.print(f"{entry.provenance.id}: damaged", style="bold red")
             for damage in damages:
-                out.print(f"  {damage}", markup=False, soft_wrap=True)
-            out.print(f"  fetch it anew: tfzoo cache remove {entry.provenance.id}", markup=False)
+                out.print(f"  {damage}", soft_wrap=True)
+            out.print(f"  fetch it anew: tfzoo cache remove {entry.provenance.id}")
         else:
             out.print(f"{entry.provenance.id}: {len(entry.provenance.files)} files are as recorded")
     if as_json:
@@ -239,7 +237,7 @@ def remove_command(
         ids += upkeep.known_ids()
     for model_id in dict.fromkeys(ids):
         freed = upkeep.remove(model_id, forget=forget)
-        out.print(f"{model_id}: {_mb(freed)} MB removed", markup=False)
+        out.print(f"{model_id}: {_mb(freed)} MB removed")
 
 
 @cache_app.command("prune")
@@ -286,7 +284,7 @@ def add_command(
             listed = ", ".join(spec.id for spec in fitting)
             raise UsageError(f"{archive.name} may be {listed}; say which with --as NAME")
         spec = fitting[0]
-    out.print(_fetched(add(spec, archive.expanduser())), markup=False, soft_wrap=True)
+    out.print(_fetched(add(spec, settings.at_home(archive))), soft_wrap=True)
 
 
 def _entries(names: list[str]) -> list[Entry]:

@@ -17,6 +17,14 @@ def table_command(
         Literal["md", "csv", "json", "html"],
         typer.Option("--format", help="Markdown, a sortable page, or all columns as CSV or JSON."),
     ] = "md",
+    runtime: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Show what one runtime measured, such as openvino, or `all` of them: a line each. "
+            "[default: of each model the most complete measurement]",
+        ),
+    ] = None,
     results: ResultsOption = Path("results"),
     manifest: ManifestOption = None,
 ) -> None:
@@ -24,9 +32,10 @@ def table_command(
 
     Example: tfzoo table --format csv > table.csv
     """
-    from tfzoo.report.table import build_table, render
+    from tfzoo.report.table import build_table
+    from tfzoo.report.table_text import render
 
-    table = build_table(load_manifest(), results)
+    table = build_table(load_manifest(), results, runtime)
     sys.stdout.write(render(table, form))
     for warning in table.warnings:
         err.print(f"warning: {warning}", style="yellow", soft_wrap=True)

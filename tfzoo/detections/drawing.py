@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from tfzoo.detections.labels import KEYPOINTS, SKELETON
 from tfzoo.images.image import Image
+from tfzoo.outside import in_one_line
 
 #: Keypoints below this score are not drawn, as in the Object Detection API's own notebooks.
 MIN_KEYPOINT_SCORE = 0.3
@@ -85,7 +86,7 @@ def draw(image: Image, detections: Drawable) -> Image:
     rows = np.arange(len(detections))[::-1]
     found = found[rows]
     labels = [
-        f"{name} {score:.2f}"
+        f"{in_one_line(name)} {score:.2f}"
         for name, score in zip(detections.names, detections.scores, strict=True)
     ]
     if detections.masks is not None:

@@ -17,6 +17,7 @@ from typing import Any
 from tfzoo.detections.label_map import read_label_map
 from tfzoo.errors import UsageError
 from tfzoo.files import LFS_ADVICE, is_lfs_pointer
+from tfzoo.settings import at_home
 
 EXPECTED = (
     "Expected a label_map.pbtxt of the Object Detection API (item { id: 1 name: 'cat' }), COCO "
@@ -111,7 +112,7 @@ def _of_list(given: str) -> Pairs:
 
 def _existing(given: str) -> Path | None:
     try:
-        path = Path(given).expanduser()
+        path = at_home(given)
         return path if path.exists() else None
     except (OSError, RuntimeError, ValueError):
         # A long list of names is no file's name; `~nobody` is no folder.

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import io
 import os
-import stat
-from pathlib import Path
+from collections.abc import Mapping
+from contextlib import ExitStack
 from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,9 +18,10 @@ from numpy.typing import NDArray
 
 from tfzoo.errors import ImageError
 from tfzoo.files import LFS_ADVICE, is_lfs_pointer
-from tfzoo.images.addresses import fetch, is_address
+from tfzoo.images.addresses import is_address, open_image, opened
 from tfzoo.images.formats import HEIF_HINT, formats_of, is_heif, pillow
-from tfzoo.images.image import Image, ImageLike
+from tfzoo.images.image import Image, ImageLike, image_errors
+from tfzoo.images.memory import BYTES_A_PIXEL, DECODING
 from tfzoo.images.ranges import (
     IN_PLANES,
     decoded,
@@ -32,6 +33,7 @@ from tfzoo.images.ranges import (
 )
 from tfzoo.images.unended import ended
 from tfzoo.options import MAX_PIXELS
+from tfzoo.outside import bare
 
 if TYPE_CHECKING:
     from PIL.Image import Image as PillowImage
@@ -41,6 +43,7 @@ _ORIENTATION = 0x0112
 
 #: TIFF's numbers of the tags that say how large an image is, and of what.
 _WIDTH, _HEIGHT, _BITS, _CHANNELS = 256, 257, 258, 277
+_TILE_WIDTH, _TILE_HEIGHT = 322, 323
 
 _BYTES = "the bytes given"
 _ARRAY = "the array given"
@@ -63,16 +66,31 @@ def read_image(source: ImageLike, max_pixels: int = MAX_PIXELS) -> Image:
         uint8 [H, W, 3] RGB.
 
     Raises:
-        ImageError: Not an image, damaged, too large, or of a shape or type that is no image.
+        ImageError: Not an image, damaged, too large, or of a shape or type that is no image;
+            or whatever else a library fails with.
     """
+    with image_errors(_name(source)):
+        return _pixels(source, max_pixels)
+
+
+def _name(source: Any) -> str:
+    """What an image is called in an error."""
+    if isinstance(source, str | os.PathLike):
+        return os.fsdecode(source)
+    if isinstance(source, bytes | bytearray | memoryview):
+        return _BYTES
+    kind = "file" if hasattr(source, "read") else type(source).__name__
+    return str(getattr(source, "name", f"the {kind} given"))
+
+
+def _pixels(source: ImageLike, max_pixels: int) -> Image:
+    """See `read_image`."""
     if isinstance(source, np.ndarray):
         return _from_array(source)
     if isinstance(source, str | os.PathLike):
         name = os.fspath(source)
-        if is_address(name):
-            return _from_file(io.BytesIO(fetch(name)), name, max_pixels)
-        with _open_regular(name) as file:
-            return _from_file(file, name, max_pixels)
+        with opened(name) as file:
+            return _from_file(file, bare(name) if is_address(name) else name, max_pixels)
     if isinstance(source, memoryview) and source.ndim > 1:
         return _from_array(np.asarray(source))
     if isinstance(source, bytes | bytearray | memoryview):
@@ -102,7 +120,7 @@ def is_one_image(source: Any) -> bool:
 def opens_as_image(path: str) -> bool:
     """Whether a file is recognised as an image, if perhaps a damaged one or one that needs more."""
     try:
-        with _open_regular(path) as file:
+        with open_image(path) as file:
             if is_heif(file.read(12)):
                 return True
             file.seek(0)
@@ -118,13 +136,10 @@ def _is_pillow(source: Any) -> bool:
 
 def _whole(file: Any) -> tuple[IO[bytes], str]:
     """All of an open file, from its start where it can be gone back to, and its name."""
-    name = str(getattr(file, "name", "the file given"))
-    try:
-        if hasattr(file, "seek") and (not hasattr(file, "seekable") or file.seekable()):
-            file.seek(0)
-        data = file.read()
-    except (OSError, ValueError) as error:
-        raise ImageError(f"{name}: can't be read: {error}") from None
+    name = _name(file)
+    if hasattr(file, "seek") and (not hasattr(file, "seekable") or file.seekable()):
+        file.seek(0)
+    data = file.read()
     if not isinstance(data, bytes | bytearray | memoryview):
         raise ImageError(f"{name}: opened as text; open an image file in binary, with mode 'rb'")
     return io.BytesIO(data), name
@@ -140,22 +155,6 @@ def _from_tensor(tensor: Any, max_pixels: int) -> Image:
     if array.dtype == object and array.ndim == 0 and isinstance(array.item(), bytes):
         return read_image(array.item(), max_pixels)  # What TensorFlow read of a file.
     return _from_array(array)
-
-
-def _open_regular(name: str) -> IO[bytes]:
-    try:
-        # Looked at before it is opened: opening a pipe would wait for a writer.
-        mode = Path(name).stat().st_mode
-        if stat.S_ISDIR(mode):
-            os.scandir(name).close()
-            raise ImageError(f"{name}: a folder, not an image")
-        if not stat.S_ISREG(mode):
-            raise ImageError(f"{name}: a pipe or device, not an image file")
-        return Path(name).open("rb")
-    except ValueError as error:  # A NUL character in the name.
-        raise ImageError(f"{name!r}: no file can be called so: {error}") from None
-    except OSError as error:
-        raise ImageError(f"{name}: can't be read: {error.strerror}") from None
 
 
 def _from_array(array: NDArray[Any]) -> Image:
@@ -200,6 +199,12 @@ def _advice(array: NDArray[Any]) -> str:
 
 
 def _from_file(file: IO[bytes], name: str, max_pixels: int) -> Image:
+    # Memory is held until all that took it is gone, and not only its context has ended.
+    with ExitStack() as held:
+        return _from_open_file(file, name, max_pixels, held)
+
+
+def _from_open_file(file: IO[bytes], name: str, max_pixels: int, held: ExitStack) -> Image:
     from PIL import UnidentifiedImageError
 
     library = pillow()
@@ -212,23 +217,16 @@ def _from_file(file: IO[bytes], name: str, max_pixels: int) -> Image:
             raise ImageError(f"{name}: the file is empty")
         file.seek(0)
         with library.open(file, formats=formats_of(name)) as image:
-            _check_size(image.width, image.height, name, max_pixels)
-            try:
-                return _from_pillow(image, name)
-            except OSError:
-                if image.format not in ("JPEG", "MPO"):
-                    raise
-                file.seek(0)
-                whole = ended(file.read())
-                if whole is None:
-                    raise
-        with library.open(io.BytesIO(whole), formats=("JPEG",)) as image:
-            return _from_pillow(image, name)
+            pixels = _check_size(image.width, image.height, name, max_pixels)
+            if image.format == "TIFF":
+                pixels = max(pixels, _check_tiles(image.tag_v2, name, max_pixels))
+            held.enter_context(DECODING.share(BYTES_A_PIXEL * pixels))
+            return _decoded(image, file, name)
     except ImageError:
         raise
     except UnidentifiedImageError:
         if start[:2] in (b"II", b"MM"):
-            return _other_tiff(file, name, max_pixels)
+            return _other_tiff(file, name, max_pixels, held)
         raise ImageError(_not_an_image(start, name)) from None
     except library.DecompressionBombError:
         raise ImageError(
@@ -236,17 +234,43 @@ def _from_file(file: IO[bytes], name: str, max_pixels: int) -> Image:
             "--max-pixels if the file is trusted"
         ) from None
     except MemoryError:
-        raise ImageError(f"{name}: too large for this machine's memory") from None
+        raise
     except Exception as error:  # Damaged files raise nearly anything from Pillow's parsers.
         raise ImageError(f"{name}: damaged image: {error or type(error).__name__}") from None
 
 
-def _check_size(width: int, height: int, name: str, max_pixels: int) -> None:
+def _decoded(image: PillowImage, file: IO[bytes], name: str) -> Image:
+    """The pixels of an image that Pillow opened, uint8 [H, W, 3]; its end mark may be missing."""
+    try:
+        return _from_pillow(image, name)
+    except OSError:
+        if image.format not in ("JPEG", "MPO"):
+            raise
+        file.seek(0)
+        whole = ended(file.read())
+        if whole is None:
+            raise
+    with pillow().open(io.BytesIO(whole), formats=("JPEG",)) as image:
+        return _from_pillow(image, name)
+
+
+def _check_size(width: int, height: int, name: str, max_pixels: int) -> int:
+    """How many pixels there are, if they are not too many."""
     if width * height > max_pixels:
         raise ImageError(
             f"{name}: {width}x{height} is {width * height} pixels, over the limit of {max_pixels}; "
             "raise it with --max-pixels if the file is trusted"
         )
+    return width * height
+
+
+def _check_tiles(tags: Mapping[int, Any], name: str, max_pixels: int) -> int:
+    """How many pixels a TIFF's tile has: it is unpacked whole, however small the image is."""
+    try:
+        width, height = (int(tags.get(tag, 0)) for tag in (_TILE_WIDTH, _TILE_HEIGHT))
+    except (TypeError, ValueError, ZeroDivisionError):
+        raise ImageError(f"{name}: damaged image: its tiles have no size") from None
+    return _check_size(width, height, f"{name}: a tile", max_pixels)
 
 
 def _not_an_image(start: bytes, name: str) -> str:
@@ -257,7 +281,7 @@ def _not_an_image(start: bytes, name: str) -> str:
     return f"{name}: not an image that can be read (JPEG, PNG, WebP, ...)"
 
 
-def _other_tiff(file: IO[bytes], name: str, max_pixels: int) -> Image:
+def _other_tiff(file: IO[bytes], name: str, max_pixels: int, held: ExitStack) -> Image:
     """A TIFF file of values that Pillow has no mode for, such as colours as floats."""
     from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
@@ -269,11 +293,13 @@ def _other_tiff(file: IO[bytes], name: str, max_pixels: int) -> Image:
         width, height = int(tags[_WIDTH]), int(tags[_HEIGHT])
     except Exception:  # As above.
         raise ImageError(_not_an_image(b"", name)) from None
-    _check_size(width, height, name, max_pixels)
+    pixels = _check_size(width, height, name, max_pixels)
+    pixels = max(pixels, _check_tiles(tags, name, max_pixels))
     if in_planes(tags):
         raise ImageError(f"{name}: {IN_PLANES}")
     file.seek(0)
     bits, channels = tags.get(_BITS, (1,)), tags.get(_CHANNELS, 1)
+    held.enter_context(DECODING.share(2 * BYTES_A_PIXEL * pixels))
     values = decoded(file.read(), bits[0], channels)
     if values is None or values.shape[0] * values.shape[1] != width * height:
         raise ImageError(

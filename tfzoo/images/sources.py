@@ -7,19 +7,24 @@ import glob
 import heapq
 import json
 import os
+import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import chain, islice
 from pathlib import Path
 from tempfile import TemporaryFile
 from urllib.parse import quote, urlsplit
 
+from tfzoo import settings
 from tfzoo.errors import UsageError
 from tfzoo.images.addresses import file_system, is_address
 from tfzoo.images.formats import HEIF_ENDINGS, HEIF_HINT, ends_as_image
 from tfzoo.images.reading import opens_as_image
+from tfzoo.outside import keyed
+from tfzoo.threads import within
 
 #: Files read as a video, frame by frame, where they are named outright; so is a file of any other
 #: ending that is no image and that OpenCV opens.
@@ -29,6 +34,9 @@ VIDEO_EXTENSIONS = frozenset(
         ".mts", ".m2ts", ".wmv", ".asf", ".flv", ".ogv", ".vob", ".mxf", ".mjpg", ".mjpeg",
     }
 )  # fmt: skip
+
+#: Says of a folder whether it holds results, which are no images to detect.
+HoldsResults = Callable[[str], bool]
 
 #: What archives from a Mac hold beside the files themselves.
 _MAC_FOLDER, _MAC_FILE = "__MACOSX", "._"
@@ -41,7 +49,8 @@ class ImageFile:
     Attributes:
         path: Path of the file, or its address.
         name: Path relative to the folder it was found in where there is one source, else the
-            path as given; unique within a run unless a file is given twice.
+            path as given, or the address without what it hides (see `keyed`); unique within a run
+            unless a file is given twice.
     """
 
     path: str
@@ -50,13 +59,18 @@ class ImageFile:
     @property
     def is_video(self) -> bool:
         """Whether it is a video: by its name, or else as what it opens."""
+        if (named := self.is_video_by_name) is not None:
+            return named
+        return not opens_as_image(self.path) and _opens_as_video(self.path)
+
+    @property
+    def is_video_by_name(self) -> bool | None:
+        """Whether it is a video as far as its name says, or None where that does not."""
         remote = is_address(self.path)
-        ending = _ending(urlsplit(self.path).path if remote else self.path)
+        ending = _ending(re.split("[?#]", self.path)[0] if remote else self.path)
         if ending in VIDEO_EXTENSIONS:
             return True
-        if remote or ending in HEIF_ENDINGS or ends_as_image(ending):
-            return False
-        return not opens_as_image(self.path) and _opens_as_video(self.path)
+        return False if remote or ending in HEIF_ENDINGS or ends_as_image(ending) else None
 
 
 def _ending(path: str) -> str:
@@ -73,6 +87,7 @@ def find_images(
     sources: Iterable[str | os.PathLike[str]],
     recursive: bool = False,
     left_out: Counter[str] | None = None,
+    holds_results: HoldsResults = lambda folder: False,
 ) -> Iterator[ImageFile]:
     """Walks files, folders, globs, lists and addresses: one image at a time, with bounded memory.
 
@@ -86,6 +101,8 @@ def find_images(
             a file or folder at `s3://`, `gs://` and what else pyarrow reads).
         recursive: Whether folders are searched to any depth.
         left_out: Counts by its ending each file of a folder that is no image.
+        holds_results: Says of a folder below a source (or where a glob looks) whether it is passed
+            over; a folder that is named as a source never is.
 
     Raises:
         UsageError: A source does not exist, or no image was found at all.
@@ -94,7 +111,7 @@ def find_images(
     found = False
     left_out = Counter() if left_out is None else left_out
     for source in given:
-        for image in _find(source, recursive, len(given) == 1, left_out):
+        for image in _find(source, recursive, len(given) == 1, left_out, holds_results):
             found = True
             yield image
     if not found:
@@ -105,6 +122,24 @@ def find_images(
             f"no image found in {listed}: expected files ending in .jpg .jpeg .png .webp .tif, or "
             f"another ending that Pillow reads{hint}{others}"
         )
+
+
+def hidden_addresses(
+    sources: Iterable[str | os.PathLike[str]], recursive: bool = False
+) -> Iterator[str]:
+    """The whole addresses among sources of which records hold a part alone (see `keyed`).
+
+    Args:
+        sources: As `find_images` takes them; files and folders of this machine are passed over.
+        recursive: As there.
+    """
+    for source in (_at_home(os.fspath(source)) for source in sources):
+        images: Iterator[ImageFile] = iter(())
+        if is_address(source) and keyed(source) != source:
+            images = _find_remote(source, recursive, True, Counter(), lambda folder: False)
+        elif source.lower().endswith(".txt") and Path(source).is_file():
+            images = _listed(Path(source))
+        yield from (image.path for image in images if keyed(image.path) != image.path)
 
 
 def left_out_text(left_out: Mapping[str, int]) -> str:
@@ -123,20 +158,24 @@ def left_out_text(left_out: Mapping[str, int]) -> str:
 
 def _at_home(path: str) -> str:
     """A path with `~` for a home folder in full, where nothing is called so."""
-    if not path.startswith("~") or Path(path).exists():
+    if not path.startswith("~") or os.path.exists(path):  # noqa: PTH110 - see `_listed`
         return path
     return os.path.expanduser(path)  # noqa: PTH111 - Path's raises where there is no such user
 
 
 def _find(
-    source: str, recursive: bool, single: bool, left_out: Counter[str]
+    source: str,
+    recursive: bool,
+    single: bool,
+    left_out: Counter[str],
+    holds_results: HoldsResults,
 ) -> Iterator[ImageFile]:
     if is_address(source):
-        yield from _find_remote(source, recursive, single, left_out)
+        yield from _find_remote(source, recursive, single, left_out, holds_results)
         return
     path = Path(source)
     if path.is_dir():
-        for file in _walk(source, recursive, left_out):
+        for file in _walk(source, recursive, left_out, holds_results):
             name = os.path.relpath(file, source) if single else file
             yield ImageFile(file, Path(name).as_posix())
     elif path.suffix.lower() == ".txt" and path.is_file():
@@ -145,8 +184,9 @@ def _find(
         yield ImageFile(source, path.name if single else path.as_posix())
     elif glob.has_magic(source):
         matches = ((match, False) for match in _matches(source))
+        among_results = _among_results(_root_of(source), holds_results)
         for match, _ in _sorted(matches):
-            if not Path(match).is_dir():
+            if not Path(match).is_dir() and not among_results(match):
                 yield ImageFile(match, Path(match).as_posix())
     else:
         raise UsageError(
@@ -155,14 +195,31 @@ def _find(
         )
 
 
+def _among_results(root: str, holds_results: HoldsResults) -> Callable[[str], bool]:
+    """Says of a path below a folder whether it lies in one that holds results."""
+
+    @lru_cache(maxsize=1024)
+    def in_results(folder: str) -> bool:
+        parent = os.path.dirname(folder)  # noqa: PTH120 - a million times
+        if folder in (root, ".", parent):
+            return False
+        return holds_results(folder) or in_results(parent)
+
+    return lambda path: in_results(os.path.dirname(path))  # noqa: PTH120 - a million times
+
+
+def _root_of(pattern: str) -> str:
+    """The folder that a glob names in full, below which it looks; empty for this one."""
+    parts = Path(pattern).parts
+    folders = (os.path.join(*parts[:count]) for count in range(len(parts) - 1, 0, -1))  # noqa: PTH118
+    return next((folder for folder in folders if Path(folder).is_dir()), "")
+
+
 def _matches(pattern: str) -> Iterator[str]:
     """What a glob finds; brackets in the name of a folder or file that is there are no pattern."""
-    parts = Path(pattern).parts
-    for count in range(len(parts) - 1, 0, -1):
-        folder = os.path.join(*parts[:count])  # noqa: PTH118 - a pattern, not a path
-        if Path(folder).is_dir():
-            pattern = os.path.join(glob.escape(folder), *parts[count:])  # noqa: PTH118
-            break
+    if root := _root_of(pattern):
+        rest = Path(pattern).parts[len(Path(root).parts) :]
+        pattern = os.path.join(glob.escape(root), *rest)  # noqa: PTH118 - a pattern, not a path
     # Behind a wildcard they can't be looked up, and mean themselves where that finds anything.
     literal = pattern.replace("[[]", "[").replace("[", "[[]")
     for meant in dict.fromkeys((literal, pattern)):
@@ -173,28 +230,49 @@ def _matches(pattern: str) -> Iterator[str]:
             return
 
 
-def _walk(folder: str, recursive: bool, left_out: Counter[str], root: bool = True) -> Iterator[str]:
+def _walk(
+    folder: str, recursive: bool, left_out: Counter[str], holds_results: HoldsResults
+) -> Iterator[str]:
+    try:
+        os.scandir(folder).close()
+    except OSError as error:
+        raise UsageError(f"folder {folder} can't be read: {error.strerror}") from None
+    # Where the walk stands in each folder down to the one it is in; Python's own stack would not
+    # hold a thousand.
+    levels = [_entries(folder)]
+    while levels:
+        if (entry := next(levels[-1], None)) is None:
+            levels.pop()
+            continue
+        path, name, is_folder = entry
+        if is_folder:
+            if recursive and name != _MAC_FOLDER and not holds_results(path):
+                levels.append(_entries(path))
+        elif not name:
+            yield path
+        elif name.startswith(_MAC_FILE):
+            continue
+        elif ends_as_image(ending := _ending(name)):
+            yield path
+        elif not name.startswith("."):
+            left_out[ending] += 1
+
+
+def _entries(folder: str) -> Iterator[tuple[str, str, bool]]:
+    """What lies in a folder, sorted: path, name, whether it is a folder.
+
+    Of one that can't be read it is the folder itself, without a name: reading it will fail, and be
+    told of like any image that can't be read.
+    """
     try:
         scan = os.scandir(folder)
-    except OSError as error:
-        if root:
-            raise UsageError(f"folder {folder} can't be read: {error.strerror}") from None
-        yield folder  # Reading it will fail, and be told of like any image that can't be read.
+    except OSError:
+        yield folder, "", False
         return
     with scan:
         entries = ((entry.name, entry.is_dir(follow_symlinks=False)) for entry in scan)
-        ordered = _sorted(entries)
-        for name, is_folder in ordered:
-            path = os.path.join(folder, name)  # noqa: PTH118 - a million times
-            if is_folder:
-                if recursive and name != _MAC_FOLDER:
-                    yield from _walk(path, recursive, left_out, root=False)
-            elif name.startswith(_MAC_FILE):
-                continue
-            elif ends_as_image(ending := _ending(name)):
-                yield path
-            elif not name.startswith("."):
-                left_out[ending] += 1
+        for name, is_folder in _sorted(entries):
+            yield os.path.join(folder, name), name, is_folder  # noqa: PTH118 - a million times
 
 
 def _sorted(entries: Iterator[tuple[str, bool]], held: int = 100_000) -> Iterator[tuple[str, bool]]:
@@ -229,10 +307,11 @@ def _listed(path: Path) -> Iterator[ImageFile]:
             if text[0] in "\"'" and text[-1] == text[0] and len(text) > 2:
                 text = text[1:-1]
             if is_address(text):
-                yield ImageFile(text, text)
+                yield ImageFile(text, keyed(text))
                 continue
             text = _at_home(text)
-            if "\\" in text and not (path.parent / text).exists():
+            # Path's own raises where a name is too long to be one.
+            if "\\" in text and not os.path.exists(path.parent / text):  # noqa: PTH110
                 text = text.replace("\\", "/")  # Written on Windows.
             yield ImageFile(os.fspath(path.parent / text), Path(text).as_posix())
 
@@ -249,34 +328,47 @@ def _encoding(path: Path) -> str:
 
 
 def _find_remote(
-    source: str, recursive: bool, single: bool, left_out: Counter[str]
+    source: str,
+    recursive: bool,
+    single: bool,
+    left_out: Counter[str],
+    holds_results: HoldsResults,
 ) -> Iterator[ImageFile]:
-    parts = urlsplit(source)
-    if parts.scheme.lower() in ("http", "https"):
-        yield ImageFile(source, source)
+    if source.partition(":")[0].lower() in ("http", "https"):
+        yield ImageFile(source, keyed(source))
         return
     from pyarrow.fs import FileSelector, FileType
 
+    limit_s = settings.image_time_s()
     try:
-        system, root = file_system(source)
-        kind = system.get_file_info(root).type
+        parts = urlsplit(source)
+        system, root = within(limit_s, file_system, source)
+        kind = within(limit_s, system.get_file_info, root).type
         if kind == FileType.File:
-            yield ImageFile(source, source)
+            yield ImageFile(source, keyed(source))
             return
         if kind == FileType.NotFound:
             raise UsageError(f"nothing lies at {source}; expected a file or a folder")
-        entries = system.get_file_info(FileSelector(root, recursive=recursive))
-    except (OSError, ValueError) as error:
+        # A long listing takes its time; a signal ends the waiting.
+        entries = within(None, system.get_file_info, FileSelector(root, recursive=recursive))
+    except TimeoutError:
+        raise UsageError(f"{source} can't be read: no answer within {limit_s:g} s") from None
+    except UsageError:
+        raise
+    except Exception as error:  # Each file system has its own.
         raise UsageError(f"{source} can't be read: {error}") from None
     query = f"?{parts.query}" if parts.query else ""
+    # Results are written to this machine's disk alone.
+    among_results = _among_results(root.rstrip("/"), holds_results)
+    on_this_disk = parts.scheme.lower() == "file"
     for entry in sorted(entries, key=lambda entry: entry.path):
         below = entry.path.removeprefix(root.rstrip("/") + "/")
         name = entry.base_name
         mac = name.startswith(_MAC_FILE) or _MAC_FOLDER in below.split("/")
-        if entry.type != FileType.File or mac:
+        if entry.type != FileType.File or mac or (on_this_disk and among_results(entry.path)):
             continue
         if ends_as_image(ending := _ending(name)):
             address = f"{parts.scheme}://{quote(entry.path)}{query}"
-            yield ImageFile(address, below if single else address)
+            yield ImageFile(address, below if single else keyed(address))
         elif not name.startswith("."):
             left_out[ending] += 1

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+from urllib.parse import unquote, urlsplit
 
 import numpy as np
 
+from tfzoo import settings
 from tfzoo.errors import ImageError
 from tfzoo.files import LFS_ADVICE, is_lfs_pointer
-from tfzoo.images.image import Image
+from tfzoo.images.addresses import is_address, open_regular
+from tfzoo.images.image import Image, image_errors
 from tfzoo.options import MAX_PIXELS
+from tfzoo.threads import within
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,15 +62,14 @@ def read_frames(path: str, first: int = 0, max_pixels: int = MAX_PIXELS) -> Iter
         ImageError: It is no video that can be read; or, after the last frame that could be read,
             it ended before the time that it claims.
     """
-    capture = _open(path)
-    try:
+    with _opened(path) as capture:
         info = _info(capture)
         index = 0
         time_s = longest_s = 0.0
-        while index < first and capture.grab():
+        while index < first and _patiently(path, capture.grab):
             index += 1
         while True:
-            good, picture = capture.read()
+            good, picture = _patiently(path, capture.read)
             if not good:
                 break
             if picture.shape[0] * picture.shape[1] > max_pixels:
@@ -85,8 +89,6 @@ def read_frames(path: str, first: int = 0, max_pixels: int = MAX_PIXELS) -> Iter
                 f"{path}: the video ends after {index} of the {info.frames} frames it claims; it "
                 "is truncated or damaged. The frames before are detected"
             )
-    finally:
-        capture.release()
 
 
 def _ends_early(info: VideoInfo, frames: int, last_s: float, longest_s: float) -> bool:
@@ -113,13 +115,14 @@ def opens_as_video(path: str) -> bool:
     cv2 = open_cv()
     try:
         path.encode()  # OpenCV, told to take FFmpeg, crashes on a name that is not UTF-8.
-    except UnicodeEncodeError:
+        open_regular(path).close()
+        capture = cv2.VideoCapture(path, cv2.CAP_FFMPEG)
+        try:
+            return bool(capture.isOpened() and capture.grab())
+        finally:
+            capture.release()
+    except Exception:  # As an image, it will be told of what it is not.
         return False
-    capture = cv2.VideoCapture(path, cv2.CAP_FFMPEG)
-    try:
-        return bool(capture.isOpened() and capture.grab())
-    finally:
-        capture.release()
 
 
 def video_info(path: str) -> VideoInfo:
@@ -128,11 +131,8 @@ def video_info(path: str) -> VideoInfo:
     Raises:
         ImageError: It is no video that can be read.
     """
-    capture = _open(path)
-    try:
+    with _opened(path) as capture:
         return _info(capture)
-    finally:
-        capture.release()
 
 
 def open_cv() -> Any:
@@ -145,15 +145,42 @@ def open_cv() -> Any:
     return cv2
 
 
-def _open(path: str) -> Any:
+@contextmanager
+def _opened(path: str) -> Iterator[Any]:
+    """A video, open; whatever is raised while it is read becomes an `ImageError`."""
+    with image_errors(path):
+        capture = _open(path)
+        try:
+            yield capture
+        finally:
+            # Of an address, a frame may still be waited for: it goes when nothing needs it.
+            if not is_address(path):
+                capture.release()
+
+
+def _patiently(path: str, function: Callable[..., Result], *arguments: Any) -> Result:
+    """A call of OpenCV's; one that waits for a server is waited for where a signal is felt."""
+    if not is_address(path):
+        return function(*arguments)
+    limit_s = settings.image_time_s()
     try:
-        capture = open_cv().VideoCapture(path)
+        return within(limit_s, function, *arguments)
+    except TimeoutError:
+        raise ImageError(f"{path}: can't be read: took longer than {limit_s:g} s") from None
+
+
+def _open(path: str) -> Any:
+    start = b""
+    if not is_address(path) or urlsplit(path).scheme.lower() == "file":
+        with open_regular(unquote(urlsplit(path).path) if is_address(path) else path) as file:
+            start = file.read(64)
+    try:
+        capture = _patiently(path, open_cv().VideoCapture, path)
     except UnicodeEncodeError:
         raise ImageError(f"{path}: OpenCV opens no video whose name is not UTF-8") from None
     if not capture.isOpened():
-        with suppress(OSError), Path(path).open("rb") as file:
-            if is_lfs_pointer(file.read(64)):
-                raise ImageError(f"{path} {LFS_ADVICE}")
+        if is_lfs_pointer(start):
+            raise ImageError(f"{path} {LFS_ADVICE}")
         raise ImageError(f"{path}: not a video that can be read (MP4, AVI, MKV, WebM, ...)")
     return capture
 

@@ -15,9 +15,15 @@ from typing import Any
 
 from tfzoo.prepare.export import find_export
 from tfzoo.prepare.int8 import find_int8
-from tfzoo.prepare.prepared import keep, kept, library_version, machine, write_record
+from tfzoo.prepare.prepared import (
+    forget_kept,
+    keep,
+    kept,
+    library_version,
+    machine,
+    write_record,
+)
 from tfzoo.runtimes.runtime import NEEDS, installed
-from tfzoo.store.folders import discard
 from tfzoo.store.models import StoredModel
 
 #: How many images are reckoned with where nobody says.
@@ -162,10 +168,12 @@ def keep_choice(model: StoredModel, choice: Choice, gpu: bool = False) -> None:
 
 
 def forget(model: StoredModel, gpu: bool = False) -> None:
-    """Forgets what was measured of a model, so that it is measured anew."""
-    found = kept(model, _key(gpu), _versions(model))
-    if found is not None:
-        discard(found[0])
+    """Forgets what was measured of a model, so that it is measured anew.
+
+    Raises:
+        StoreError: The cache can't be written.
+    """
+    forget_kept(model, _key(gpu), _versions(model))
 
 
 def _key(gpu: bool) -> str:

@@ -20,17 +20,22 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from tfzoo import records
 from tfzoo.errors import StoreError
 from tfzoo.prepare.cut import Cut
 from tfzoo.prepare.pipeline_config import PipelineConfig, find_config
 from tfzoo.runtimes.runtime import NEEDS
-from tfzoo.store.derived import derived, find_derived
+from tfzoo.store.derived import derived, find_derived, forget_derived
+from tfzoo.store.folders import size_of
 from tfzoo.store.models import StoredModel
 
 #: Raised whenever what is written, or what is measured, changes.
-FORMAT = 4
+FORMAT = 5
 
 RECORD = "prepared.json"
+
+#: A form takes up to so many times the room of its model: weights, and code that holds them again.
+MOST_ROOM = 3
 
 #: Fills a folder with a model's form; gives what is left to do outside, and in a sentence why.
 Write = Callable[[Path, Path, PipelineConfig], tuple[Cut, str]]
@@ -138,7 +143,8 @@ def keep(
             _log.warning("%s is damaged; it is not used", folder)
         return record is not None
 
-    folder = derived(model.id, model.digest, key, build, f"{FORMAT} {versions}", sound, anew)
+    room = MOST_ROOM * size_of(model.path)
+    folder = derived(model.id, model.digest, key, build, f"{FORMAT} {versions}", sound, anew, room)
     if (anew or folder not in records) and not sound(folder):
         raise StoreError(f"{folder} was damaged as soon as it was made; check the disk")
     return folder, records[folder]
@@ -151,23 +157,40 @@ def kept(model: StoredModel, key: str, versions: str) -> tuple[Path, dict[str, A
     return (folder, record) if folder and record else None
 
 
+def forget_kept(model: StoredModel, key: str, versions: str) -> None:
+    """Removes what `keep` made in this user's own cache.
+
+    Raises:
+        StoreError: The cache can't be written.
+    """
+    forget_derived(model.id, model.digest, key, f"{FORMAT} {versions}")
+
+
 def write_record(folder: Path, content: dict[str, Any]) -> None:
     """Seals a folder: its record names each file with its digest."""
     paths = sorted(path for path in folder.rglob("*") if path.is_file())
     files = {path.relative_to(folder).as_posix(): _file_digest(path) for path in paths}
-    (folder / RECORD).write_text(json.dumps({"files": files, **content}, indent=1))
+    record = {"files": files, **content}
+    (folder / RECORD).write_text(json.dumps({"seal": _seal(record), **record}, indent=1))
 
 
 def read_record(folder: Path) -> dict[str, Any] | None:
     """A folder's record, or None where a file is missing or is not what it was."""
     try:
-        record: dict[str, Any] = json.loads((folder / RECORD).read_text())
+        record = records.parsed((folder / RECORD).read_bytes())
+        if not isinstance(record, dict) or record.pop("seal", None) != _seal(record):
+            return None
         sound = all(
             _file_digest(folder / name) == digest for name, digest in record["files"].items()
         )
-    except (OSError, ValueError, KeyError, AttributeError):
+    except (OSError, ValueError):
         return None
     return record if sound else None
+
+
+def _seal(record: dict[str, Any]) -> str:
+    """What tells a record from a damaged one."""
+    return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
 
 
 def _file_digest(path: Path) -> str:

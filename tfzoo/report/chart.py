@@ -5,12 +5,14 @@ from __future__ import annotations
 import html
 import json
 import re
+import struct
+import zlib
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from tfzoo.errors import OutputError, RuntimeUnavailableError, UsageError
-from tfzoo.files import write_whole
+from tfzoo.files import whole_file
 from tfzoo.report.chart_rows import FAMILIES, OTHER, chart_rows
 from tfzoo.report.points import (
     NOT_COMPARABLE,
@@ -29,6 +31,13 @@ if TYPE_CHECKING:
 
 #: File name endings that a chart can be written to.
 FORMATS = (".html", ".svg", ".png")
+
+#: What tells our charts from other files of these endings: valid in each, and seen in none.
+_MARKS = {
+    ".html": b'<meta name="generator" content="tfzoo">',
+    ".svg": b'data-generator="tfzoo"',
+    ".png": b"Software\0tfzoo",
+}
 
 
 def draw_chart(
@@ -77,27 +86,46 @@ def draw_chart(
     )
 
 
-def save_chart(drawn: alt.LayerChart, path: str | Path) -> Path:
+def save_chart(drawn: alt.LayerChart, path: str | Path, *, overwrite: bool = False) -> Path:
     """Writes a chart as a page (.html) or as a picture (.svg, .png), by the file's ending.
 
-    A page holds all it needs: it loads nothing from anywhere.
+    A page holds all it needs: it loads nothing from anywhere. A chart drawn before is replaced.
+
+    Args:
+        drawn: The chart.
+        path: Where to.
+        overwrite: Whether any other file that lies there is replaced too.
 
     Raises:
-        UsageError: The ending is none of these.
+        UsageError: The ending is none of these, or the file is there and no chart of ours.
         OutputError: The file can't be written.
     """
     path = Path(path)
     suffix = path.suffix.lower()
     if suffix not in FORMATS:
         raise UsageError(f"{path}: a chart is written as {', '.join(FORMATS)}; name such a file")
-    specification = drawn.to_dict()
-    content = _page(specification) if suffix == ".html" else _picture(drawn, suffix)
+    content = chart_page(drawn).encode() if suffix == ".html" else _picture(drawn, suffix)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, content)
+        with whole_file(path, sync=False, ours=None if overwrite else _is_chart) as file:
+            file.write(content)
     except OSError as error:
+        if isinstance(error, FileExistsError) and path.parent.is_dir():
+            raise UsageError(
+                f"{path} is there already, and no chart that tfzoo drew: it is not replaced. Name "
+                "another file, or replace it with --overwrite"
+            ) from None
         raise OutputError(f"{path} can't be written: {error.strerror}") from None
     return path
+
+
+def _is_chart(path: Path) -> bool:
+    """Whether a file is a chart of ours, by the mark that it has near its beginning."""
+    try:
+        with path.open("rb") as file:
+            return _MARKS[path.suffix.lower()] in file.read(2000)
+    except OSError:
+        return False
 
 
 def _vega_lite_version() -> str:
@@ -114,14 +142,19 @@ def _picture(drawn: alt.LayerChart, suffix: str) -> bytes:
     specification = drawn.to_dict()
     if suffix == ".svg":
         text: str = vl_convert.vegalite_to_svg(specification, vl_version=_vega_lite_version())
-        return text.encode()
+        return text.encode().replace(b"<svg ", b"<svg " + _MARKS[".svg"] + b" ", 1)
     png: bytes = vl_convert.vegalite_to_png(specification, vl_version=_vega_lite_version(), scale=2)
-    return png
+    # A chunk of text behind the header, which always has these 33 bytes.
+    text_chunk = b"tEXt" + _MARKS[".png"]
+    size, checksum = len(_MARKS[".png"]), zlib.crc32(text_chunk)
+    return png[:33] + struct.pack(">I", size) + text_chunk + struct.pack(">I", checksum) + png[33:]
 
 
-def _page(specification: dict[str, Any]) -> bytes:
+def chart_page(drawn: alt.LayerChart) -> str:
+    """A chart as a page that holds all it needs."""
     import vl_convert
 
+    specification = drawn.to_dict()
     about = [
         "FPS is 1000 / ms. The zoo's speeds are milliseconds an image at batch 1 on hardware it "
         "does not state; compare them with each other, not with a stopwatch.",
@@ -138,7 +171,8 @@ def _page(specification: dict[str, Any]) -> bytes:
         about.append(
             "A measured point says on hover which images its mAP and which machine its time is of. "
             "A diamond is none of the zoo's models: one of your own, a stand-in or the embedded "
-            "one. Hollow is also a mAP that was measured on other images than most models'."
+            "one. Hollow is also a mAP that was measured on other images than most models', or a "
+            "time of another machine than most."
         )
     template = Path(__file__).with_name("page.html").read_text()
     filled = {
@@ -150,7 +184,7 @@ def _page(specification: dict[str, Any]) -> bytes:
         "colours": _script(dict((*FAMILIES.values(), OTHER))),
         "other": _script(OTHER[0]),
     }
-    return re.sub(r"\{\{(\w+)\}\}", lambda match: filled[match[1]], template).encode()
+    return re.sub(r"\{\{(\w+)\}\}", lambda match: filled[match[1]], template)
 
 
 def _script(value: Any) -> str:

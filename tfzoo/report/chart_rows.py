@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Literal
 
+from tfzoo.outside import in_one_line
 from tfzoo.report.points import METRICS, Point
 
 Layer = Literal["reported", "printed", "measured"]
@@ -50,5 +51,10 @@ def chart_rows(
                 f"{name}_speed_notes": " ".join(point.speed_notes),
             }
             row |= {f"{name}_{metric}_note": note for metric, note in point.accuracy_notes.items()}
-        rows.append(row)
+        rows.append({key: _as_shown(value) for key, value in row.items()})
     return rows
+
+
+def _as_shown(value: Any) -> Any:
+    # What draws a picture aborts at a control character.
+    return in_one_line(value) if isinstance(value, str) else value

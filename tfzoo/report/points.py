@@ -12,15 +12,16 @@ from pathlib import Path
 from typing import Literal
 
 from tfzoo.errors import MeasurementError
-from tfzoo.report.speed import Machine
-from tfzoo.report.table import Line, build_table
-from tfzoo.results import split_precision
+from tfzoo.report.identities import read_measurements
+from tfzoo.report.lines import Line, machine_of_line, model_lines
 from tfzoo.zoo.manifest import Manifest
 from tfzoo.zoo.schema import ModelSpec
 
 Metric = Literal["box", "keypoint", "mask"]
 #: A point's first six fields.
 _Identity = tuple[str, str, str, int | None, bool | None, tuple[str, ...]]
+#: The images that most models' mAP of a metric was measured on, or None where none was.
+_Usual = Mapping[Metric, str | None]
 Origin = Literal["reported", "measured"]
 METRICS: tuple[Metric, ...] = ("box", "keypoint", "mask")
 
@@ -49,7 +50,8 @@ class Point:
         mask_map: Mask mAP in percent, or None.
         fps: Images a second, or None.
         latency_ms: Milliseconds an image, or None.
-        comparable: Whether the speed may be compared with the other models' at all.
+        comparable: Whether the speed may be compared with the other models' at all: it is of the
+            same conditions, or of the machine that most were timed on.
         other_images: Metrics whose mAP is of other images than most models', so not comparable.
         notes: What a reader must know of the model and its figures, such as slips.
         accuracy_notes: What the mAP of a metric was measured on.
@@ -138,21 +140,37 @@ def reported_points(manifest: Manifest) -> list[Point]:
 def measured_points(manifest: Manifest, results: Path) -> list[Point]:
     """Every model with a measured figure, as the results folder has it, the project's own too.
 
+    A point is one identity of a measurement (see `tfzoo.report.identities`); of a model that was
+    measured in several the most complete goes by the model's id, the others by what differs too.
     A mAP decides comparisons with those of the same images alone: the images that most models were
-    measured on, as the times are those of the machine that timed most.
+    measured on; a time likewise, by the machine that most were timed on.
 
     Raises:
         MeasurementError: The measurements can't be read.
     """
-    table = build_table(manifest, results)
-    usual = {metric: _usual_images((*table.zoo, *table.others), metric) for metric in METRICS}
     specs = {spec.id: spec for spec in manifest.all_models}
-    return [
-        _measured_point(line, specs, in_zoo, table.machine, usual)
-        for lines, in_zoo in ((table.zoo, True), (table.others, False))
-        for line in lines
+    in_zoo = {spec.id for spec in manifest.models}
+    lines = [
+        (line, _point_id(line, first=line is one.shown))
+        for one in model_lines(manifest, read_measurements(results)).values()
+        for line in (one.shown, *one.rest)
         if any(line[column] is not None for column in _MEASURED)
     ]
+    usual: _Usual = {
+        metric: _most_common(_images(line, metric) for line, _ in lines) for metric in METRICS
+    }
+    place = _most_common(_place(line) for line, _ in lines)
+    return [
+        _measured_point(line, id_, specs.get(line["id"]), line["id"] in in_zoo, usual, place)
+        for line, id_ in lines
+    ]
+
+
+def _point_id(line: Line, first: bool) -> str:
+    """What a point goes by: the model's id, which joins it with what was reported, or its own."""
+    # What was reported is of full precision.
+    called = line["identity"] if not first or line["precision"] != "float32" else None
+    return f"{line['id']} ({called})" if called else line["id"]
 
 
 _MEASURED = (*(f"{metric}_map_measured" for metric in METRICS), "speed_measured_ms")
@@ -165,18 +183,27 @@ def _images(line: Line, metric: Metric) -> str | None:
     return f"{line[f'{metric}_map_images']} images ({line[f'{metric}_map_image_set']})"
 
 
-def _usual_images(lines: Sequence[Line], metric: Metric) -> str | None:
-    counts = Counter(images for line in lines if (images := _images(line, metric)) is not None)
+def _place(line: Line) -> str | None:
+    """What a line's time was taken on and of, whatever the runtime; None where it has none."""
+    machine = machine_of_line(line)
+    if machine is None:
+        return None
+    return f"{machine.device} ({machine.hardware}), {machine.image_set}"
+
+
+def _most_common(found: Iterable[str | None]) -> str | None:
+    counts = Counter(one for one in found if one is not None)
     # Of equals the first, which is the zoo's models': theirs come before the others.
-    return max(counts, key=lambda images: counts[images], default=None)
+    return max(counts, key=lambda one: counts[one], default=None)
 
 
 def _measured_point(
     line: Line,
-    specs: Mapping[str, ModelSpec],
+    id_: str,
+    spec: ModelSpec | None,
     in_zoo: bool,
-    machine: Machine | None,
-    usual: Mapping[Metric, str | None],
+    usual: _Usual,
+    place: str | None,
 ) -> Point:
     images = {metric: found for metric in METRICS if (found := _images(line, metric)) is not None}
     other_images = tuple(metric for metric, found in images.items() if found != usual[metric])
@@ -185,26 +212,32 @@ def _measured_point(
         low, high = line[f"{metric}_map_low"], line[f"{metric}_map_high"]
         interval = "" if low is None else f", 95 % interval {low:.1f} to {high:.1f}"
         reason = f"; not comparable: most have {usual[metric]}" if metric in other_images else ""
-        accuracy_notes[metric] = f"{metric} mAP measured on {found}{interval}{reason}."
+        note = f"{metric} mAP measured on {found}{interval}{reason}."
+        if line["identity_notes"]:
+            note += f" Of two measurements: {line['identity_notes']}."
+        accuracy_notes[metric] = note
     latency_ms: float | None = line["speed_measured_ms"]
+    comparable = latency_ms is None or _place(line) == place
     speed_notes = []
     if latency_ms is not None:
-        speed_notes.append(f"Timed on {machine}.")
+        reason = "" if comparable else f"; not comparable: most are timed on {place}"
+        speed_notes.append(f"Timed on {machine_of_line(line)}{reason}.")
         if line["speed_notes"]:
             speed_notes.append(f"Disturbed while timed: {line['speed_notes']}.")
-    spec = specs.get(line["id"])
-    base, precision = split_precision(line["id"])
-    if spec is None and (other := specs.get(base)) is not None:
-        identity: _Identity = (line["id"], *_identity(other, line["name"])[1:])
-        notes: tuple[str, ...] = (f"{other.name} in {precision}: none of the zoo's own figures.",)
-    elif spec is None:
+    full = line["precision"] == "float32"
+    name = line["name"]
+    if spec is None:
         # A model that no manifest lists goes by its path, too long for a chart.
-        identity = (line["id"], Path(line["id"]).name, "other", None, None, ())
-        notes = (f"None of the zoo's models: {line['id']}.",)
+        short = Path(line["id"]).name
+        called = f"{short} ({line['identity']})" if line["identity"] else short
+        identity: _Identity = (id_, called, "other", None, None, ())
+        notes: tuple[str, ...] = (f"None of the zoo's models: {name}.",)
     else:
-        identity = _identity(spec, spec.name)
+        identity = (id_, *_identity(spec, name)[1:])
         # Of the zoo's models the remarks are on the reported figures.
         notes = () if in_zoo else spec.notes
+        if not full:
+            notes = (f"{spec.name} in {line['precision']}: none of the zoo's own figures.",)
     point = Point(
         *identity,
         box_map=line["box_map_measured"],
@@ -212,12 +245,13 @@ def _measured_point(
         mask_map=line["mask_map_measured"],
         fps=None if latency_ms is None else 1000 / latency_ms,
         latency_ms=latency_ms,
+        comparable=comparable,
         other_images=other_images,
         notes=notes,
         accuracy_notes=accuracy_notes,
         speed_notes=tuple(speed_notes),
     )
-    return point if in_zoo else replace(point, family="other")
+    return point if in_zoo and full else replace(point, family="other")
 
 
 def require_measured(

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import statistics
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-
-from tfzoo.results import number, read_measured
 
 #: With fewer models a factor or a rank correlation says nothing.
 FEWEST_MODELS = 3
@@ -16,7 +12,7 @@ FEWEST_MODELS = 3
 
 @dataclass(frozen=True)
 class Machine:
-    """What times must share to be compared.
+    """What times must share to be compared, beside precision and batch.
 
     Attributes:
         device: `cpu` or `gpu:N`.
@@ -34,46 +30,10 @@ class Machine:
         return f"{self.device} ({self.hardware}), {self.runtime}, {self.image_set}"
 
 
-@dataclass(frozen=True)
-class Times:
-    """The times of one machine.
-
-    Attributes:
-        machine: The machine, or None where nothing was measured.
-        rows: The newest measurement of each model by its id, as timing.csv has it.
-        others: Further machines that were measured on and are left out.
-        errors: Why a model has no time, by id.
-    """
-
-    machine: Machine | None
-    rows: Mapping[str, Mapping[str, str]]
-    others: tuple[Machine, ...]
-    errors: Mapping[str, str]
-
-
-def read_times(results: Path) -> Times:
-    """The times under a results folder: those of the machine that timed the most models.
-
-    Raises:
-        MeasurementError: The measurements can't be read.
-    """
-    by_machine: dict[Machine, dict[str, Mapping[str, str]]] = defaultdict(dict)
-    errors: dict[str, str] = {}
-    for row in read_measured(results / "timing.csv"):
-        if number(row, "mean_ms") is None:
-            errors[row["model"]] = row.get("error") or "no time"
-            continue
-        errors.pop(row["model"], None)
-        by_machine[_machine(row)][row["model"]] = row
-    # Python's sort keeps the order of equals: the machine measured on last comes last.
-    ranked = sorted(by_machine, key=lambda machine: len(by_machine[machine]))
-    if not ranked:
-        return Times(None, {}, (), errors)
-    return Times(ranked[-1], by_machine[ranked[-1]], tuple(ranked[:-1]), errors)
-
-
-def _machine(row: Mapping[str, str]) -> Machine:
-    hardware = row.get("gpu") or f"{row.get('cpu')}, {row.get('cores')} cores"
+def machine_of(row: Mapping[str, str]) -> Machine:
+    """The machine of a row of timing.csv."""
+    cpu, cores = row.get("cpu"), row.get("cores")
+    hardware = row.get("gpu") or (f"{cpu}, {cores} cores" if cpu else "")
     return Machine(
         row.get("device", ""), hardware, row.get("runtime", ""), row.get("image_set", "")
     )

@@ -6,50 +6,23 @@ measured has blanks, never a copy. What was measured and is no model of the zoo 
 
 from __future__ import annotations
 
-import csv
-import html
-import io
-import json
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
-from typing import Any, Literal
 
-from tfzoo.report.speed import Machine, Times, machine_factor, rank_correlation, read_times
-from tfzoo.results import number, read_measured, split_precision
+from tfzoo.errors import UsageError
+from tfzoo.report.identities import WHOLE, read_measurements
+from tfzoo.report.lines import (
+    METRICS,
+    Line,
+    ModelLines,
+    machine_of_line,
+    make_line,
+    model_lines,
+    timed_alike,
+)
+from tfzoo.report.speed import Machine, machine_factor, rank_correlation
 from tfzoo.zoo.manifest import Manifest
-from tfzoo.zoo.schema import Metric, ModelSpec
-
-Format = Literal["md", "csv", "json", "html"]
-
-#: One line of the table: a value by column, None where there is none.
-Line = dict[str, Any]
-
-#: Kind of accuracy.csv and the manifest's metric, in the order of the columns.
-_METRICS: tuple[tuple[str, Metric], ...] = (
-    ("box", "box_map"),
-    ("keypoints", "keypoint_map"),
-    ("masks", "mask_map"),
-)
-_PARTS = ("reported", "measured", "difference", "low", "high", "images", "image_set")
-
-#: All columns, as CSV and JSON have them. mAP in percent, `low` and `high` a 95 % interval,
-#: `difference` measured minus reported in percentage points. `speed_ratio` measured over reported
-#: time, `speed_departure` that ratio over the machine's factor.
-COLUMNS: tuple[str, ...] = (
-    "id",
-    "name",
-    "family",
-    *(f"{metric}_{part}" for _, metric in _METRICS for part in _PARTS),
-    *("speed_reported_ms", "speed_measured_ms", "speed_p95_ms", "speed_ratio", "speed_departure"),
-    *("fps_reported", "fps_measured", "speed_device", "speed_runtime", "speed_notes"),
-    *("speed_error", "notes"),
-)
-
-#: Image sets that reported figures are of: the zoo's, and those packaged with a model.
-_WHOLE = ("val2017", "held-out")
 
 #: Marks a measurement that was not made on the full val2017.
 NOT_FULL, MINIVAL = "†", "‡"
@@ -60,11 +33,14 @@ class Table:
     """Reported beside measured.
 
     Attributes:
-        zoo: A line for each of the zoo's models, in the order of its page.
-        others: A line for each measured model that is none of the zoo's.
+        zoo: A line for each of the zoo's models, in the order of its page; several for one that
+            was measured in several identities, where all are asked for.
+        others: Lines of each measured model that is none of the zoo's.
         notes: What a reader must know to read the figures.
         warnings: Those of them that say a figure can't be trusted.
-        machine: What the measured times are of, or None where there are none.
+        machine: What most of the measured times are of, or None where there are none.
+        summary: How many of the zoo's figures are reproduced, a sentence a metric; of those alone
+            that any was measured of.
     """
 
     zoo: tuple[Line, ...]
@@ -72,160 +48,97 @@ class Table:
     notes: tuple[str, ...]
     warnings: tuple[str, ...]
     machine: Machine | None = None
+    summary: tuple[str, ...] = ()
 
 
-def build_table(manifest: Manifest, results: Path) -> Table:
+def build_table(manifest: Manifest, results: Path, runtime: str | None = None) -> Table:
     """Joins what was measured with what was reported.
+
+    A line's figures are of one model's files, runtime and version, precision, batch, device and
+    machine; where a time is of another than the mAP beside it, the line's `identity_notes` say so.
 
     Args:
         manifest: The models and their reported figures.
         results: Folder with `accuracy.csv` and `timing.csv`; what they lack is blank.
+        runtime: Which measurements to show of each model: the most complete one (None), those of
+            one runtime by its name, such as `openvino`, or `all`, each on a line of its own.
 
     Raises:
         MeasurementError: The measurements can't be read.
+        UsageError: Nothing was measured with that runtime.
     """
-    accuracy = _chosen(read_measured(results / "accuracy.csv"))
-    times = read_times(results)
-    zoo = [_line(spec.id, spec, accuracy, times) for spec in manifest.models]
+    found = read_measurements(results)
+    lines = model_lines(manifest, found)
+    chosen = _chosen(lines, runtime, manifest)
     in_zoo = {spec.id for spec in manifest.models}
-    own = {spec.id: spec for spec in manifest.demo}
-    measured = dict.fromkeys([*(model for model, _ in accuracy), *times.rows, *times.errors])
-    others = [
-        _line(model, own.get(model), accuracy, times) for model in measured if model not in in_zoo
-    ]
-    for line in others:
-        _name_other_precision(line, manifest)
-    speed_notes = _compare_speeds([*zoo, *others], times)
-    notes, warnings = _notes([*zoo, *others])
-    return Table(tuple(zoo), tuple(others), (*notes, *speed_notes), tuple(warnings), times.machine)
+    zoo = tuple(line for model, shown in chosen.items() if model in in_zoo for line in shown)
+    others = tuple(line for model, shown in chosen.items() if model not in in_zoo for line in shown)
+    shown = (*zoo, *others)
+    notes, warnings = _notes(shown)
+    every = [line for one in lines.values() for line in one.every]
+    notes += _verdict_notes(shown, manifest)
+    notes += _speed_notes(shown, every, found.machines)
+    if runtime is None:
+        notes += _further(lines)
+    return Table(zoo, others, tuple(notes), tuple(warnings), _usual_machine(shown), _summary(zoo))
 
 
-def _chosen(rows: Sequence[Mapping[str, str]]) -> dict[tuple[str, str], Mapping[str, str]]:
-    """The measurement to show by model and kind: full val2017's, else of most images; newest."""
-    chosen: dict[tuple[str, str], Mapping[str, str]] = {}
-    for row in rows:
-        key = row["model"], row.get("kind", "")
-        if number(row, "AP") is None:
-            continue
-        if key not in chosen or _worth(row) >= _worth(chosen[key]):
-            chosen[key] = row
-    return chosen
-
-
-def _worth(row: Mapping[str, str]) -> tuple[bool, bool, float]:
-    image_set = row.get("image_set")
-    return image_set in _WHOLE, image_set != "minival-like", number(row, "images") or 0
-
-
-def _line(
-    model: str,
-    spec: ModelSpec | None,
-    accuracy: Mapping[tuple[str, str], Mapping[str, str]],
-    times: Times,
-) -> Line:
-    line: Line = dict.fromkeys(COLUMNS)
-    line |= {"id": model, "name": spec.name if spec else model}
-    line["family"] = spec.family if spec else None
-    for kind, metric in _METRICS:
-        reported = spec.figure(metric) if spec else None
-        line[f"{metric}_reported"] = reported
-        row = accuracy.get((model, kind))
-        if row is None:
-            continue
-        measured = _percent(number(row, "AP"))
-        line[f"{metric}_measured"] = measured
-        line[f"{metric}_low"] = _percent(number(row, "AP_low"))
-        line[f"{metric}_high"] = _percent(number(row, "AP_high"))
-        images = number(row, "images")
-        line[f"{metric}_images"] = None if images is None else int(images)
-        line[f"{metric}_image_set"] = row.get("image_set")
-        if reported is not None and measured is not None:
-            line[f"{metric}_difference"] = round(measured - reported, 2)
-    return line | _speed(model, spec, times)
-
-
-def _name_other_precision(line: Line, manifest: Manifest) -> None:
-    """Calls a known model in another precision by its name; what is reported is not of that."""
-    model, precision = split_precision(line["id"])
-    specs = {spec.id: spec for spec in manifest.all_models}
-    if precision != "float32" and (spec := specs.get(model)) is not None:
-        line |= {"name": f"{spec.name} ({precision})", "family": spec.family}
-
-
-def _speed(model: str, spec: ModelSpec | None, times: Times) -> Line:
-    line: Line = {"notes": list(spec.notes) or None if spec else None}
-    reported_ms = spec.speed_ms if spec else None
-    if reported_ms is not None:
-        line |= {"speed_reported_ms": reported_ms, "fps_reported": _fps(reported_ms)}
-    row = times.rows.get(model)
-    if row is None:
-        return line | {"speed_error": times.errors.get(model)}
-    measured_ms = number(row, "mean_ms")
-    assert measured_ms is not None  # Rows without are errors.
-    line |= {
-        "speed_measured_ms": measured_ms,
-        "speed_p95_ms": number(row, "p95_ms"),
-        "fps_measured": _fps(measured_ms),
-        "speed_device": row.get("device"),
-        "speed_runtime": row.get("runtime"),
-        "speed_notes": row.get("notes") or None,
+def _chosen(
+    lines: Mapping[str, ModelLines], runtime: str | None, manifest: Manifest
+) -> dict[str, Sequence[Line]]:
+    if runtime is None:
+        return {model: [one.shown] for model, one in lines.items()}
+    if runtime == "all":
+        return {model: one.every for model, one in lines.items()}
+    by_name = {
+        model: [line for line in one.every if _runtime(line) == runtime]
+        for model, one in lines.items()
     }
-    if reported_ms is not None:
-        line["speed_ratio"] = round(measured_ms / reported_ms, 3)
-    return line
+    if not any(by_name.values()):
+        there = {name for one in lines.values() for line in one.every if (name := _runtime(line))}
+        listed = f"there is {', '.join(sorted(there))}" if there else "nothing was measured so far"
+        raise UsageError(f"nothing was measured with runtime '{runtime}'; {listed}")
+    in_zoo = {spec.id for spec in manifest.models}
+    return {
+        model: found or [make_line(model, manifest, None)]
+        for model, found in by_name.items()
+        if found or model in in_zoo
+    }
 
 
-def _fps(milliseconds: float) -> float:
-    """Images a second with two decimals, a half rounded up as the blog does (64 ms: 15.63)."""
-    exact = 1000 / Decimal(str(milliseconds))
-    return float(exact.quantize(Decimal("0.01"), ROUND_HALF_UP))
+def _runtime(line: Line) -> str:
+    """Name of the runtime that a line is of, without its version."""
+    return (line["runtime"] or "").partition(" ")[0]
 
 
-def _compare_speeds(lines: Sequence[Line], times: Times) -> list[str]:
-    """Fills in each model's departure from the machine's factor; says what all of them show."""
-    if times.machine is None:
-        return []
-    notes = [
-        f"Measured times: mean of single images on {times.machine}. Reported times: milliseconds "
-        "an image on hardware the zoo does not state; compare models, not machines."
-    ]
-    both = [line for line in lines if line["speed_ratio"] is not None]
-    factor = machine_factor([line["speed_ratio"] for line in both])
-    if factor is not None:
-        for line in both:
-            line["speed_departure"] = round(line["speed_ratio"] / factor, 2)
-        notes.append(
-            f"This machine takes {factor:.3g} times the reported time (median of {len(both)} "
-            "models); departure is a model's own ratio over that."
+def _usual_machine(lines: Sequence[Line]) -> Machine | None:
+    machines = [machine for line in lines if (machine := machine_of_line(line)) is not None]
+    return max(machines, key=machines.count, default=None)
+
+
+def _summary(lines: Sequence[Line]) -> tuple[str, ...]:
+    """How many figures are reproduced, by what they are figures of."""
+    kinds = [(metric, metric.replace("_map", " mAPs")) for _, metric in METRICS]
+    told = []
+    for kind, title in (*kinds, ("speed", "speeds")):
+        reported = "speed_reported_ms" if kind == "speed" else f"{kind}_reported"
+        verdicts = [line[f"{kind}_verdict"] for line in lines if line[reported] is not None]
+        if not any(verdicts):
+            continue
+        yes, no = verdicts.count("reproduced"), verdicts.count("differs")
+        differ = "differs" if no == 1 else "differ"
+        told.append(
+            f"{yes} of {len(verdicts)} {title} reproduced, {no} {differ}, "
+            f"{len(verdicts) - yes - no} not measured or undecided."
         )
-    rank = rank_correlation(
-        [(line["speed_reported_ms"], line["speed_measured_ms"]) for line in both]
-    )
-    if rank is not None:
-        notes.append(
-            f"Rank correlation of reported and measured times: {rank:.2f} ({len(both)} models)."
-        )
-    if times.others:
-        listed = "; ".join(map(str, times.others))
-        notes.append(f"Times of other machines, runtimes or images are left out: {listed}.")
-    disturbed = [f"{line['name']}: {line['speed_notes']}" for line in lines if line["speed_notes"]]
-    if disturbed:
-        notes.append(f"Disturbed while timed: {'; '.join(disturbed)}.")
-    failed = [f"{line['name']}: {line['speed_error']}" for line in lines if line["speed_error"]]
-    if failed:
-        notes.append(f"Not timed: {'; '.join(failed)}.")
-    return notes
-
-
-def _percent(value: float | None) -> float | None:
-    return None if value is None else round(100 * value, 2)
+    return tuple(told)
 
 
 def _notes(lines: Sequence[Line]) -> tuple[list[str], list[str]]:
     sets = {
         line[f"{metric}_image_set"]
         for line in lines
-        for _, metric in _METRICS
+        for _, metric in METRICS
         if line[f"{metric}_measured"] is not None
     }
     notes, warnings = [], []
@@ -234,7 +147,7 @@ def _notes(lines: Sequence[Line]) -> tuple[list[str], list[str]]:
             "Measured mAP with its 95 % bootstrap interval over images; difference is measured "
             "minus reported, in percentage points."
         )
-    if sets - {*_WHOLE, "minival-like"}:
+    if sets - {*WHOLE, "minival-like"}:
         notes.append(
             f"{NOT_FULL} Not the full val2017 (5000 images) that the reported figures are of: not "
             "comparable but within the interval, if at all."
@@ -247,133 +160,98 @@ def _notes(lines: Sequence[Line]) -> tuple[list[str], list[str]]:
     return [*notes, *warnings], warnings
 
 
-@dataclass(frozen=True)
-class _Column:
-    """A column as a person reads it.
-
-    Attributes:
-        title: Its head.
-        text: A line's cell.
-    """
-
-    title: str
-    text: Callable[[Line], str]
-
-
-def _figure(column: str, pattern: str = "{:.1f}") -> Callable[[Line], str]:
-    return lambda line: "" if line[column] is None else pattern.format(line[column])
-
-
-def _measured(metric: str) -> Callable[[Line], str]:
-    def text(line: Line) -> str:
-        if line[f"{metric}_measured"] is None:
-            return ""
-        shown = f"{line[f'{metric}_measured']:.1f}"
-        if line[f"{metric}_low"] is not None:
-            shown += f" [{line[f'{metric}_low']:.1f}, {line[f'{metric}_high']:.1f}]"
-        if line[f"{metric}_image_set"] in _WHOLE:
-            return shown
-        mark = MINIVAL if line[f"{metric}_image_set"] == "minival-like" else NOT_FULL
-        return f"{shown} ({line[f'{metric}_images']} images){mark}"
-
-    return text
-
-
-def _shown_columns() -> list[_Column]:
-    columns = [_Column("model", lambda line: str(line["name"]))]
-    for _, metric in _METRICS:
-        title = metric.replace("_map", " mAP")
-        columns.append(_Column(f"{title} reported", _figure(f"{metric}_reported")))
-        columns.append(_Column("measured", _measured(metric)))
-        columns.append(_Column("difference", _figure(f"{metric}_difference", "{:+.1f}")))
-    return [
-        *columns,
-        _Column("ms reported", _figure("speed_reported_ms", "{:g}")),
-        _Column("measured", _figure("speed_measured_ms")),
-        _Column("ratio", _figure("speed_ratio", "{:.2f}")),
-        _Column("departure", _figure("speed_departure", "x{:.2f}")),
-        _Column("FPS reported", _figure("fps_reported", "{:.2f}")),
-        _Column("measured", _figure("fps_measured", "{:.2f}")),
-    ]
-
-
-def render(table: Table, form: Format) -> str:
-    """The table as text: Markdown, CSV (a `section` column says zoo or other), JSON or a page."""
-    if form == "json":
-        value = {"zoo": table.zoo, "others": table.others, "notes": table.notes}
-        return json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-    if form == "csv":
-        file = io.StringIO()
-        writer = csv.DictWriter(file, ("section", *COLUMNS), lineterminator="\n")
-        writer.writeheader()
-        for section, lines in (("zoo", table.zoo), ("other", table.others)):
-            for line in lines:
-                notes = " ".join(line["notes"] or ()) or None
-                writer.writerow({"section": section, **line, "notes": notes})
-        return file.getvalue()
-    if form == "html":
-        return _page(table)
-    parts = [_markdown(table.zoo)]
-    if table.others:
-        parts.append(f"## {_OTHERS}\n")
-        parts.append(_markdown(table.others))
-    parts += [f"{note}\n" for note in table.notes]
-    parts += [f"- {note}" for note in _known(table)]
-    return "\n".join(parts) + "\n"
-
-
-_OTHERS = "Measured, but none of the zoo's models"
-
-
-def _known(table: Table) -> list[str]:
-    """What the manifest knows to be odd of models, each remark with the models it is made of."""
-    made_of: dict[str, list[str]] = {}
-    for line in (*table.zoo, *table.others):
-        for remark in line["notes"] or ():
-            made_of.setdefault(remark, []).append(str(line["name"]))
-    return [f"{', '.join(names)}: {remark}" for remark, names in made_of.items()]
-
-
-def _page(table: Table) -> str:
-    """A self-contained page whose columns sort."""
-    parts = [_html_table(table.zoo)]
-    if table.others:
-        parts += [f"<h2>{html.escape(_OTHERS)}</h2>", _html_table(table.others)]
-    notes = [f"<li>{html.escape(note)}</li>" for note in (*table.notes, *_known(table))]
-    template = Path(__file__).with_name("table.html").read_text(encoding="utf-8")
-    filled = {"tables": "\n".join(parts), "notes": "\n".join(notes)}
-    return re.sub(r"\{\{(\w+)\}\}", lambda match: filled[match[1]], template)
-
-
-def _html_table(lines: Sequence[Line]) -> str:
-    columns = _shown_columns()
-    heads = "".join(
-        f'<th scope="col"><button>{html.escape(column.title)}</button></th>' for column in columns
-    )
-    rows = "\n".join(
-        "<tr>"
-        + "".join(f"<td>{html.escape(column.text(line))}</td>" for column in columns)
-        + "</tr>"
+def _verdict_notes(lines: Sequence[Line], manifest: Manifest) -> list[str]:
+    notes = []
+    if any(line[f"{metric}_verdict"] for line in lines for _, metric in METRICS):
+        notes.append(
+            "A mAP is reproduced where it is within 0.3 points of the reported one on the same "
+            "images; on others it differs, where its interval leaves no doubt, or is undecided, "
+            "with the number of images that would decide it."
+        )
+    sources = {
+        source
         for line in lines
+        for _, metric in METRICS
+        if (source := line[f"{metric}_agrees_with"])
+    }
+    notes += [
+        f"By {source}: agrees not with the figure shown, but with that of "
+        f"{manifest.references[source].title}."
+        for source in sorted(sources)
+    ]
+    return notes
+
+
+def _speed_notes(
+    lines: Sequence[Line], every: Sequence[Line], machines: Sequence[Machine]
+) -> list[str]:
+    """What the times say together, and what to know of some."""
+    shown = {machine_of_line(line) for line in lines} - {None}
+    notes = []
+    if shown:
+        of = f" on {next(iter(shown))}" if len(shown) == 1 else ""
+        notes.append(
+            f"Measured times: mean of single images{of}. Reported times: milliseconds "
+            "an image on hardware the zoo does not state; compare models, not machines."
+        )
+    for (machine, precision, _), together in timed_alike(every).items():
+        if machine in shown:
+            here = "This machine" if len(shown) == 1 else str(machine)
+            notes += _together(
+                together, here if precision == "float32" else f"{here} in {precision}"
+            )
+    if others := [machine for machine in machines if machine not in shown]:
+        listed = "; ".join(map(str, others))
+        notes.append(f"Times of other machines, runtimes or images are left out: {listed}.")
+    notes += _listed("Disturbed while timed", lines, lambda line: line["speed_notes"])
+    notes += _listed("Not timed", lines, lambda line: line["speed_error"])
+    notes += _listed("Speed undecided", lines, lambda line: line["speed_reason"])
+    return notes + _listed("Of two measurements", lines, lambda line: line["identity_notes"])
+
+
+def _together(lines: Sequence[Line], machine: str) -> list[str]:
+    """What all times of one machine and runtime show."""
+    notes = []
+    factor = machine_factor([line["speed_ratio"] for line in lines])
+    if factor is not None:
+        notes.append(
+            f"{machine} takes {factor:.3g} times the reported time (median of {len(lines)} "
+            "models); departure is a model's own ratio over that of the others, reproduced where "
+            "its 95 % interval lies within 0.8 and 1.25."
+        )
+    rank = rank_correlation(
+        [(line["speed_reported_ms"], line["speed_measured_ms"]) for line in lines]
     )
-    return (
-        f'<div class="scroll"><table><thead><tr>{heads}</tr></thead>\n'
-        f"<tbody>\n{rows}\n</tbody></table></div>"
-    )
+    if rank is not None:
+        notes.append(
+            f"Rank correlation of reported and measured times: {rank:.2f} ({len(lines)} models)."
+        )
+    departing = [line for line in lines if _departs(line)]
+    if departing:
+        listed = "; ".join(
+            f"{line['name']}: x{line['speed_departure']:.2f} "
+            f"[{line['speed_departure_low']:.2f}, {line['speed_departure_high']:.2f}]"
+            for line in departing
+        )
+        notes.append(f"Departs from the factor by more than the noise explains: {listed}.")
+    return notes
 
 
-def _markdown(lines: Sequence[Line]) -> str:
-    columns = _shown_columns()
-    cells = [[column.title for column in columns]]
-    cells += [[column.text(line).replace("|", "\\|") for column in columns] for line in lines]
-    widths = [max(len(row[i]) for row in cells) for i in range(len(columns))]
+def _departs(line: Line) -> bool:
+    low, high = line["speed_departure_low"], line["speed_departure_high"]
+    return low is not None and not low <= 1 <= high
 
-    def row_text(row: Sequence[str]) -> str:
-        padded = [
-            cell.ljust(width) if i == 0 else cell.rjust(width)
-            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ]
-        return f"| {' | '.join(padded)} |"
 
-    rule = ["-" * width if i == 0 else "-" * (width - 1) + ":" for i, width in enumerate(widths)]
-    return "\n".join([row_text(cells[0]), row_text(rule), *map(row_text, cells[1:])]) + "\n"
+def _listed(title: str, lines: Sequence[Line], text: Callable[[Line], str | None]) -> list[str]:
+    told = [f"{line['name']}: {said}" for line in lines if (said := text(line))]
+    return [f"{title}: {'; '.join(told)}."] if told else []
+
+
+def _further(lines: Mapping[str, ModelLines]) -> list[str]:
+    told = [f"{one.shown['name']}: {len(one.rest)} more" for one in lines.values() if one.rest]
+    if not told:
+        return []
+    return [
+        f"Measured otherwise too (runtime, version, precision, files or machine): "
+        f"{'; '.join(told)}. See them all with: tfzoo table --runtime all"
+    ]

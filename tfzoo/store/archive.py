@@ -28,6 +28,10 @@ from tfzoo.store.unfit import told_of_folder
 
 SUFFIXES = (".tar.gz", ".tgz", ".tar", ".zip")
 _BLOCK = 1 << 20
+_GZIP = b"\x1f\x8b"
+_AS_IT_IS = (
+    "Have the file served as it is, without Content-Encoding, or copy it here by other means"
+)
 
 
 @dataclass(frozen=True)
@@ -76,10 +80,12 @@ def unpack(archive: Path, folder: Path, limits: Limits | None = None) -> dict[st
                 raise ArchiveError(f"{archive.name} {LFS_ADVICE}")
             if start.startswith(b"PK"):
                 _unpack_zip(file, tree)
-            elif start.startswith(b"\x1f\x8b"):
+            elif start.startswith(_GZIP):
+                if coded := told_of_coding(archive, archive.name):
+                    raise ArchiveError(f"{archive.name} {coded}")
                 with gzip.GzipFile(fileobj=file, mode="rb") as plain:
                     _unpack_tar(cast(IO[bytes], plain), tree)
-            elif start[257:262] == b"ustar" or archive.name.endswith(".tar"):
+            elif _is_tar(start) or archive.name.endswith(".tar"):
                 _unpack_tar(file, tree)
             else:
                 raise ArchiveError(
@@ -98,6 +104,41 @@ def unpack(archive: Path, folder: Path, limits: Limits | None = None) -> dict[st
     ) as error:
         raise ArchiveError(f"{archive.name} is damaged: {error}. Fetch or copy it again") from None
     return tree.files
+
+
+def _is_tar(start: bytes) -> bool:
+    return start[257:262] == b"ustar"
+
+
+def told_of_coding(path: Path, name: str) -> str | None:
+    """How an archive was coded, or decoded, on its way, to be said behind its name; or None.
+
+    Args:
+        path: What arrived.
+        name: What it is called, which says how it should be coded.
+    """
+    with path.open("rb") as file:
+        start = file.read(512)
+        file.seek(0)
+        if not start.startswith(_GZIP):
+            if name.endswith((".gz", ".tgz")) and _is_tar(start):
+                return f"is a plain tar: something on its way has decompressed it. {_AS_IT_IS}"
+            return None
+        if name.endswith(".onnx"):
+            return f"is coded in gzip, which its name does not say. {_AS_IT_IS}"
+        try:
+            with gzip.GzipFile(fileobj=file, mode="rb") as once:
+                twice = once.read(2) == _GZIP
+        except (OSError, EOFError, zlib.error):
+            return None
+    return (
+        f"is coded in gzip twice, perhaps for its way from a server. {_AS_IT_IS}" if twice else None
+    )
+
+
+_AS_IT_IS = (
+    "Have the file served as it is, without Content-Encoding, or copy it here by other means"
+)
 
 
 def find_saved_model(folder: Path) -> Path:
@@ -151,6 +192,8 @@ def place_onnx(path: Path, place: Path, digest: str) -> FileRecord:
     if is_lfs_pointer(start):
         raise ArchiveError(f"{place.name} {LFS_ADVICE}")
     # An ONNX file is a protobuf message whose first field is the version of its format.
+    if coded := told_of_coding(path, place.name):
+        raise ArchiveError(f"{place.name} {coded}")
     if not start.startswith(b"\x08"):
         raise ArchiveError(f"{place.name} is no ONNX model (it starts with {start[:24]!r})")
     place.parent.mkdir(parents=True)

@@ -12,8 +12,9 @@ from types import TracebackType
 
 import httpx
 
+from tfzoo.patience import Watch
 from tfzoo.store.part_state import State
-from tfzoo.store.retry import Policy, Retry
+from tfzoo.store.retry import Retry
 
 _BLOCK = 1 << 20
 _BUFFERS = 8
@@ -33,18 +34,17 @@ class Body:
         failure: Why it ended before its time, where the connection says so.
     """
 
-    def __init__(self, response: httpx.Response, policy: Policy) -> None:
+    def __init__(self, response: httpx.Response, watch: Watch) -> None:
         self.ended = False
         self.failure: Exception | None = None
         self._response = response
-        self._policy = policy
+        self._watch = watch
         self._pieces = response.iter_raw()
         self._piece = memoryview(b"")
         self._socket: socket.socket | None = None
         length = response.headers.get("Content-Length", "")
         simple = "Transfer-Encoding" not in response.headers and length.isdecimal()
         self._left = int(length) if simple else None
-        self._window_start, self._window_bytes = time.monotonic(), 0
 
     def fill(self, buffer: bytearray) -> int:
         """Reads until the buffer is full, half a second has passed or the body has ended.
@@ -62,7 +62,7 @@ class Body:
                     self.ended = True
                     break
                 filled += size
-                self._notice_trickle(size)
+                self._watch.moved(size)
         except (httpx.TransportError, Retry) as failure:
             self.failure, self.ended = failure, True
         return filled
@@ -93,7 +93,7 @@ class Body:
         # Inside the TLS of a proxy, the connection is not what decrypts the body.
         if connection is None or stream.get_extra_info("ssl_object") not in (None, connection):
             return
-        connection.settimeout(self._policy.timeout_s)
+        connection.settimeout(self._watch.timeout_s)
         self._socket = connection
 
     def _receive_into(self, view: memoryview) -> int:
@@ -101,17 +101,9 @@ class Body:
         try:
             return self._socket.recv_into(view)
         except TimeoutError:
-            raise Retry(f"no answer within {self._policy.timeout_s:g} s") from None
+            raise Retry(f"no answer within {self._watch.timeout_s:g} s") from None
         except OSError as error:
             raise Retry(f"the connection broke: {error}") from None
-
-    def _notice_trickle(self, size: int) -> None:
-        self._window_bytes += size
-        elapsed_s = time.monotonic() - self._window_start
-        if elapsed_s > self._policy.timeout_s:
-            if self._window_bytes < self._policy.slow_bytes_per_s * elapsed_s:
-                raise Retry(f"stalled at {self._window_bytes / elapsed_s:.0f} bytes a second")
-            self._window_start, self._window_bytes = time.monotonic(), 0
 
 
 class Hashes:

@@ -1,6 +1,8 @@
 """The cache: models that are whole and verified, or not there.
 
-    <cache>/models/<id>/<digest12>/provenance.json   the record of a published model
+    <cache>/models/<id>/<digest12>/provenance.json   the record of a published model (a key of its
+                                                     sources follows where two manifests' models of
+                                                     one id are the same bytes)
     <cache>/models/<id>/<digest12>/model/...         what was in its archive
     <cache>/local/<stem>/<digest12>/...              the same, for archives that no manifest lists
     <cache>/prepared/<id>/<digest12>-<key>/...       derived data (see derived.py)
@@ -14,6 +16,7 @@ Folders get their names when they are whole (see folders.py).
 from __future__ import annotations
 
 import errno
+import hashlib
 import logging
 import os
 import re
@@ -27,13 +30,18 @@ from typing import Any
 
 from tfzoo import settings
 from tfzoo.errors import StoreError
+from tfzoo.outside import keyed
 from tfzoo.store import provenance
 from tfzoo.store.digests import file_digest, short
 from tfzoo.store.folders import files_in, folders_in
-from tfzoo.store.provenance import Provenance
+from tfzoo.store.provenance import Provenance, origins_of
+from tfzoo.store.untouched import fault_of
 from tfzoo.zoo.schema import ModelSpec
 
 _log = logging.getLogger("tfzoo.store")
+
+#: What vouches for a model that nothing vouches for.
+NOTHING = "nothing"
 
 
 @dataclass(frozen=True)
@@ -69,6 +77,11 @@ class Entry:
         seconds = (self.folder / provenance.FILE_NAME).stat().st_mtime
         return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
 
+    @property
+    def vouchers(self) -> str:
+        """What vouches for it, as a person reads it."""
+        return "; ".join(self.provenance.vouched_by) or NOTHING
+
     def as_dict(self) -> dict[str, Any]:
         """What `tfzoo cache list --json` and `tfzoo info --json` print."""
         record = self.provenance
@@ -85,7 +98,7 @@ class Entry:
         }
 
     def is_complete(self) -> bool:
-        """Whether every file is there in its size; quick, for each opening."""
+        """Whether every file is there in its size."""
         try:
             return all(
                 (self.folder / path).stat().st_size == record.bytes
@@ -162,18 +175,48 @@ def all_entries() -> list[Entry]:
 
 
 def find(spec: ModelSpec) -> Entry | None:
-    """A whole cached version of a model, the shared caches searched first.
+    """A cached version of a model that is as it was unpacked, the shared caches searched first.
 
-    Where the manifest states a digest only that version counts, otherwise the newest.
+    Where the manifest states a digest only that version counts, otherwise the newest that came
+    from where the manifest says: another manifest may have another model of the same id.
     """
     for root in (*settings.shared_caches(), settings.cache_folder()):
-        for version in entries_in(model_folder(root, spec.id)):
-            if spec.sha256 is not None and version.provenance.digest != f"sha256:{spec.sha256}":
-                continue
-            if version.is_complete():
-                return version
-            _log.warning("%s is damaged (files are missing or cut); not used", version.folder)
+        fitting = (v for v in entries_in(model_folder(root, spec.id)) if _is_of(v, spec))
+        if (version := next(fitting, None)) is not None and _sound(version):
+            return version
     return None
+
+
+def _is_of(version: Entry, spec: ModelSpec) -> bool:
+    record = version.provenance
+    if spec.sha256 is not None:
+        return record.digest == f"sha256:{spec.sha256}"
+    if record.origins:
+        return not set(record.origins).isdisjoint(origins_of(spec))
+    # Records of old do not say what the manifest said; a mirror has the path of an address.
+    urls = [keyed(source.url) for source in spec.sources]
+    tails = (*(url.partition("://")[2].partition("/")[2] or url for url in urls), spec.archive)
+    came = record.source in urls or record.source.endswith(tuple(f"/{tail}" for tail in tails))
+    return came or record.kind == "added"
+
+
+def _sound(version: Entry) -> bool:
+    fault: str | None = "files are missing or cut"
+    if version.is_complete():
+        fault = fault_of(version.folder, version.provenance)
+    if fault is not None:
+        _log.warning("%s is damaged (%s); not used", version.folder, fault)
+    return fault is None
+
+
+def place_of(root: Path, spec: ModelSpec, digest: str) -> Path:
+    """Where a version of a model belongs in a cache: in a folder that no other manifest's has."""
+    place = model_folder(root, spec.id) / short(digest)
+    there = entry(place)
+    if there is None or _is_of(there, spec):
+        return place
+    key = hashlib.sha256("\n".join(origins_of(spec)).encode()).hexdigest()
+    return place.with_name(f"{place.name}-{short(key)}")
 
 
 def find_local(archive: Path, digest: str) -> Entry | None:
@@ -185,7 +228,7 @@ def find_local(archive: Path, digest: str) -> Entry | None:
     """
     for root in (*settings.shared_caches(), settings.cache_folder()):
         version = entry(local_folder(root, archive) / short(digest))
-        if version and version.provenance.digest == digest and version.is_complete():
+        if version and version.provenance.digest == digest and _sound(version):
             return version
     return None
 

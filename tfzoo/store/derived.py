@@ -10,7 +10,7 @@ from pathlib import Path
 from tfzoo import settings
 from tfzoo.store.cache import lock, writing
 from tfzoo.store.digests import short
-from tfzoo.store.folders import publish, sweep
+from tfzoo.store.folders import discard, publish, sweep
 
 
 def derived(
@@ -21,6 +21,7 @@ def derived(
     version: str = "",
     sound: Callable[[Path], bool] = Path.is_dir,
     anew: bool = False,
+    room: int = 0,
 ) -> Path:
     """A folder of data derived from a model, built once and kept beside it.
 
@@ -33,6 +34,7 @@ def derived(
         version: Further text the folder depends on, too long for its name.
         sound: Whether a folder is whole; one that is not is passed over, or built anew.
         anew: Whether to build it whatever is there; that is replaced once the new one is whole.
+        room: Bytes it may need.
 
     Returns:
         The folder, whole; a shared cache's where it alone has one. Never write into it.
@@ -45,11 +47,29 @@ def derived(
         return found
     root = settings.cache_folder()
     folder = root / _derived_place(model_id, digest, key, version)
-    with writing(root), lock(f"prepared-{folder.parent.name}-{folder.name}"):
+    with writing(root), lock(lock_name(folder)):
         if not anew and sound(folder):
             return folder
         sweep(folder.parent, of=folder.name)
-        return publish(folder, build)
+        return publish(folder, build, room)
+
+
+def lock_name(folder: Path) -> str:
+    """Which lock of the cache guards a folder of derived data."""
+    return f"prepared-{folder.parent.name}-{folder.name}"
+
+
+def forget_derived(model_id: str, digest: str, key: str, version: str = "") -> None:
+    """Removes the folder that `derived` made in this user's own cache, where there is one.
+
+    Raises:
+        StoreError: The cache can't be written.
+    """
+    root = settings.cache_folder()
+    folder = root / _derived_place(model_id, digest, key, version)
+    with writing(root), lock(lock_name(folder)):
+        if folder.is_dir():
+            discard(folder)
 
 
 def find_derived(
@@ -64,6 +84,16 @@ def find_derived(
     # One's own first: what was made anew lies there.
     roots = (settings.cache_folder(), *settings.shared_caches())
     return next((root / place for root in roots if sound(root / place)), None)
+
+
+def sweep_derived(model_id: str, by: int) -> None:
+    """Removes what a process that has ended left half-done of a model's derived data.
+
+    Args:
+        model_id: The model's id.
+        by: The process's number.
+    """
+    sweep(settings.cache_folder() / "prepared" / _file_name(model_id), by=by)
 
 
 def _derived_place(model_id: str, digest: str, key: str, version: str) -> Path:

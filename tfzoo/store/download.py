@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import re
 import shutil
-import ssl
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,15 +18,25 @@ from pathlib import Path
 
 import httpx
 
-from tfzoo.errors import DownloadError, StoreError, VerificationError
+from tfzoo import network, records
+from tfzoo.errors import DownloadError, StoreError, TfzooError, VerificationError
 from tfzoo.files import write_whole
+from tfzoo.outside import keyed, public
+from tfzoo.patience import TooSlow, Watch, answer_to
 from tfzoo.store.body import Body, Hashes, digests_of
-from tfzoo.store.part_state import State, describe, joined
+from tfzoo.store.part_state import State, describe, joined, number_of_bytes
 from tfzoo.store.retry import Policy, Retry, retry_after_s
 from tfzoo.version import __version__
 
 _log = logging.getLogger("tfzoo.store")
-_MAX_REDIRECTS = 10
+
+#: What a file may have that nobody knows the size of; no archive of the zoo has a quarter of it.
+MOST_BYTES = 8 * 10**9
+
+
+def most_bytes(megabytes: float | None) -> int:
+    """What a file may have that is said to have so many megabytes or so."""
+    return MOST_BYTES if megabytes is None else int(2e6 * megabytes) + 2 * 10**6
 
 
 @dataclass(frozen=True)
@@ -58,20 +66,11 @@ class Downloaded:
 
 @contextmanager
 def open_client(policy: Policy) -> Iterator[httpx.Client]:
-    """An HTTP client with the environment's proxies and CA bundle.
-
-    Proxies: HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, NO_PROXY. CA bundle: SSL_CERT_FILE, SSL_CERT_DIR,
-    or REQUESTS_CA_BUNDLE and CURL_CA_BUNDLE, which other tools read.
-    """
-    verify: ssl.SSLContext | bool = True
-    if not any(os.environ.get(name) for name in ("SSL_CERT_FILE", "SSL_CERT_DIR")):
-        bundle = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")
-        if bundle and Path(bundle).is_file():
-            verify = ssl.create_default_context(cafile=bundle)
+    """An HTTP client for downloads, as the environment has its proxies and certificates."""
     timeout = httpx.Timeout(policy.timeout_s, connect=min(policy.timeout_s, 15.0))
     # The bytes of the object itself are wanted, in no coding of the transfer.
     headers = {"User-Agent": f"tfzoo/{__version__}", "Accept-Encoding": "identity"}
-    with httpx.Client(timeout=timeout, verify=verify, headers=headers) as client:
+    with network.open_client(timeout=timeout, headers=headers) as client:
         yield client
 
 
@@ -84,6 +83,7 @@ def download(
     verifiable: bool = False,
     allow_downgrade: bool = False,
     room: float = 1.0,
+    most_bytes: int = MOST_BYTES,
     report: Callable[[int, int | None], None] = lambda done, total: None,
 ) -> Downloaded:
     """Downloads a file, continuing what `part` has of it.
@@ -97,15 +97,24 @@ def download(
             even where the server can't confirm it.
         allow_downgrade: Whether a redirect from https to http is followed.
         room: Bytes of disk that must be free for each byte of the file, beside the file itself.
+        most_bytes: A file that claims or brings more is not the one that is meant.
         report: Is called with the bytes there are and the total (None if unknown).
 
     Raises:
-        DownloadError: The server refuses, or failed too often.
+        DownloadError: The server refuses, or failed too often, or has too large a file.
         VerificationError: The bytes differ from the digest that the server states.
         StoreError: The disk has too little room.
         OSError: The disk failed.
     """
-    return _Transfer(url, part, client, policy, verifiable, allow_downgrade, room, report).run()
+    transfer = _Transfer(
+        url, part, client, policy, verifiable, allow_downgrade, room, most_bytes, report
+    )
+    try:
+        return transfer.run()
+    except (TfzooError, OSError):
+        raise
+    except Exception as error:  # Anything at all, from what reads addresses and answers.
+        raise DownloadError(f"{url}: {str(error) or type(error).__name__}") from error
 
 
 @dataclass
@@ -119,6 +128,7 @@ class _Transfer:
     verifiable: bool
     allow_downgrade: bool
     room: float
+    most_bytes: int
     report: Callable[[int, int | None], None]
     fetched: int = 0
     in_one_piece: bool = False
@@ -131,14 +141,18 @@ class _Transfer:
     def run(self) -> Downloaded:
         """Attempts until the file is complete or patience ends."""
         failures = 0
-        furthest = self._size()
+        furthest, since = self._size(), time.monotonic()
         while True:
             try:
                 return self._attempt()
+            except TooSlow as failure:
+                reason, wait_s = str(failure), None
             except Retry as failure:
                 reason, wait_s = str(failure), failure.wait_s
             except (httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
                 raise DownloadError(f"{self.url} is no address to download from: {error}") from None
+            except httpx.TooManyRedirects as error:
+                raise DownloadError(f"{self.url} {error}") from None
             except httpx.TimeoutException:
                 reason, wait_s = f"no answer within {self.policy.timeout_s:g} s", None
             except httpx.TransportError as error:
@@ -148,9 +162,13 @@ class _Transfer:
                         "its CA bundle in SSL_CERT_FILE"
                     ) from None
                 reason, wait_s = str(error) or type(error).__name__, None
-            failures = 1 if self._size() > furthest else failures + 1
-            furthest = max(furthest, self._size())
-            if failures >= self.policy.attempts:
+            now = time.monotonic()
+            # A few bytes now and then are no progress: they would hold up other sources for ever.
+            if self._size() - furthest > self.policy.slow_bytes_per_s * (now - since):
+                failures, furthest, since = 0, self._size(), now
+            failures += 1
+            stalled = now - since > self.policy.longest_stall_s
+            if stalled or failures >= self.policy.attempts:
                 raise DownloadError(
                     f"{self.url}: {reason}; gave up after {failures} attempts in a row. What has "
                     "arrived is kept: the next fetch goes on from there"
@@ -160,7 +178,8 @@ class _Transfer:
                     f"{self.url}: {reason}, and asks to come back in {wait_s:.0f} s; try then"
                 )
             wait_s = max(wait_s or 0.0, self.policy.wait_s(failures))
-            _log.info("%s: %s; next attempt in %.1f s", self.url, reason, wait_s)
+            told = public(f"{self.url}: {reason}")
+            _log.info("%s; next attempt in %.1f s", told, wait_s)
             time.sleep(wait_s)
 
     def _attempt(self) -> Downloaded:
@@ -168,13 +187,15 @@ class _Transfer:
         offset = self._size() if state is not None else 0
         if state is not None and offset and offset == state.total:
             return self._finish(state, digests_of(self.part, state))
-        headers = {}
+        headers, digests = {}, None
         if state is not None and offset:
             headers["Range"] = f"bytes={offset}-"
             if state.validator:
                 headers["If-Range"] = state.validator
-        with self._open(headers) as (response, secure):
-            answer = describe(response, self.url, secure)
+        watch = Watch(self.policy.timeout_s, self.policy.slow_bytes_per_s)
+        with watch, self._open(headers, watch) as (response, secure):
+            watch.answered()
+            answer = describe(response, keyed(self.url), secure)
             if response.status_code == 206 and state is not None and offset:
                 start = _range_start(response)
                 if start != offset or not state.fits(answer):
@@ -182,51 +203,63 @@ class _Transfer:
                     raise Retry("the server answered with another part than was asked for")
                 state = joined(state, answer)
             elif response.status_code == 416 and state is not None:
-                if state.fits(answer) and answer.total == offset:
-                    return self._finish(state, digests_of(self.part, state))
-                self._forget()
-                raise Retry("the file has changed on the server")
+                if not state.fits(answer) or answer.total != offset:
+                    self._forget()
+                    raise Retry("the file has changed on the server")
             elif response.status_code == 200:
                 state, offset = answer, 0
             else:
                 raise self._refusal(response)
-            self._check_room(state.total, offset)
-            self.in_one_piece = offset == 0
-            if offset == 0:
-                self._forget()
-                self.part.touch()
-                self._write_state(state)
-            return self._finish(state, self._receive(response, state, offset))
+            if response.status_code != 416:
+                self._check_size(state.total)
+                self._check_room(state.total, offset)
+                self.in_one_piece = offset == 0
+                if offset == 0:
+                    self._forget()
+                    self.part.touch()
+                    self._write_state(state)
+                digests = self._receive(response, state, offset, watch)
+        return self._finish(state, digests or digests_of(self.part, state))
 
     @contextmanager
-    def _open(self, headers: dict[str, str]) -> Iterator[tuple[httpx.Response, bool]]:
+    def _open(self, headers: dict[str, str], watch: Watch) -> Iterator[tuple[httpx.Response, bool]]:
         """The answer to a request, and whether every hop to it was https."""
-        request = self.client.build_request("GET", self.url, headers=headers)
+        request = self.client.build_request(
+            "GET", self.url, headers=headers, extensions=watch.extensions
+        )
         secure = request.url.scheme == "https"
-        for _ in range(_MAX_REDIRECTS):
-            response = self.client.send(request, stream=True, follow_redirects=False)
-            if response.next_request is None:
-                try:
-                    yield response, secure
-                finally:
-                    response.close()
+
+        def hop(before: httpx.Request, after: httpx.Request) -> None:
+            nonlocal secure
+            if after.url.scheme == "https":
                 return
+            secure = False
+            if before.url.scheme == "https" and not self.allow_downgrade:
+                raise DownloadError(
+                    f"{self.url} redirects from https to {after.url}, where nothing vouches "
+                    "for the bytes; refused (to accept it all the same: --allow-unverified)"
+                )
+
+        response = answer_to(self.client, request, hop)
+        try:
+            yield response, secure
+        finally:
             response.close()
-            before, request = request, response.next_request
-            if request.url.scheme != "https":
-                secure = False
-                if before.url.scheme == "https" and not self.allow_downgrade:
-                    raise DownloadError(
-                        f"{self.url} redirects from https to {request.url}, where nothing vouches "
-                        "for the bytes; refused (to accept it all the same: --allow-unverified)"
-                    )
-        raise DownloadError(f"{self.url} redirects more than {_MAX_REDIRECTS} times")
 
     def _refusal(self, response: httpx.Response) -> Exception:
         status = f"{response.status_code} {response.reason_phrase}".strip()
         if response.status_code in (408, 425, 429) or response.status_code >= 500:
             return Retry(f"the server answered {status}", retry_after_s(response.headers))
         return DownloadError(f"{self.url}: the server answered {status}")
+
+    def _check_size(self, bytes_: int | None) -> None:
+        """Leaves a server whose file is not the one that is meant, however long it may be."""
+        if bytes_ is not None and bytes_ > self.most_bytes:
+            self._forget()
+            raise DownloadError(
+                f"{self.url}: {bytes_ / 1e6:,.0f} MB or more, where by what is known of it the "
+                f"file has {self.most_bytes / 1e6:,.0f} MB at the most; not what it should be"
+            )
 
     def _check_room(self, total: int | None, offset: int) -> None:
         """Says before the first byte that a file will not fit."""
@@ -240,9 +273,11 @@ class _Transfer:
                 "TFZOO_CACHE"
             )
 
-    def _receive(self, response: httpx.Response, state: State, offset: int) -> dict[str, str]:
+    def _receive(
+        self, response: httpx.Response, state: State, offset: int, watch: Watch
+    ) -> dict[str, str]:
         """Appends the body to the part, and gives the digests of the whole."""
-        body = Body(response, self.policy)
+        body = Body(response, watch)
         with self.part.open("r+b") as file, Hashes(state, self.part, offset) as hashes:
             file.seek(offset)
             file.truncate()
@@ -255,7 +290,10 @@ class _Transfer:
                 offset += size
                 self.fetched += size
                 self.report(offset, state.total)
+                if offset > self.most_bytes:
+                    break
         # What came before a failure is on disk by now.
+        self._check_size(offset)
         if body.failure is not None:
             raise body.failure
         if state.total is not None and offset != state.total:
@@ -291,12 +329,12 @@ class _Transfer:
     def _read_state(self) -> State | None:
         """What the part belongs to, or None where it can't be continued."""
         try:
-            state = State(**json.loads(self.state_file.read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError):
+            state = records.read(self.state_file, State)
+        except (OSError, ValueError):
             return None
         known = self.verifiable or state.validator or state.md5
         fitting = state.total is None or self._size() <= state.total
-        return state if state.url == self.url and known and fitting else None
+        return state if state.url == keyed(self.url) and known and fitting else None
 
     def _write_state(self, state: State) -> None:
         write_whole(self.state_file, json.dumps(asdict(state)))
@@ -309,4 +347,4 @@ class _Transfer:
 
 def _range_start(response: httpx.Response) -> int | None:
     found = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", response.headers.get("Content-Range", ""))
-    return int(found[1]) if found else None
+    return number_of_bytes(found[1]) if found else None

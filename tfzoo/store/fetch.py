@@ -7,8 +7,7 @@ import logging
 import shutil
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
+from concurrent.futures import as_completed
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -21,19 +20,19 @@ from tfzoo.errors import (
     TfzooError,
     VerificationError,
 )
-from tfzoo.store import archive, cache, folders, hub, provenance, verify
+from tfzoo.outside import public, shown
+from tfzoo.store import archive, cache, folders, hub, verify
 from tfzoo.store.cache import Entry
 from tfzoo.store.digests import file_digest, short, tree_digest
-from tfzoo.store.download import Downloaded, download, open_client
+from tfzoo.store.download import Downloaded, download, most_bytes, open_client
 from tfzoo.store.progress import Progress, Step, ignore
-from tfzoo.store.provenance import FileRecord, Provenance
+from tfzoo.store.provenance import CONTENT, FileRecord, Origin, origins_of
 from tfzoo.store.retry import Policy
 from tfzoo.store.sound import check_unpacked
-from tfzoo.version import __version__
-from tfzoo.zoo.schema import ModelSpec, Source
+from tfzoo.threads import Workers
+from tfzoo.zoo.schema import ModelSpec
 
 _log = logging.getLogger("tfzoo.store")
-_CONTENT = "model"
 _PERMISSIVE = {"Apache-2.0", "BSD-3-Clause", "MIT"}
 
 
@@ -120,14 +119,14 @@ def fetch_all(
         (spec,) = specs
         yield spec, fetch_one(spec)
         return
-    pool = ThreadPoolExecutor(max_workers=jobs, thread_name_prefix="fetch")
+    pool = Workers(jobs, "fetch")
     try:
         pending = {pool.submit(fetch_one, spec): spec for spec in specs}
         for done in as_completed(pending):
             yield pending[done], done.result()
     finally:
         stopped.set()
-        pool.shutdown(cancel_futures=True)
+        pool.close()
 
 
 def add(spec: ModelSpec, path: Path) -> Entry:
@@ -165,48 +164,15 @@ def unpack_local(path: Path, digest: str) -> Entry:
         if entry := cache.find_local(path, digest):
             return entry
         folders.sweep(parent)
-        origin = _Origin(str(path), "added", digest, path.stat().st_size, ())
+        origin = Origin(str(path), "added", digest, path.stat().st_size, ())
 
         def build(folder: Path) -> None:
-            files = archive.unpack(path, folder / _CONTENT)
-            model = archive.find_saved_model(folder / _CONTENT)
-            check_unpacked(model, folder / _CONTENT, path.name)
+            files = archive.unpack(path, folder / CONTENT)
+            model = archive.find_saved_model(folder / CONTENT)
+            check_unpacked(model, folder / CONTENT, path.name)
             origin.record(parent.name, folder, model, files).write(folder)
 
         return cache.opened(folders.publish(parent / short(digest), build))
-
-
-@dataclass(frozen=True)
-class _Origin:
-    """Where bytes came from; see `Provenance`, which it becomes."""
-
-    source: str
-    kind: str
-    digest: str
-    bytes: int
-    vouched_by: tuple[str, ...]
-
-    def record(
-        self,
-        model_id: str,
-        folder: Path,
-        model: Path,
-        files: dict[str, FileRecord],
-        further: tuple[str, ...] = (),
-    ) -> Provenance:
-        """The record of a model unpacked into `folder`; `files` are relative to its content."""
-        return Provenance(
-            id=model_id,
-            source=self.source,
-            kind=self.kind,
-            digest=self.digest,
-            bytes=self.bytes,
-            vouched_by=self.vouched_by + further,
-            date=provenance.now(),
-            version=__version__,
-            model=model.relative_to(folder).as_posix(),
-            files={f"{_CONTENT}/{path}": file for path, file in files.items()},
-        )
 
 
 class _Fetching:
@@ -220,38 +186,40 @@ class _Fetching:
         self.unverified = unverified
         self.report = report
         self.policy = policy
+        self.origins = origins_of(spec)
         self.single_file = spec.archive.endswith(".onnx")
 
     def run(self, offline: bool) -> Entry:
         """Tries the sources in order until one gives a good copy."""
         failures: list[StoreError] = []
         # What lies in the package needs no network: it comes before any mirror.
-        sources = sorted(self._sources(), key=lambda source: source.kind != "bundled")
+        sources = sorted(self._sources(), key=lambda source: source[0] != "bundled")
         if offline:
-            sources = [source for source in sources if source.kind == "bundled"]
+            sources = [source for source in sources if source[0] == "bundled"]
         elif self.spec.license not in _PERMISSIVE:
             _log.warning(
                 "%s is licensed %s; its terms bind whoever uses or serves it",
-                self.spec.name,
-                self.spec.license,
+                shown(self.spec.name),
+                shown(self.spec.license),
             )
         ways = {"bundled": self._from_package, "tfhub": self._from_hub, "archive": self._from_url}
-        for source in sources:
+        for kind, url in sources:
             try:
-                return ways[source.kind](source.url)
+                return ways[kind](url)
             except (DownloadError, VerificationError, ArchiveError) as failure:
-                _log.info("%s: %s", source.url, failure)
+                _log.info("%s: %s", public(url), failure)
                 failures.append(failure)
         raise self._failed(failures, offline)
 
-    def _sources(self) -> Iterator[Source]:
-        """The mirror's addresses of the archive, then the manifest's sources."""
+    def _sources(self) -> Iterator[tuple[str, str]]:
+        """Kind and address of the mirror's archive, then of the manifest's sources."""
         if mirror := settings.mirror():
             urls = [source.url for source in self.spec.sources if source.kind == "archive"]
-            paths = [url.partition("://")[2].partition("/")[2] for url in urls]
+            # What an address asks with is its own server's.
+            paths = [url.partition("?")[0].partition("://")[2].partition("/")[2] for url in urls]
             for path in dict.fromkeys((*paths, self.spec.archive)):
-                yield Source(kind="archive", url=f"{mirror}/{path}")
-        yield from self.spec.sources
+                yield "archive", f"{mirror}/{path}"
+        yield from ((source.kind, source.url) for source in self.spec.sources)
 
     def _failed(self, failures: list[StoreError], offline: bool) -> StoreError:
         listed = "".join(f"\n  {failure}" for failure in failures)
@@ -281,12 +249,14 @@ class _Fetching:
     def from_file(self, path: Path, kind: str, by: str) -> Entry:
         """Publishes a copy of the archive that lies on this disk."""
         digest = f"sha256:{file_digest(path)}"
-        vouched = (*verify.check_digest(self.spec, digest, of="archive"), by)
-        return self._unpack(path, _Origin(str(path), kind, digest, path.stat().st_size, vouched))
+        vouched = (*self._checked(path, digest), by)
+        return self._unpack(
+            path, self._origin(str(path), kind, digest, path.stat().st_size, vouched)
+        )
 
     def _from_url(self, url: str) -> Entry:
         self._check_scheme(url)
-        known = verify.recorded(self.spec.id, "archive")
+        known = verify.recorded(self.spec.id, "archive", self.origins)
         name = hashlib.sha256(url.encode()).hexdigest()[:12]
         part = _downloads(self.root, self.spec) / f"{name}.part"
         part.parent.mkdir(parents=True, exist_ok=True)
@@ -300,6 +270,7 @@ class _Fetching:
                     verifiable=self.spec.sha256 is not None or known is not None,
                     allow_downgrade=self.unverified,
                     room=0.0 if self.single_file else 1.0,
+                    most_bytes=most_bytes(self.spec.download_mb),
                     report=lambda done, total: self.report(
                         Step(self.spec.id, "downloading", done, total)
                     ),
@@ -315,11 +286,25 @@ class _Fetching:
 
     def _verified(self, got: Downloaded, url: str) -> Entry:
         digest = f"sha256:{got.sha256}"
-        vouched = verify.check_digest(self.spec, digest, of="archive")
+        vouched = self._checked(got.path, digest)
         if got.secure:
             way = "server's md5 over https" if got.server_md5 else "https certificate"
             vouched.insert(1 if self.spec.sha256 else 0, f"{way} ({got.host})")
-        return self._unpack(got.path, _Origin(url, "archive", digest, got.bytes, tuple(vouched)))
+        return self._unpack(got.path, self._origin(url, "archive", digest, got.bytes, vouched))
+
+    def _checked(self, path: Path, digest: str) -> list[str]:
+        """What vouches for an archive by its digest; one that was coded on its way is told so."""
+        try:
+            return verify.check_digest(self.spec, digest, of="archive")
+        except VerificationError as error:
+            if coded := archive.told_of_coding(path, self.spec.archive):
+                raise VerificationError(f"{error}. It {coded}") from None
+            raise
+
+    def _origin(
+        self, source: str, kind: str, digest: str, size: int, vouched: Sequence[str]
+    ) -> Origin:
+        return Origin(source, kind, digest, size, tuple(vouched), self.origins)
 
     def _from_hub(self, handle: str) -> Entry:
         self._check_scheme(handle)
@@ -332,17 +317,25 @@ class _Fetching:
         downloads = _downloads(self.root, self.spec) / "tfhub"
         shutil.rmtree(downloads, ignore_errors=True)
         downloads.mkdir(parents=True)
-        model = archive.find_saved_model(hub.resolve(handle, downloads))
+        try:
+            return self._resolved(handle, downloads)
+        finally:
+            # Beside a module the resolver writes down its address, with all that it hides.
+            shutil.rmtree(downloads, ignore_errors=True)
+
+    def _resolved(self, handle: str, downloads: Path) -> Entry:
+        most = most_bytes(self.spec.download_mb)
+        model = archive.find_saved_model(hub.resolve(handle, downloads, self.policy, most))
         files = archive.records(model)
         digest = f"sha256:{tree_digest(files)}"
         vouched = verify.check_digest(self.spec, digest, of="tfhub")
         if handle.startswith("https:"):
             vouched.insert(0, f"https certificate ({urlsplit(handle).hostname})")
         size = sum(file.bytes for file in files.values())
-        origin = _Origin(handle, "tfhub", digest, size, tuple(vouched))
+        origin = self._origin(handle, "tfhub", digest, size, vouched)
 
         def build(folder: Path) -> None:
-            content = folder / _CONTENT / "saved_model"
+            content = folder / CONTENT / "saved_model"
             content.parent.mkdir()
             model.rename(content)
             placed = {f"saved_model/{path}": file for path, file in files.items()}
@@ -358,11 +351,11 @@ class _Fetching:
             "would vouch for the bytes (to accept them all the same: --allow-unverified)"
         )
 
-    def _unpack(self, path: Path, origin: _Origin) -> Entry:
+    def _unpack(self, path: Path, origin: Origin) -> Entry:
         self.report(Step(self.spec.id, "unpacking", origin.bytes, origin.bytes))
 
         def build(folder: Path) -> None:
-            content = folder / _CONTENT
+            content = folder / CONTENT
             if self.single_file:
                 model = content / self.spec.archive
                 files = {model.name: archive.place_onnx(path, model, origin.digest)}
@@ -374,21 +367,22 @@ class _Fetching:
         return self._publish(origin, build)
 
     def _write_record(
-        self, folder: Path, model: Path, files: dict[str, FileRecord], origin: _Origin
+        self, folder: Path, model: Path, files: dict[str, FileRecord], origin: Origin
     ) -> None:
-        found = {folder / _CONTENT / path: file for path, file in files.items()}
+        found = {folder / CONTENT / path: file for path, file in files.items()}
         further = verify.check_known_files(self.spec, model, found)
         record = origin.record(self.spec.id, folder, model, files, (further,) if further else ())
         record.write(folder)
 
-    def _publish(self, origin: _Origin, build: Callable[[Path], None]) -> Entry:
-        place = cache.model_folder(self.root, self.spec.id) / short(origin.digest)
+    def _publish(self, origin: Origin, build: Callable[[Path], None]) -> Entry:
+        place = cache.place_of(self.root, self.spec, origin.digest)
         entry = cache.opened(folders.publish(place, build))
+        record = entry.provenance
         of = "tfhub" if origin.kind == "tfhub" else "archive"
-        verify.record(
-            self.spec.id,
-            verify.Recorded(origin.digest, of, entry.provenance.date, origin.source),
+        what = verify.Recorded(
+            record.digest, of, record.date, record.source, bool(record.vouched_by), self.origins
         )
+        verify.record(self.spec.id, what)
         return entry
 
 

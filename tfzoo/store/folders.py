@@ -6,37 +6,80 @@ looks, under no lock, sees the whole of it or nothing. A leading dot hides what 
 
 from __future__ import annotations
 
+import atexit
+import errno
 import os
 import secrets
 import shutil
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
+from tfzoo.errors import TfzooError
 from tfzoo.files import flush_folder
 
+#: What file systems give room by, in bytes.
+_BLOCK = 4096
 
-def publish(folder: Path, build: Callable[[Path], None]) -> Path:
+
+def publish(folder: Path, build: Callable[[Path], None], room: int = 0) -> Path:
     """Fills a folder under a temporary name beside its own and renames it, whole.
 
     Call it under the folder's lock. A damaged folder of that name is replaced; if `build` fails,
     nothing has changed.
+
+    Args:
+        folder: Its own name.
+        build: Fills it.
+        room: Bytes it may need. Where `build` fails with less than these, the disk is full.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     temporary = _temporary(folder)
+    remove = partial(shutil.rmtree, temporary, ignore_errors=True)
+    # For a process that is told to stop while a library builds.
+    atexit.register(remove)
     try:
         temporary.mkdir()
-        build(temporary)
+        _build(temporary, build, room)
         _flush(temporary)
         if folder.exists():
             discard(folder)
         temporary.rename(folder)
     except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
+        remove()
         raise
+    finally:
+        atexit.unregister(remove)
     flush_folder(folder.parent)
     return folder
+
+
+def _build(folder: Path, build: Callable[[Path], None], room: int) -> None:
+    """Fills a folder; a full disk is an OSError, whatever the library that writes makes of it.
+
+    TensorFlow has errors of its own for it; OpenVINO says nothing of the cause, and may leave a
+    file cut off or remove what it wrote.
+    """
+    full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder))
+    try:
+        build(folder)
+    except OSError:
+        raise
+    except Exception as error:
+        # An error of ours without a cause is no library's.
+        library = not isinstance(error, TfzooError) or error.__cause__ is not None
+        lacking = _free(folder) < max(room, _BLOCK) or os.strerror(errno.ENOSPC) in str(error)
+        if library and lacking:
+            raise full from error
+        raise
+    if _free(folder) < _BLOCK:
+        raise full
+
+
+def _free(folder: Path) -> int:
+    return shutil.disk_usage(folder).free
 
 
 def discard(folder: Path) -> None:
@@ -46,20 +89,23 @@ def discard(folder: Path) -> None:
     shutil.rmtree(trash, ignore_errors=True)
 
 
-def sweep(folder: Path, of: str = "", older_than_s: float | None = None) -> int:
+def sweep(
+    folder: Path, of: str = "", older_than_s: float | None = None, by: int | None = None
+) -> int:
     """Removes what dead processes left half-done in a folder whose lock is held.
 
     Args:
         folder: Where to look.
         of: Only what was to become a folder of this name.
         older_than_s: Only what is that old, in seconds, where no lock says that it is dead.
+        by: Only what the process of this number left.
 
     Returns:
         The bytes freed.
     """
     freed = 0
     newest = None if older_than_s is None else time.time() - older_than_s
-    for left in folder.glob(f".{of}*.tmp"):
+    for left in folder.glob(f".{of}*.tmp" if by is None else f".{of}*-{by}-*.tmp"):
         with suppress(OSError):
             if newest is None or left.stat().st_mtime <= newest:
                 freed += size_of(left)

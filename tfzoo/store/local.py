@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from tfzoo import settings
+from tfzoo import records, settings
 from tfzoo.errors import ArchiveError
 from tfzoo.files import write_whole
 from tfzoo.store.digests import file_digest, tree_digest
@@ -77,13 +77,29 @@ def digest_of(path: Path) -> str:
     It is taken again only when a size or time of modification has changed. Links count as what
     they lead to: caches of other tools are full of them.
     """
+    return remembered(path, _stamp(path), lambda: _digest(path))
+
+
+def digests_still_there() -> set[str]:
+    """The digests of models by path that this machine had and that lie there as they were."""
+    found = set()
+    for memory in (settings.cache_folder() / "digests" / "paths").glob("*.json"):
+        with suppress(OSError, ValueError, KeyError, TypeError):
+            known = json.loads(memory.read_text(encoding="utf-8"))
+            if known["stamp"] == _stamp(Path(known["path"])):
+                found.add(str(known["digest"]))
+    return found
+
+
+def _stamp(path: Path) -> list[list[Any]]:
+    """Names, sizes and times of modification of a model's files."""
     files = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file())
-    stamp = []
+    stamp: list[list[Any]] = []
     for file in files:
         status = file.stat()
         name = file.relative_to(path).as_posix()
         stamp.append([name, status.st_size, status.st_mtime_ns])
-    return _remembered(path, stamp, lambda: _digest(path))
+    return stamp
 
 
 def _digest(path: Path) -> str:
@@ -97,12 +113,18 @@ def _digest(path: Path) -> str:
     return f"sha256:{tree_digest(records)}"
 
 
-def _remembered(path: Path, stamp: list[Any], compute: Callable[[], str]) -> str:
-    """A digest from the cache's memory, or computed and put there."""
+def remembered(path: Path, stamp: list[Any], compute: Callable[[], str]) -> str:
+    """A digest from the cache's memory, or computed and put there.
+
+    Args:
+        path: What it is of.
+        stamp: JSON values that change whenever it may have changed.
+        compute: Takes it.
+    """
     name = hashlib.sha256(os.fsencode(path.resolve())).hexdigest()[:24]
     memory = settings.cache_folder() / "digests" / "paths" / f"{name}.json"
     with suppress(OSError, ValueError, KeyError, TypeError):
-        known = json.loads(memory.read_text(encoding="utf-8"))
+        known = records.parsed(memory.read_bytes())
         if known["stamp"] == stamp:
             return str(known["digest"])
     digest = compute()

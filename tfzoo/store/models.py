@@ -6,6 +6,8 @@ when it is first needed: a model that is cached opens without it.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from os import PathLike, fsdecode, fspath
@@ -13,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tfzoo.errors import ModelFormatError, UnknownModelError, UsageError
+from tfzoo.settings import at_home
 from tfzoo.store import cache, local
 from tfzoo.store.cache import Entry
 from tfzoo.store.folders import folders_in
@@ -48,6 +51,11 @@ class StoredModel:
     def digest(self) -> str:
         """`sha256:` and the archive's digest (of the model's files, for a bare folder)."""
         return self.known_digest or local.digest_of(self.path)
+
+    @property
+    def vouchers(self) -> str:
+        """What vouches for its bytes, as a person reads it; `nothing` for one of the user's own."""
+        return self.entry.vouchers if self.entry else cache.NOTHING
 
 
 def get_model(
@@ -92,6 +100,12 @@ def describe(spec: ModelSpec) -> Entry | None:
     return cache.find(spec)
 
 
+def is_here(name: str) -> bool:
+    """Whether a model, by its id or path, needs no fetching."""
+    spec = load_manifest().exact(name)
+    return spec is None or describe(spec) is not None
+
+
 def _fetch(
     spec: ModelSpec,
     offline: bool | None,
@@ -124,6 +138,25 @@ def listed_model(name: str) -> ModelSpec:
             "tfzoo prepare, tfzoo evaluate"
         )
     return _named(name)
+
+
+def expanded(names: Iterable[str]) -> list[str]:
+    """Names as given, but for patterns such as `centernet*`: in their place ids of all they fit.
+
+    Raises:
+        UnknownModelError: A pattern fits no model.
+    """
+    found: list[str] = []
+    for name in names:
+        if not re.search(r"[*?]", name) or Path(name).expanduser().exists():
+            found.append(name)
+        elif fitting := load_manifest().select(name):
+            found += [spec.id for spec in fitting]
+        else:
+            raise UnknownModelError(
+                f"no model's id, name or alias fits the pattern '{name}'. See all with: tfzoo list"
+            )
+    return list(dict.fromkeys(found))
 
 
 def own_model(name: str | PathLike[str]) -> StoredModel | None:
@@ -166,7 +199,7 @@ def _short_form(query: str) -> ModelSpec:
         UnknownModelError, AmbiguousModelError: They fit no model, or several. Where something
             lies at that path, it says what that is.
     """
-    path = Path(query).expanduser()
+    path = at_home(query)
     try:
         return load_manifest().find(query)
     except UnknownModelError as error:
@@ -200,7 +233,7 @@ def _at_path(query: str) -> StoredModel | None:
         UnknownModelError: A file lies there that is no model.
         ModelFormatError: A damaged one does, or one that can't be read.
     """
-    path = Path(query).expanduser()
+    path = at_home(query)
     try:
         return _found_at(query, local.absolute(path))
     except OSError as error:

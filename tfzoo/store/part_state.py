@@ -12,7 +12,11 @@ import httpx
 
 @dataclass(frozen=True)
 class State:
-    """Which object a part file belongs to, as the server described it."""
+    """Which object a part file belongs to, as the server described it.
+
+    Attributes:
+        url: Its address, without what that hides but told apart from others (see `keyed`).
+    """
 
     url: str
     total: int | None
@@ -47,13 +51,18 @@ def describe(response: httpx.Response, url: str, secure: bool) -> State:
         total = response.headers.get("Content-Range", "").rpartition("/")[2]
     return State(
         url=url,
-        total=int(total) if total and total.isdecimal() else None,
+        total=number_of_bytes(total) if total else None,
         etag=response.headers.get("ETag"),
         last_modified=response.headers.get("Last-Modified"),
         md5=_server_md5(response.headers),
         secure=secure,
         host=response.url.host,
     )
+
+
+def number_of_bytes(text: str) -> int | None:
+    """The number in a header, or None where it is none that a file could have."""
+    return int(text) if text.isdecimal() and len(text) < 19 else None
 
 
 def joined(before: State, now: State) -> State:

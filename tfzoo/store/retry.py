@@ -6,9 +6,11 @@ import email.utils
 import random
 import time
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import httpx
+
+from tfzoo import settings
 
 
 @dataclass(frozen=True)
@@ -16,18 +18,22 @@ class Policy:
     """How patient a download is.
 
     Attributes:
-        attempts: Failures in a row, without a new byte, until it is given up.
+        attempts: Failures in a row until it is given up; bytes that came since the first at less
+            than `slow_bytes_per_s`, waits included, don't end the row.
         timeout_s: Seconds of silence after which a connection counts as stalled; so does one
-            that brings less than `slow_bytes_per_s` for as long.
-        slow_bytes_per_s: See `timeout_s`.
+            that brings less than `slow_bytes_per_s` for as long, or not the whole head of an
+            answer. As `TFZOO_SPEED_TIME` says, or 30.
+        slow_bytes_per_s: See `timeout_s`. As `TFZOO_SPEED_LIMIT` says, or 4096.
+        longest_stall_s: Failures in a row for as long are enough, however few.
         backoff_s: The wait after the first failure; doubled by each further one, up to 30 s,
             and shortened by chance, so that many clients do not come back at one moment.
         longest_wait_s: A server that asks for a longer wait (Retry-After) is given up.
     """
 
     attempts: int = 5
-    timeout_s: float = 30.0
-    slow_bytes_per_s: float = 1024.0
+    timeout_s: float = field(default_factory=settings.speed_time_s)
+    slow_bytes_per_s: float = field(default_factory=settings.speed_limit)
+    longest_stall_s: float = 60.0
     backoff_s: float = 1.0
     longest_wait_s: float = 120.0
 
@@ -49,6 +55,6 @@ def retry_after_s(headers: httpx.Headers) -> float | None:
     text = headers.get("Retry-After", "").strip()
     if text.isdecimal():
         return float(text)
-    with suppress(ValueError, TypeError):
+    with suppress(Exception):  # A date that is none, or before or after all that can be counted.
         return max(0.0, email.utils.parsedate_to_datetime(text).timestamp() - time.time())
     return None

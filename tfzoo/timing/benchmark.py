@@ -21,7 +21,8 @@ from typing import Any
 from tfzoo.errors import TfzooError, UsageError
 from tfzoo.options import called_with, runtime_of
 from tfzoo.processes import environment, how_it_ended
-from tfzoo.results import append_row
+from tfzoo.results import append_row, read_rows
+from tfzoo.settings import at_home
 from tfzoo.store.models import StoredModel, get_model
 from tfzoo.timing.settings import BenchmarkSettings
 from tfzoo.trials.measure import prepared_choice
@@ -53,7 +54,9 @@ class Timing:
         image_set: What was detected: `generated 600x600`, or a folder and how many images.
         notes: What disturbed the measurement, and loads it stood beside.
         load_average: The machine's load over the last minute, before the timed calls.
-        model_digest: What vouches for the model.
+        model_digest: Digest of the model.
+        vouched_by: What vouches for its bytes, `nothing` where nothing does.
+        size_mb: The files that the runtime opened, in MB (10^6 bytes).
         date: When, UTC, ISO 8601.
         threads: Threads that the runtime works with, where it says.
 
@@ -93,6 +96,8 @@ class Timing:
     system: str | None = None
     versions: str | None = None
     model_digest: str | None = None
+    vouched_by: str | None = None
+    size_mb: float | None = None
     date: str | None = None
 
     def to_json(self) -> dict[str, Any]:
@@ -116,9 +121,13 @@ def benchmark(settings: BenchmarkSettings) -> Timing:  # noqa: D417 - `called_wi
 
     Raises:
         UsageError: The request itself makes no sense, such as a name that fits no model.
+        MeasurementError: `timing.csv` is no such file, or can't be written.
     """  # noqa: D414 - `called_with` fills in the arguments
     model, images = settings.model, settings.images
     name = fspath(model) if not isinstance(model, ModelSpec) else model.id
+    table = None if settings.results is None else Path(settings.results) / "timing.csv"
+    if table is not None:
+        read_rows(table)  # One that can't be added to is told of before the work.
     try:
         stored = get_model(model)
         request = {
@@ -139,8 +148,8 @@ def benchmark(settings: BenchmarkSettings) -> Timing:  # noqa: D417 - `called_wi
     except TfzooError as error:
         measured = Timing(name, settings.device, error=str(error))
     measured = replace(measured, date=datetime.now(UTC).isoformat(timespec="seconds"))
-    if settings.results is not None:
-        append_row(Path(settings.results) / "timing.csv", TIMING_COLUMNS, measured.to_json())
+    if table is not None:
+        append_row(table, TIMING_COLUMNS, measured.to_json())
     return measured
 
 
@@ -181,5 +190,5 @@ def check_name(name: str) -> None:
     Raises:
         UnknownModelError, AmbiguousModelError: The name fits no model, or several.
     """
-    if not Path(name).expanduser().exists():
+    if not at_home(name).exists():
         find_model(name)

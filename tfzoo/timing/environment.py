@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import platform
-import subprocess
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+
+from tfzoo.hardware import cpu_name, query_gpu, usable_cores
 
 #: Shares of the time from which a disturbance is worth a note.
 NOTED_CORES, NOTED_STEAL, NOTED_THROTTLING = 0.2, 0.02, 0.01
@@ -80,46 +81,12 @@ def _cuda_version() -> str | None:
     return None if found is None else str(found)
 
 
-def cpu_name(proc: Path = Path("/proc")) -> str:
-    """The processor's name, as the machine gives it."""
-    for line in _lines(proc / "cpuinfo"):
-        key, _, value = line.partition(":")
-        if key.strip() in ("model name", "Model"):
-            return value.strip()
-    return platform.processor() or platform.machine()
-
-
-def usable_cores() -> int:
-    """Logical cores that this process may run on."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 def memory_gb(proc: Path = Path("/proc")) -> float | None:
     """The machine's memory in GB (10^9 bytes), or None where it can't be told."""
     for line in _lines(proc / "meminfo"):
         if line.startswith("MemTotal:"):
             return round(int(line.split()[1]) * 1024 / 1e9, 1)
     return None
-
-
-def query_gpu(device: str, *fields: str) -> list[str] | None:
-    """What nvidia-smi says of a GPU, one text a field, or None where it can't be asked.
-
-    Args:
-        device: `gpu:N`.
-        fields: See `nvidia-smi --help-query-gpu`.
-    """
-    index = device.partition(":")[2] or "0"
-    command = ["nvidia-smi", f"--query-gpu={','.join(fields)}", "--format=csv,noheader,nounits"]
-    try:
-        done = subprocess.run(
-            [*command, "-i", index], capture_output=True, text=True, timeout=30, check=True
-        )
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return [text.strip() for text in done.stdout.strip().split(",")]
 
 
 def peak_host_mb(proc: Path = Path("/proc")) -> float | None:

@@ -6,7 +6,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tfzoo.errors import UsageError
-from tfzoo.options import DEVICE, PRECISION, RESULTS, RUNTIME, Precision, option, told
+from tfzoo.options import (
+    DEVICE,
+    PRECISION,
+    RESULTS,
+    RUNTIME,
+    Precision,
+    option,
+    options_of,
+    told,
+)
+from tfzoo.settings import at_home
 
 if TYPE_CHECKING:
     from tfzoo.zoo.schema import ModelSpec
@@ -76,9 +86,12 @@ class BenchmarkSettings:
             raise UsageError(
                 f"image size {self.image_size}: expected height and width from 1 pixel"
             )
-        if self.images is not None and not Path(self.images).expanduser().is_dir():
+        if self.images is not None and not at_home(self.images).is_dir():
             raise UsageError(
                 f"{fspath(self.images)} is no folder; --images takes a folder of images"
             )
-        if self.min_images < 1 or self.min_seconds < 0:
-            raise UsageError("a measurement takes at least 1 image and no negative time")
+        least = {one.name: about.least or 0 for one, about in options_of(self)}
+        if self.min_images < least["min_images"] or self.min_seconds < least["min_seconds"]:
+            raise UsageError(
+                f"a measurement takes at least {least['min_images']} image and no negative time"
+            )

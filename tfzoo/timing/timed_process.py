@@ -19,13 +19,16 @@ import numpy as np
 from tfzoo.detector import Detector, load
 from tfzoo.errors import ImageError, TfzooError, UsageError
 from tfzoo.files import write_whole
+from tfzoo.hardware import usable_cores
 from tfzoo.images.image import Image
 from tfzoo.images.reading import read_image
 from tfzoo.images.sources import find_images
+from tfzoo.prepare.opening import files_of
+from tfzoo.processes import end_with_parent
 from tfzoo.runtimes.runtime import NEEDS
 from tfzoo.store.models import get_model
 from tfzoo.timing.benchmark import Timing
-from tfzoo.timing.environment import Watch, describe_environment, peak_host_mb, usable_cores
+from tfzoo.timing.environment import Watch, describe_environment, peak_host_mb
 
 #: The warm-up goes on until both are reached, and every shape of image was seen once.
 WARM_UP_CALLS, WARM_UP_SECONDS = 5, 1.0
@@ -35,6 +38,7 @@ MOST_IMAGES = 200
 
 def main() -> None:
     """Times the model of the request; a failure of ours is an answer too."""
+    end_with_parent()
     request = json.load(sys.stdin)
     try:
         answer = measure(request)
@@ -92,6 +96,9 @@ def measure(request: dict[str, Any]) -> Timing:
         load_average=watch.load_average,
         threads=_threads(detector),
         model_digest=model.digest,
+        vouched_by=model.vouchers,
+        # Looked for when all is measured: to see that they are whole, files are read.
+        size_mb=files_of(model, detector.runtime.name, precision).size_mb,
         **asdict(environment),
     )
 

@@ -13,6 +13,7 @@ from typing import Any, Self
 from tfzoo import errors
 from tfzoo.errors import ModelFormatError, TfzooError
 from tfzoo.processes import environment, how_it_ended
+from tfzoo.store.derived import sweep_derived
 from tfzoo.store.models import StoredModel
 
 #: A process that was told to end has so many seconds to do it.
@@ -29,6 +30,7 @@ class Contestant:
 
     def __init__(self, model: StoredModel, runtime: str, device: str) -> None:
         self.runtime = runtime
+        self._model = model
         self._last_words = TemporaryFile()  # noqa: SIM115 - closed by `close`
         self.born = time.perf_counter()
         self._process = subprocess.Popen(
@@ -78,6 +80,7 @@ class Contestant:
             self._process.kill()
             self._process.wait()
         self._last_words.close()
+        sweep_derived(self._model.id, by=self._process.pid)
 
     def __enter__(self) -> Self:
         return self

@@ -8,9 +8,10 @@ whatever else the machine does disturbs all alike.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
+from functools import partial
 from statistics import median, quantiles
 from typing import Any
 
@@ -28,6 +29,8 @@ from tfzoo.prepare.choice import (
     on_gpu,
 )
 from tfzoo.prepare.prepared import library_version
+from tfzoo.store.cache import lock
+from tfzoo.store.digests import short
 from tfzoo.store.models import StoredModel
 from tfzoo.trials.contestant import Contestant
 from tfzoo.trials.process import found_in
@@ -64,12 +67,29 @@ def prepared_choice(
     known = known_choice(model, gpu)
     if known is not None and not again:
         return known
-    choice = measure(model, device, candidates(model, gpu), on_step)
-    try:
-        keep_choice(model, choice, gpu)
-    except StoreError:
-        forget(model, gpu)  # What was measured holds for this process at least.
+    with _alone(model, on_step):
+        # Another process may have measured it while this one waited.
+        found = known_choice(model, gpu)
+        if found is not None and found != known:
+            return found
+        choice = measure(model, device, candidates(model, gpu), on_step)
+        # Where it can't be kept, what was measured holds for this process at least.
+        with suppress(StoreError):
+            try:
+                keep_choice(model, choice, gpu)
+            except StoreError:
+                forget(model, gpu)
     return choice
+
+
+@contextmanager
+def _alone(model: StoredModel, on_step: OnStep) -> Iterator[None]:
+    """Keeps two processes from measuring a model at once: each would disturb the other."""
+    with ExitStack() as held:
+        with suppress(OSError):  # A cache that can't be written has no locks.
+            waiting = partial(on_step, "waiting for another process that measures it", 0, 0)
+            held.enter_context(lock(f"measure-{short(model.digest)}", waiting))
+        yield
 
 
 def measure(model: StoredModel, device: str, names: list[str], on_step: OnStep) -> Choice:

@@ -20,6 +20,7 @@ from tfzoo.detector import Detector, open_stored
 from tfzoo.errors import ImageError, TfzooError
 from tfzoo.images.image import Image
 from tfzoo.prepare.prepared import prepare
+from tfzoo.processes import end_with_parent
 from tfzoo.store.models import StoredModel
 from tfzoo.trials.pictures import scenes, trial_pictures
 
@@ -115,6 +116,7 @@ def found_in(outcome: Outcome) -> Detections | str:
 
 def main() -> None:
     """Answers until nobody asks any more."""
+    end_with_parent()
     answers = os.fdopen(os.dup(1), "wb")
     # Whatever libraries print must not stand between the answers.
     os.dup2(2, 1)

@@ -22,6 +22,7 @@ from tfzoo.images.image import Image
 from tfzoo.images.reading import read_image
 from tfzoo.images.sources import find_images
 from tfzoo.options import OnStep
+from tfzoo.outside import keyed
 from tfzoo.prepare.cut import Cut
 from tfzoo.prepare.int8 import full_precision, size_mb, write_int8
 from tfzoo.runtimes.runtime import open_runtime
@@ -86,7 +87,7 @@ def calibration(folder: str | PathLike[str]) -> Calibration:
             f"kept back to measure the loss on; int8 needs {FEWEST} to calibrate on, and a hundred "
             "or more, like those the model will see, are better"
         )
-    return Calibration(fspath(folder), tuple(images), tuple(back), digest.hexdigest()[:16])
+    return Calibration(keyed(fspath(folder)), tuple(images), tuple(back), digest.hexdigest()[:16])
 
 
 def quantise(model: StoredModel, folder: str | PathLike[str], on_step: OnStep) -> dict[str, Any]:

@@ -20,7 +20,8 @@ from typing import Any
 import yaml
 
 from tfzoo.errors import AmbiguousModelError, ManifestError, UnknownModelError
-from tfzoo.settings import PACKAGE
+from tfzoo.outside import bare, in_one_line
+from tfzoo.settings import PACKAGE, at_home
 from tfzoo.zoo.schema import (
     AsPrinted,
     Entry,
@@ -28,6 +29,7 @@ from tfzoo.zoo.schema import (
     HeldOut,
     InputSize,
     KnownFile,
+    Metric,
     ModelSpec,
     Reference,
     Source,
@@ -57,6 +59,8 @@ class Manifest(Entry):
     def __post_init__(self) -> None:
         taken: dict[str, str] = {}
         for spec in self.all_models:
+            if spec.held_out is not None:
+                spec.held_out.check_places()
             for name in {name.casefold() for name in spec.names}:
                 if name in taken:
                     raise ValueError(
@@ -76,6 +80,17 @@ class Manifest(Entry):
     def all_models(self) -> tuple[ModelSpec, ...]:
         """The zoo's models, then the project's own."""
         return self.models + self.demo
+
+    def published(self, spec: ModelSpec, metric: Metric) -> tuple[Figure, ...]:
+        """The figures of a metric that were published of a model's files.
+
+        The first is the one shown; others are what another source says of the same files.
+        """
+        return tuple(
+            figure
+            for figure in spec.reported
+            if figure.metric == metric and not self.references[figure.source].other_release
+        )
 
     def exact(self, query: str) -> ModelSpec | None:
         """The model with this id, name or alias (any letter case), or None."""
@@ -184,7 +199,7 @@ def load_manifest(extra: Sequence[str | os.PathLike[str]] | None = None) -> Mani
     """
     if extra is None:
         extra = [path for path in os.environ.get(MANIFEST_VARIABLE, "").split(os.pathsep) if path]
-    return _joined(tuple(Path(path).expanduser().absolute() for path in extra))
+    return _joined(tuple(at_home(path).absolute() for path in extra))
 
 
 @lru_cache(maxsize=8)
@@ -220,7 +235,19 @@ def validate_manifest(path: Path, references: Mapping[str, Reference] | None = N
     try:
         return TypeAdapter(Manifest).validate_python(data)
     except ValidationError as error:
-        raise ManifestError(f"manifest {path} does not fit the schema:\n{error}") from None
+        listed = "\n".join(f"  {_told(dict(slip))}" for slip in error.errors(include_url=False))
+        raise ManifestError(f"manifest {path} does not fit the schema:\n{listed}") from None
+
+
+def _told(slip: dict[str, Any]) -> str:
+    """One of pydantic's complaints: the place, what was expected, and a single value that was not.
+
+    Pydantic itself would also show the middle of an entry cut out, with half of an address in it.
+    """
+    given = slip["input"]
+    single = slip["type"] != "value_error" and isinstance(given, str | int | float)
+    found = f", not {in_one_line(bare(str(given)))!r}" if single else ""
+    return f"{'.'.join(map(str, slip['loc']))}: {slip['msg']}{found}"
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:

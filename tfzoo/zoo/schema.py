@@ -9,6 +9,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from typing import ClassVar, Literal
+from urllib.parse import urlsplit
+
+from tfzoo.outside import bare, in_one_line
 
 Output = Literal["boxes", "keypoints", "masks"]
 
@@ -36,10 +39,18 @@ class Entry:
 
 @dataclass(frozen=True, kw_only=True)
 class Reference(Entry):
-    """Where figures come from: a title to show and an address to look it up."""
+    """Where figures come from.
+
+    Attributes:
+        title: A title to show.
+        url: An address to look it up.
+        other_release: Whether its figures are of another release than the files that can be had:
+            they are shown, and nothing measured is held against them.
+    """
 
     title: str
     url: str | None = None
+    other_release: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,6 +127,12 @@ class Source(Entry):
     kind: Literal["archive", "tfhub", "bundled"]
     url: str
 
+    def __post_init__(self) -> None:
+        if self.kind == "bundled":
+            _check_path(self.url, "url of a bundled source")
+        else:
+            _check_address(self.url)
+
 
 @dataclass(frozen=True, kw_only=True)
 class KnownFile(Entry):
@@ -126,6 +143,9 @@ class KnownFile(Entry):
     kind: Literal["sha256", "git_blob_sha1"]
     digest: str
     source: str
+
+    def __post_init__(self) -> None:
+        _check_path(self.path, "path of a known file")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,6 +165,15 @@ class HeldOut(Entry):
     def __post_init__(self) -> None:
         _check_sha256(self.sha256)
 
+    def check_places(self) -> None:
+        """Refuses what does not lie in the package, as a manifest must not name it.
+
+        Raises:
+            ValueError: Says why.
+        """
+        _check_path(self.images, "images held out")
+        _check_path(self.annotations, "annotations held out")
+
 
 @dataclass(frozen=True, kw_only=True)
 class ModelSpec(Entry):
@@ -157,8 +186,8 @@ class ModelSpec(Entry):
         anchors: Whether the detector works from anchor boxes.
         outputs: What it detects.
         signature: Kind of its inputs and outputs (see `tfzoo.decode`).
-        archive: File name of the download; the model itself for `.onnx`.
-        download_mb: Approximate download size in megabytes, for planning only.
+        archive: Bare file name of the download; the model itself for `.onnx`.
+        download_mb: Approximate download size in megabytes; what has twice as many is refused.
         sha256: Digest of the archive, where one is published.
         labels: Category names by class id, where they are not COCO's.
         reported: Reported figures; the first of a metric is the one shown.
@@ -189,7 +218,9 @@ class ModelSpec(Entry):
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", self.id):
-            raise ValueError(f"id '{self.id}': letters, digits, dots, dashes and underscores only")
+            raise ValueError(f"id {self.id!r}: letters, digits, dots, dashes and underscores only")
+        _check_file_name(self.id, "id")
+        _check_file_name(self.archive, "archive")
         if self.sha256 is not None:
             _check_sha256(self.sha256)
         needed = {"box_map": "boxes", "keypoint_map": "keypoints", "mask_map": "masks"}
@@ -235,6 +266,63 @@ class ModelSpec(Entry):
 
     def __str__(self) -> str:
         return self.name
+
+
+# Names of devices on Windows, whatever their ending; a file can't have one.
+_DEVICE = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
+# Some systems take 143 bytes and no more, and what lies beside a file has its name and an ending.
+_LONGEST_NAME = 120
+
+
+def _check_file_name(name: str, what: str) -> None:
+    """Refuses what is no bare name of a file on every system.
+
+    Raises:
+        ValueError: Says why.
+    """
+    if not name:
+        why = "it is empty"
+    elif len(name.encode("utf-8", "replace")) > _LONGEST_NAME:
+        why = f"it is longer than {_LONGEST_NAME} bytes"
+    elif re.search(r'[<>:"/\\|?*]', name) or in_one_line(name) != name:
+        why = "it holds a separator or another character that no file's name has on every system"
+    elif name.startswith((".", " ", "~")) or name.endswith((".", " ")):
+        why = "it begins or ends with a dot, a space or ~"
+    elif _DEVICE.fullmatch(name):
+        why = "Windows calls a device so"
+    else:
+        return
+    raise ValueError(f"{what} {_quoted(name)} is no bare file name: {why}")
+
+
+def _check_path(path: str, what: str) -> None:
+    """Refuses what is no path below a folder, its parts set apart by slashes.
+
+    Raises:
+        ValueError: Says why.
+    """
+    for part in path.split("/"):
+        _check_file_name(part, f"{what}: {_quoted(path)} must be a path below a folder, but part")
+
+
+def _check_address(url: str) -> None:
+    """Refuses what is no address of http or https.
+
+    Raises:
+        ValueError: Says what was expected.
+    """
+    try:
+        parts = urlsplit(url)
+        sound = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # No port, or brackets that don't close.
+        sound = False
+    if not sound or " " in url or in_one_line(url) != url:
+        raise ValueError(f"url {_quoted(bare(url))}: expected an address, http:// or https://")
+
+
+def _quoted(text: str) -> str:
+    """A text of any length and kind as a message shows it."""
+    return f"'{in_one_line(text[:80])}{'...' if len(text) > 80 else ''}'"
 
 
 def _check_sha256(digest: str) -> None:

@@ -1,0 +1,157 @@
+"""Rows in turn: what fails is a row, what was measured stays, what was fetched for it may go."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.helpers import standins
+from tests.helpers.coco_data import random_data, write
+from tests.helpers.paths import ROOT
+from tests.helpers.store_faults import TRIALS
+from tfzoo.errors import MeasurementError
+from tfzoo.reproduction import run
+from tfzoo.reproduction.run import reproduce
+from tfzoo.results import read_rows
+
+#: Steps that take no time, in a process to be killed; each says that it was taken.
+QUICK = """
+import json, sys, time
+from tfzoo.reproduction import run
+from tests.reproduction.test_run import measured
+taken = open(sys.argv[1], "a")
+def told(step, model):
+    time.sleep(0.02)
+    taken.write(f"{step} {model}\\n")
+    taken.flush()
+def evaluated(model, runtime, settings, on_progress):
+    rows = [measured(model)["accuracy"]]
+    told("accuracy", model)
+    return rows, []
+def timed(model, runtime, settings):
+    row = measured(model)["speed"]
+    told("speed", model)
+    return row
+run.evaluated, run.timed = evaluated, timed
+given = json.loads(sys.argv[2])
+print(json.dumps([row.to_json() for row in run.reproduce(given.pop("models"), **given)]))
+"""
+
+
+def measured(model: str) -> dict[str, dict[str, Any]]:
+    shared = {"model": model, "model_digest": "sha256:1", "runtime": "tensorflow 2.20.0"}
+    shared |= {"precision": "float32", "device": "cpu", "date": f"2026-01-01T00:00:00 {model}"}
+    figures = {"kind": "box", "images": 5, "image_set": "other", "AP": 0.3}
+    accuracy = shared | figures | {"AP_low": 0.25, "AP_high": 0.35}
+    return {"accuracy": accuracy, "speed": shared | {"mean_ms": 20.0, "cpu": "One", "cores": 2}}
+
+
+@pytest.fixture
+def given(tmp_path: Path) -> dict[str, Any]:
+    (tmp_path / "images").mkdir()
+    annotations = write(tmp_path / "instances.json", random_data(0, images=5)[0])
+    images = {"images": str(tmp_path / "images"), "annotations": str(annotations)}
+    folders = {name: str(tmp_path / name) for name in ("results", "report")}
+    return {**images, **folders}
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    folder = tmp_path_factory.mktemp("models")
+    return [str(standins.save("standard", folder / name)) for name in ("one", "two", "three")]
+
+
+@pytest.fixture
+def taken(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
+    """The steps that were taken, each in no time."""
+    steps: list[tuple[str, str]] = []
+
+    def evaluated(model: str, *_: object) -> tuple[list[dict[str, Any]], list[str]]:
+        steps.append(("accuracy", Path(model).name))
+        return [measured(model)["accuracy"]], []
+
+    def timed(model: str, *_: object) -> dict[str, Any]:
+        steps.append(("speed", Path(model).name))
+        if Path(model).name == "two":
+            raise MeasurementError("it does not fit into the memory")
+        return measured(model)["speed"]
+
+    monkeypatch.setattr(run, "evaluated", evaluated)
+    monkeypatch.setattr(run, "timed", timed)
+    return steps
+
+
+def test_a_model_that_fails_is_a_row_and_the_others_go_on(
+    models: list[str], given: dict[str, Any], taken: list[tuple[str, str]]
+) -> None:
+    told: list[str] = []
+    rows = reproduce(models, **given, on_row=lambda row: told.append(Path(row.id).name))
+    assert told == ["one", "two", "three"]
+    assert [row.error for row in rows] == [None, "it does not fit into the memory", None]
+    assert [row.speed.measured_ms for row in rows] == [20.0, None, 20.0]
+    assert rows[1].accuracy["box"].measured == 30.0
+    page = (Path(given["report"]) / "index.html").read_text()
+    assert "it does not fit into the memory" in page
+    assert len(read_rows(Path(given["results"]) / "accuracy.csv")) == 3
+
+
+def test_what_was_measured_is_not_measured_again_unless_asked(
+    models: list[str], given: dict[str, Any], taken: list[tuple[str, str]]
+) -> None:
+    first = reproduce(models, **given)
+    del taken[:]
+    assert reproduce(models, **given) == first
+    assert taken == [("speed", "two")]  # What failed is tried again.
+    del taken[:]
+    reproduce(models[:1], **given, again=True)
+    assert taken == [("accuracy", "one"), ("speed", "one")]
+    del taken[:]
+    reproduce(models[:1], **given, limit=3)
+    assert taken == [("accuracy", "one")]
+
+
+def test_json_has_the_keys_that_are_promised(
+    models: list[str], given: dict[str, Any], taken: list[tuple[str, str]]
+) -> None:
+    (row,) = reproduce(models[:1], **given)
+    shown = json.loads(json.dumps(row.to_json(), allow_nan=False))
+    assert {"id", "accuracy", "speed", "error"} <= set(shown)
+    keys = {"reported", "measured", "low", "high", "images", "verdict"}
+    assert keys <= set(shown["accuracy"]["box"])
+    assert {"reported_ms", "measured_ms", "verdict"} <= set(shown["speed"])
+
+
+def test_killed_at_any_moment_it_goes_on_and_measures_nothing_twice(
+    models: list[str], given: dict[str, Any], tmp_path: Path
+) -> None:
+    chance = random.Random(0)
+    for trial in range(TRIALS):
+        place = tmp_path / str(trial)
+        place.mkdir()
+        asked = given | {"results": str(place / "results"), "report": str(place / "report")}
+        log = place / "taken"
+        command = [sys.executable, "-c", QUICK, str(log), json.dumps({"models": models, **asked})]
+        killed = subprocess.Popen(command, stdout=subprocess.DEVNULL, cwd=ROOT)
+        while not log.exists() and killed.poll() is None:
+            time.sleep(0.005)
+        time.sleep(chance.uniform(0, 0.2))
+        killed.send_signal(signal.SIGKILL)
+        killed.wait()
+        done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=True)
+        rows = json.loads(done.stdout)
+        assert [Path(row["id"]).name for row in rows] == ["one", "two", "three"]
+        assert all(row["error"] is None for row in rows)
+        for name in ("accuracy.csv", "timing.csv"):
+            listed = [row["model"] for row in read_rows(place / "results" / name)]
+            assert sorted(listed) == sorted(models)
+        # A step that was under way when the kill came is the only one to be taken again.
+        assert len(log.read_text().splitlines()) <= 2 * len(models) + 1
+        assert (place / "report" / "index.html").read_text().endswith("</html>\n")
+    assert os.environ.get("TFZOO_CACHE")

@@ -1,0 +1,1 @@
+"""The whole table: each model fetched, evaluated, timed and judged, row by row."""

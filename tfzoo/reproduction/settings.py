@@ -1,0 +1,105 @@
+"""The settings of a reproduction: all that `tfzoo.reproduce` and `tfzoo reproduce` can be told."""
+
+import shlex
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import KW_ONLY, dataclass, field
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tfzoo.accuracy.settings import ImageOptions
+from tfzoo.errors import UsageError
+from tfzoo.options import DEVICE, PRECISION, RESULTS, OnStep, Precision, option, options_of, told
+from tfzoo.runtimes.runtime import installed
+from tfzoo.timing.settings import BenchmarkSettings
+
+if TYPE_CHECKING:
+    from tfzoo.reproduction.rows import Row
+    from tfzoo.zoo.schema import ModelSpec
+
+#: Told of each model's row as soon as it is measured.
+OnRow = Callable[["Row"], None]
+
+#: What `all` means: what `auto` chooses among. Of them a model takes those that can run it.
+_ALL = ("tensorflow", "frozen", "openvino", "onnx")
+
+_TIMED = BenchmarkSettings.__dataclass_fields__
+
+
+@dataclass(frozen=True)
+class ReproduceSettings(ImageOptions):
+    """Which rows to reproduce, on which images, with what, and what is kept.
+
+    Raises:
+        UsageError: A value makes no sense.
+    """
+
+    models: "Sequence[str | PathLike[str] | ModelSpec]" = field(
+        metadata=told(
+            "Names, ids, aliases, short forms or paths; patterns such as 'centernet*' mean all "
+            "models of the zoo that they match."
+        )
+    )
+    _: KW_ONLY
+    all_models: bool = option(False, "Every model of the zoo.", flags=("--all",))
+    family: str | None = option(None, "Every model of one family.", metavar="FAMILY")
+    outputs: Collection[str] | None = option(
+        None,
+        "Every model that gives this: boxes, keypoints or masks; may be repeated.",
+        metavar="OUTPUT",
+        text=list[str] | None,
+    )
+    runtimes: Collection[str] = option(
+        ("tensorflow",),
+        "What runs the models: tensorflow, frozen, xla, openvino, onnx, auto, or all that are "
+        "installed here; may be repeated.",
+        metavar="RUNTIME",
+        flags=("--runtime",),
+        text=list[str],
+    )
+    precision: Precision = option("float32", PRECISION)
+    device: str = option("auto", DEVICE)
+    min_images: int = field(default=50, metadata=_TIMED["min_images"].metadata)
+    min_seconds: float = field(default=10.0, metadata=_TIMED["min_seconds"].metadata)
+    timeout_s: float = field(default=3600.0, metadata=_TIMED["timeout_s"].metadata)
+    results: str | PathLike[str] = option("results", RESULTS)
+    report: str | PathLike[str] = option(
+        "report",
+        "Folder of the report: index.html and table.md.",
+        metavar="DIR",
+        text=Path,
+        pinned=False,
+    )
+    free_disk: bool = option(
+        False,
+        "Remove each model that was fetched for this, once its row is measured.",
+        pinned=False,
+    )
+    again: bool = option(False, "Measure anew what was measured before.", pinned=False)
+    on_step: OnStep | None = field(default=None, repr=False)
+    on_row: OnRow | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        if not (self.models or self.all_models or self.family or self.outputs):
+            raise UsageError(
+                "say which models: tfzoo reproduce NAME..., a pattern such as 'centernet*', "
+                "--family FAMILY, --outputs OUTPUT or --all"
+            )
+        runtimes = (self.runtimes,) if isinstance(self.runtimes, str) else self.runtimes
+        if "all" in runtimes:
+            runtimes = [name for name in _ALL if installed(name)]
+        object.__setattr__(self, "runtimes", tuple(dict.fromkeys(runtimes)))
+
+
+def command_of(model: str, runtime: str, settings: ReproduceSettings) -> str:
+    """The command that measures a row just so."""
+    words = ["tfzoo", "reproduce", model, "--runtime", runtime]
+    choosing = ("models", "all_models", "family", "outputs", "runtimes")
+    for one, about in options_of(settings):
+        value = getattr(settings, one.name)
+        if one.name in choosing or not about.pinned or value == one.default:
+            continue
+        flag = about.flags[0] if about.flags else f"--{one.name.replace('_', '-')}"
+        for each in value if isinstance(value, list | tuple) else [value]:
+            words += [flag, str(each)]
+    return shlex.join(words)
