@@ -65,6 +65,18 @@ def test_a_damaged_journal_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
     assert (tmp_path / NAME).read_bytes() == before
 
 
+def test_what_was_removed_and_is_there_again_is_the_users(tmp_path: Path) -> None:
+    with open_journal(tmp_path) as journal:
+        journal.fetching("mine")
+        assert journal.fetched("mine")
+        journal.removed("mine")
+        assert not journal.fetched("mine")
+    assert not read_journal(tmp_path).fetched("mine")
+    with open_journal(tmp_path) as journal:
+        journal.fetching("mine")
+    assert read_journal(tmp_path).fetched("mine")
+
+
 def test_two_runs_do_not_write_into_one_folder(tmp_path: Path) -> None:
     with (
         open_journal(tmp_path),

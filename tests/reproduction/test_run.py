@@ -16,10 +16,11 @@ from tests.helpers import standins
 from tests.helpers.coco_data import random_data, write
 from tests.helpers.paths import ROOT
 from tests.helpers.store_faults import TRIALS
-from tfzoo.errors import MeasurementError
+from tfzoo.errors import MeasurementError, OutputError
 from tfzoo.reproduction import run
 from tfzoo.reproduction.run import reproduce
 from tfzoo.results import read_rows
+from tfzoo.store.models import get_model
 
 #: Steps that take no time, in a process to be killed; each says that it was taken.
 QUICK = """
@@ -46,7 +47,8 @@ print(json.dumps([row.to_json() for row in run.reproduce(given.pop("models"), **
 
 
 def measured(model: str) -> dict[str, dict[str, Any]]:
-    shared = {"model": model, "model_digest": "sha256:1", "runtime": "tensorflow 2.20.0"}
+    shared = {"model": model, "model_digest": get_model(model).digest}
+    shared |= {"runtime": "tensorflow 2.20.0"}
     shared |= {"precision": "float32", "device": "cpu", "date": f"2026-01-01T00:00:00 {model}"}
     figures = {"kind": "box", "images": 5, "image_set": "other", "AP": 0.3}
     accuracy = shared | figures | {"AP_low": 0.25, "AP_high": 0.35}
@@ -115,6 +117,32 @@ def test_what_was_measured_is_not_measured_again_unless_asked(
     del taken[:]
     reproduce(models[:1], **given, limit=3)
     assert taken == [("accuracy", "one")]
+
+
+def test_a_model_that_has_changed_is_measured_anew(
+    given: dict[str, Any], taken: list[tuple[str, str]], tmp_path: Path
+) -> None:
+    model = standins.save("standard", tmp_path / "mine")
+    for kind in ("standard", "centernet"):
+        standins.save(kind, model)
+        reproduce([model], **given)
+        # However its path is written, it is the same.
+        reproduce([model / ".." / "mine"], **given)
+    assert taken == 2 * [("accuracy", "mine"), ("speed", "mine")]
+
+
+@pytest.mark.parametrize("name", ["index.html", "table.md"])
+def test_a_report_replaces_one_of_ours_and_no_file_of_somebody_elses(
+    models: list[str], given: dict[str, Any], taken: list[tuple[str, str]], name: str
+) -> None:
+    reproduce(models[:1], **given)
+    reproduce(models[:1], **given)
+    file = Path(given["report"]) / name
+    file.write_text("mine")
+    del taken[:]
+    with pytest.raises(OutputError, match=r"no report that tfzoo wrote.*--report"):
+        reproduce(models[:1], **given, again=True)
+    assert taken == [] and file.read_text() == "mine"
 
 
 def test_json_has_the_keys_that_are_promised(

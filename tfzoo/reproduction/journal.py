@@ -59,7 +59,10 @@ class Journal:
     def __init__(self, results: Path, lines: list[dict[str, Any]], file: IO[bytes] | None) -> None:
         self._file, self._results = file, results
         self._measured = [Measured(**line["measured"]) for line in lines if "measured" in line]
-        self._fetched = {line["fetching"] for line in lines if "fetching" in line}
+        self._fetched: set[str] = set()
+        for line in lines:
+            self._fetched |= {line["fetching"]} if "fetching" in line else set()
+            self._fetched -= {line["removed"]} if "removed" in line else set()
 
     def find(self, model: str, step: Step, asked: Mapping[str, Any]) -> Measured | None:
         """The newest measurement of a model with just these settings, or None."""
@@ -78,8 +81,13 @@ class Journal:
             self._write({"fetching": model})
             self._fetched.add(model)
 
+    def removed(self, model: str) -> None:
+        """Notes that what was fetched for this is removed: what is there later is the user's."""
+        self._write({"removed": model})
+        self._fetched.discard(model)
+
     def fetched(self, model: str) -> bool:
-        """Whether a model was fetched for this, by this run or one before."""
+        """Whether a model that is here was fetched for this, by this run or one before."""
         return model in self._fetched
 
     def _write(self, line: dict[str, Any]) -> None:

@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from tfzoo.errors import OutputError
-from tfzoo.files import write_whole
+from tfzoo.files import whole_file
 from tfzoo.outside import shown
 from tfzoo.report.table import Table, build_table
 from tfzoo.report.table_text import render
@@ -30,6 +30,37 @@ _WORDS: dict[Verdict, str] = {
 _WIDTH, _HEIGHT, _SPAN = 160, 16, 2.0
 
 
+#: What a report of ours has near its beginning, by the file's name.
+_MARKS = {"index.html": "<title>tfzoo: reported and reproduced</title>", "table.md": "<!-- tfzoo"}
+
+
+def check_report(settings: ReproduceSettings) -> None:
+    """Tells before the work where a report can't be written: a file of somebody else's lies there.
+
+    Raises:
+        OutputError: One does.
+    """
+    for name in _MARKS:
+        path = Path(settings.report) / name
+        if path.exists() and not _is_report(path):
+            raise _foreign(path)
+
+
+def _is_report(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return _MARKS[path.name].encode() in file.read(2000)
+    except OSError:
+        return False
+
+
+def _foreign(path: Path) -> OutputError:
+    return OutputError(
+        f"{path} is there already, and no report that tfzoo wrote: it is not replaced. Choose "
+        "another folder with --report"
+    )
+
+
 def write_report(rows: Sequence[Row], settings: ReproduceSettings) -> Path:
     """Writes `index.html` and `table.md`; gives the page's path.
 
@@ -40,8 +71,15 @@ def write_report(rows: Sequence[Row], settings: ReproduceSettings) -> Path:
     table = build_table(load_manifest(), Path(settings.results), runtime="all")
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        write_whole(folder / "table.md", render(table, "md"))
-        write_whole(folder / "index.html", _page(rows, table, settings))
+        texts = {
+            "table.md": f"{_MARKS['table.md']} reproduce -->\n\n{render(table, 'md')}",
+            "index.html": _page(rows, table, settings),
+        }
+        for name, text in texts.items():
+            with whole_file(folder / name, ours=_is_report) as file:
+                file.write(text.encode())
+    except FileExistsError as error:
+        raise _foreign(Path(error.filename or folder)) from None
     except OSError as error:
         raise OutputError(
             f"{error.filename or folder} can't be written: {error.strerror}; choose another folder "

@@ -15,6 +15,7 @@ from tfzoo.options import options_of
 from tfzoo.reproduction.journal import Journal, Step
 from tfzoo.reproduction.settings import ReproduceSettings
 from tfzoo.results import number, read_rows
+from tfzoo.store.local import identity
 from tfzoo.store.models import expanded, is_here
 from tfzoo.zoo.manifest import load_manifest
 from tfzoo.zoo.schema import ModelSpec
@@ -146,7 +147,7 @@ def _chosen(settings: ReproduceSettings) -> dict[str, ModelSpec | None]:
             spec = manifest.exact(model)
             if spec is None and not Path(model).expanduser().exists():
                 spec = manifest.find(model)
-            chosen[spec.id if spec else model] = spec
+            chosen[spec.id if spec else identity(Path(model).expanduser())] = spec
     if settings.all_models or settings.family or settings.outputs:
         selected = manifest.select(family=settings.family, outputs=settings.outputs)
         chosen |= {spec.id: spec for spec in selected}

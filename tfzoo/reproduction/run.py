@@ -10,7 +10,7 @@ from tfzoo.errors import TfzooError
 from tfzoo.options import called_with
 from tfzoo.prepare.choice import candidates, on_gpu
 from tfzoo.reproduction.journal import Journal, Measured, Step, open_journal, read_journal
-from tfzoo.reproduction.page import write_report
+from tfzoo.reproduction.page import check_report, write_report
 from tfzoo.reproduction.plan import STEPS, Plan, Planned, asked, make_plan
 from tfzoo.reproduction.rows import Outcome, Row, judged
 from tfzoo.reproduction.settings import ReproduceSettings, command_of
@@ -37,8 +37,10 @@ def reproduce(settings: ReproduceSettings) -> list[Row]:  # noqa: D417 - `called
     Raises:
         UsageError: A name or pattern fits no model, or there are no images.
         MeasurementError: The results folder can't be written, or another run holds it.
+        OutputError: The report can't be written, or what lies there is none.
     """
     results = Path(settings.results)
+    check_report(settings)
     outcomes = []
     with open_journal(results) as journal:
         plan = make_plan(settings, journal)
@@ -91,13 +93,13 @@ class _Model:
 
     def outcomes(self) -> Iterator[Outcome]:
         """What comes of each runtime; at the end what was fetched for this may be removed."""
-        stored: StoredModel | TfzooError | None = None
+        stored = self._stored() if is_here(self._id) else None
         for runtime in self._settings.runtimes:
-            measured = self._measured(runtime)
+            measured = self._measured(runtime, stored)
             error = None
             missing = [step for step in STEPS if step not in measured]
             if missing and stored is None:
-                stored = self._fetched()
+                stored = self._stored()
             if isinstance(stored, StoredModel) and missing:
                 if not self._can_run(stored, runtime):
                     continue
@@ -107,21 +109,30 @@ class _Model:
             yield _outcome(self._id, runtime, self._settings, measured, error)
         if self._settings.free_disk and self._journal.fetched(self._id) and is_here(self._id):
             upkeep.remove(self._id)
+            self._journal.removed(self._id)
 
-    def _measured(self, runtime: str) -> dict[Step, Measured]:
-        """What was measured before."""
+    def _measured(
+        self, runtime: str, stored: StoredModel | TfzooError | None
+    ) -> dict[Step, Measured]:
+        """What was measured before, of the same files where they lie here."""
         if self._settings.again:
             return {}
         found = {
             step: self._journal.find(self._id, step, asked(self._settings, step, runtime))
             for step in STEPS
         }
-        return {step: one for step, one in found.items() if one is not None}
+        digest = stored.digest if isinstance(stored, StoredModel) else None
+        return {
+            step: one
+            for step, one in found.items()
+            if one is not None and digest in (None, one.digest)
+        }
 
-    def _fetched(self) -> StoredModel | TfzooError:
-        self._tell("fetching")
+    def _stored(self) -> StoredModel | TfzooError:
+        """The model, fetched if need be, or why it can't be had."""
         try:
             if not is_here(self._id):
+                self._tell("fetching")
                 self._journal.fetching(self._id)
             return get_model(self._id)
         except TfzooError as error:
