@@ -28,6 +28,9 @@ _BLOCK = 128
 # A first look at this many candidates a detection wanted is nearly always enough.
 _CANDIDATES_PER_DETECTION = 10
 
+# Scores that a network gives to few boxes, highest first.
+_BARS = (np.float32(0.5), np.float32(0.1), np.float32(0.02))
+
 
 @dataclass(frozen=True)
 class PostProcessing:
@@ -105,15 +108,12 @@ def postprocess(
     scores = raw_scores[:, background:]
     # The least score a candidate may have: above the threshold, and at least `min_score`.
     floor = max(np.float32(min_score), np.nextafter(np.float32(parameters.score_threshold), _ONE))
-    candidates = np.flatnonzero(scores >= floor)
+    flat = scores.reshape(-1)
     looked_at = parameters.max_total * _CANDIDATES_PER_DETECTION
     while True:
-        chosen = candidates
-        if looked_at < len(candidates):
-            # Equal scores stay together, so that their order is that of all candidates.
-            found = scores.reshape(-1)[candidates]
-            limit = np.partition(found, -looked_at)[-looked_at]
-            chosen = candidates[found >= limit]
+        # Equal scores stay together, so that their order is that of all candidates.
+        least = _score_of_best(flat, looked_at, floor)
+        chosen = np.flatnonzero(flat >= least)
         anchors, classes = np.divmod(chosen, scores.shape[1])
         # Best score first; equal ones by class, then by anchor.
         order = np.lexsort((anchors, classes, -scores[anchors, classes]))
@@ -124,7 +124,7 @@ def postprocess(
         # NaN has no area either.
         wanted = (_areas(clipped) > 0) | (not parameters.drop_empty)
         kept = _walk(boxes, classes, wanted, parameters)
-        if len(kept) == parameters.max_total or len(chosen) == len(candidates):
+        if len(kept) == parameters.max_total or least == floor:
             break
         looked_at *= 4
 
@@ -137,6 +137,17 @@ def postprocess(
         "detection_classes": (classes + 1).astype(np.float32)[None],
         "num_detections": np.array([len(kept)], dtype=np.float32),
     }
+
+
+def _score_of_best(scores: Floats, count: int, floor: np.float32) -> np.float32:
+    """The score that so many of the best have at least; the floor, where no more reach that."""
+    if np.count_nonzero(scores >= floor) <= count:
+        return floor
+    # Most scores are tiny: among the few above a bar a place is found in a fraction of the time.
+    bars = (bar for bar in (*_BARS, floor) if np.count_nonzero(scores >= bar) >= count)
+    above = scores[scores >= max(floor, next(bars))]
+    best: np.float32 = np.partition(above, -count)[-count]
+    return best
 
 
 def _walk(
