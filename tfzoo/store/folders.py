@@ -104,8 +104,11 @@ def sweep(
         The bytes freed.
     """
     freed = 0
+    found: list[Path] = []
     newest = None if older_than_s is None else time.time() - older_than_s
-    for left in folder.glob(f".{of}*.tmp" if by is None else f".{of}*-{by}-*.tmp"):
+    with suppress(FileNotFoundError):  # Another process may remove the folder meanwhile.
+        found = list(folder.glob(f".{of}*.tmp" if by is None else f".{of}*-{by}-*.tmp"))
+    for left in found:
         with suppress(OSError):
             if newest is None or left.stat().st_mtime <= newest:
                 freed += size_of(left)
