@@ -176,6 +176,13 @@ def _is_number(text: str) -> bool:
     return True
 
 
+def in_page(text: str) -> str:
+    """A text as HTML shows it: no markup in it, and nothing that steers."""
+    import html
+
+    return html.escape(shown(text))
+
+
 def in_markdown(text: str) -> str:
     """A text that Markdown shows as it is, in one line: no mark-up, link, page code or new cell."""
     marked = _MARKS.sub(lambda mark: _ENTITIES.get(mark[0], f"\\{mark[0]}"), in_one_line(text))

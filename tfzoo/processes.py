@@ -5,12 +5,15 @@ from __future__ import annotations
 import ctypes
 import os
 import signal
+import subprocess
 import sys
 
 from tfzoo.settings import PACKAGE
 
 #: Linux's number for the signal that a process gets when its parent ends.
 _PR_SET_PDEATHSIG = 1
+#: A process that was told to end has so many seconds to do it.
+_PATIENCE_S = 5.0
 #: Tells a process of ours which process started it.
 _PARENT = "TFZOO_PARENT"
 
@@ -31,6 +34,16 @@ def end_with_parent() -> None:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != int(os.environ.get(_PARENT, os.getppid())):
             sys.exit("whoever started this process has ended")
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    """Ends a process, whatever it is doing."""
+    process.terminate()
+    try:
+        process.wait(_PATIENCE_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def how_it_ended(returncode: int, stderr: str) -> str:

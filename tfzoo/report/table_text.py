@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from tfzoo.outside import in_csv, in_markdown, shown, shown_json
+from tfzoo.outside import in_csv, in_markdown, in_page, shown, shown_json
 from tfzoo.report.identities import WHOLE
 from tfzoo.report.lines import COLUMNS, METRICS, Line
 from tfzoo.report.table import MINIVAL, NOT_FULL, Table
@@ -143,10 +143,6 @@ def _for_spreadsheets(cell: Any) -> Any:
     return in_csv(shown(cell)) if isinstance(cell, str) else cell
 
 
-def _in_page(text: str) -> str:
-    return html.escape(shown(text))
-
-
 _OTHERS = "Measured, but none of the zoo's models"
 
 
@@ -162,11 +158,11 @@ def _known(table: Table) -> list[str]:
 def _page(table: Table) -> str:
     """A self-contained page whose columns sort."""
     columns = _shown_columns(table)
-    parts = [f"<p>{_in_page(' '.join(table.summary))}</p>"] if table.summary else []
+    parts = [f"<p>{in_page(' '.join(table.summary))}</p>"] if table.summary else []
     parts.append(_html_table(table.zoo, columns))
     if table.others:
         parts += [f"<h2>{html.escape(_OTHERS)}</h2>", _html_table(table.others, columns)]
-    notes = [f"<li>{_in_page(note)}</li>" for note in (*table.notes, *_known(table))]
+    notes = [f"<li>{in_page(note)}</li>" for note in (*table.notes, *_known(table))]
     template = Path(__file__).with_name("table.html").read_text(encoding="utf-8")
     filled = {"tables": "\n".join(parts), "notes": "\n".join(notes)}
     return re.sub(r"\{\{(\w+)\}\}", lambda match: filled[match[1]], template)
@@ -177,7 +173,7 @@ def _html_table(lines: Sequence[Line], columns: Sequence[_Column]) -> str:
         f'<th scope="col"><button>{html.escape(column.title)}</button></th>' for column in columns
     )
     rows = "\n".join(
-        "<tr>" + "".join(f"<td>{_in_page(column.text(line))}</td>" for column in columns) + "</tr>"
+        "<tr>" + "".join(f"<td>{in_page(column.text(line))}</td>" for column in columns) + "</tr>"
         for line in lines
     )
     return (

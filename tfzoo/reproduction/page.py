@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tfzoo.errors import OutputError
 from tfzoo.files import whole_file
-from tfzoo.outside import shown
+from tfzoo.outside import in_page
 from tfzoo.report.table import Table, build_table
 from tfzoo.report.table_text import render
 from tfzoo.report.verdicts import Verdict
@@ -100,18 +100,14 @@ def summary(rows: Sequence[Row]) -> str:
     return "; ".join([*parts, *([f"{failed} rows not measured in full"] if failed else [])])
 
 
-def _in_page(text: str) -> str:
-    return html.escape(shown(text))
-
-
 def _page(rows: Sequence[Row], table: Table, settings: ReproduceSettings) -> str:
     template = Path(__file__).with_name("page.html").read_text(encoding="utf-8")
     filled = {
-        "summary": _in_page(summary(rows)),
-        "machine": _in_page(f"Timed on {table.machine}." if table.machine else "Not timed."),
+        "summary": in_page(summary(rows)),
+        "machine": in_page(f"Timed on {table.machine}." if table.machine else "Not timed."),
         "rows": "\n".join(_row(row) for row in rows),
         "chart": _chart(settings),
-        "notes": "".join(f"<li>{_in_page(note)}</li>" for note in table.notes),
+        "notes": "".join(f"<li>{in_page(note)}</li>" for note in table.notes),
     }
     return re.sub(r"\{\{(\w+)\}\}", lambda match: filled[match[1]], template)
 
@@ -129,13 +125,13 @@ def _row(row: Row) -> str:
             f"{_verdict(speed.verdict)}</dd>"
         )
     if row.error is not None:
-        figures.append(f'<dt>error</dt><dd class="error">{_in_page(row.error)}</dd>')
+        figures.append(f'<dt>error</dt><dd class="error">{in_page(row.error)}</dd>')
     about = "".join(
-        f"<dt>{name}</dt><dd><code>{_in_page(text)}</code></dd>" for name, text in row.about
+        f"<dt>{name}</dt><dd><code>{in_page(text)}</code></dd>" for name, text in row.about
     )
     title = f"{row.name}, {row.runtime}" if row.runtime else row.name
     return (
-        f'<article><h3>{_in_page(title)}</h3><dl class="figures">{"".join(figures)}</dl>'
+        f'<article><h3>{in_page(title)}</h3><dl class="figures">{"".join(figures)}</dl>'
         f"<details><summary>how it was measured</summary><dl>{about}</dl></details></article>"
     )
 

@@ -14,12 +14,9 @@ from typing import Any
 from tfzoo.accuracy.settings import EvaluateSettings, ImageOptions, OnProgress
 from tfzoo.errors import MeasurementError
 from tfzoo.options import runtime_of
-from tfzoo.processes import environment, how_it_ended
+from tfzoo.processes import end, environment, how_it_ended
 from tfzoo.reproduction.settings import ReproduceSettings
 from tfzoo.timing.benchmark import benchmark
-
-#: A process that was told to end has so many seconds to do it.
-_PATIENCE_S = 5.0
 
 
 def evaluated(
@@ -49,7 +46,7 @@ def evaluated(
             stderr=words,
             env=environment(),
         )
-        stack.callback(_end, process)
+        stack.callback(end, process)
         assert process.stdin is not None and process.stdout is not None
         pickle.dump(asked, process.stdin)
         process.stdin.close()
@@ -86,12 +83,3 @@ def timed(model: str, runtime: str, settings: ReproduceSettings) -> dict[str, An
     if timing.error is not None:
         raise MeasurementError(f"timing failed: {timing.error}")
     return timing.to_json()
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    process.terminate()
-    try:
-        process.wait(_PATIENCE_S)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()

@@ -26,7 +26,6 @@ from tfzoo.files import LFS_ADVICE, is_lfs_pointer
 from tfzoo.store.provenance import FileRecord
 from tfzoo.store.unfit import told_of_folder
 
-SUFFIXES = (".tar.gz", ".tgz", ".tar", ".zip")
 _BLOCK = 1 << 20
 _GZIP = b"\x1f\x8b"
 _AS_IT_IS = (

@@ -12,12 +12,9 @@ from typing import Any, Self
 
 from tfzoo import errors
 from tfzoo.errors import ModelFormatError, TfzooError
-from tfzoo.processes import environment, how_it_ended
+from tfzoo.processes import end, environment, how_it_ended
 from tfzoo.store.derived import sweep_derived
 from tfzoo.store.models import StoredModel
-
-#: A process that was told to end has so many seconds to do it.
-_PATIENCE_S = 5.0
 
 
 class Contestant:
@@ -73,12 +70,7 @@ class Contestant:
             assert pipe is not None
             with suppress(OSError):  # What was not sent is not missed.
                 pipe.close()
-        self._process.terminate()
-        try:
-            self._process.wait(_PATIENCE_S)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        end(self._process)
         self._last_words.close()
         sweep_derived(self._model.id, by=self._process.pid)
 
