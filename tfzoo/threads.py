@@ -71,7 +71,9 @@ class Workers:
             self._tasks.put(None)
         until = time.monotonic() + linger_s
         for thread in self._threads:
-            thread.join(max(0.0, until - time.monotonic()))
+            # A signal may have come before one was started: that one can't be waited for.
+            if thread.is_alive():
+                thread.join(max(0.0, until - time.monotonic()))
         _left_behind[:] = [one for one in (*_left_behind, *self._threads) if one.is_alive()]
 
 

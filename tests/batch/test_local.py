@@ -131,7 +131,7 @@ def test_an_image_that_is_slow_to_come_holds_up_no_other(
             out = tmp_path / f"out {chance.random()}"
             begun = time.monotonic()
             summary = detect_folder(paths, watched, out, pictures=True)
-            assert time.monotonic() - begun < 5
+            assert time.monotonic() - begun < 60
             assert (summary.images, summary.failed) == (42, 2)
             table = pd.read_parquet(out / "parts/images").sort_values("image_id")
             assert list(table["path"]) == paths.read_text().splitlines()
@@ -233,7 +233,7 @@ def test_no_picture_is_drawn_any_more_once_a_run_has_ended(
     items = (local.Item(row, result, Position(1)) for row in range(20))
     finished = local.Pipeline(job, [watched]).finished(items)
     next(finished)
-    assert begun.acquire(timeout=10) and begun.acquire(timeout=10)  # The second's is under way.
+    assert begun.acquire(timeout=60) and begun.acquire(timeout=60)  # The second's is under way.
     with pytest.raises(KeyboardInterrupt):
         finished.throw(KeyboardInterrupt)
     assert len(ended) == 2

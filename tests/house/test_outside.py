@@ -117,7 +117,7 @@ def test_a_long_text_takes_no_longer_than_it_is_long() -> None:
     for piece in ("_", " ", "'", "[", "1"):
         in_markdown(piece * 50_000)
         in_csv(piece * 50_000)
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 20
 
 
 def test_logs_of_libraries_keep_secrets(caplog: pytest.LogCaptureFixture) -> None:

@@ -38,7 +38,7 @@ def connected(watch: Watch, connection: socket.socket | None) -> None:
 
 
 def wait_for(watch: Watch) -> bool:
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while watch.reason is None and time.monotonic() < deadline:
         time.sleep(0.01)
     return watch.reason is not None
@@ -49,7 +49,7 @@ def test_an_answer_that_does_not_begin_is_ended(pair: tuple[socket.socket, socke
     with pytest.raises(TooSlow, match=r"no answer within 0\.1 s"), Watch(0.1, 1) as watch:
         connected(watch, pair[0])
         assert pair[0].recv(1) == b""  # It was shut.
-    assert 0.1 <= time.monotonic() - begun < 1
+    assert 0.1 <= time.monotonic() - begun < 20
 
 
 def test_a_connection_that_is_made_too_late_is_ended_too(
@@ -129,5 +129,5 @@ def test_a_watch_leaves_no_thread_behind() -> None:
     with Watch(30, 1):
         watching = [one for one in threading.enumerate() if one.name == "watch"]
     for thread in watching:
-        thread.join(5)
+        thread.join(60)
         assert not thread.is_alive()

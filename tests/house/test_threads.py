@@ -31,7 +31,7 @@ def test_work_is_begun_in_its_order_and_gives_its_results_and_errors() -> None:
 
 
 def test_as_many_work_at_once_as_were_asked_for_and_none_is_left() -> None:
-    together = threading.Barrier(3, timeout=10)
+    together = threading.Barrier(3, timeout=60)
     workers = Workers(3, "three of ours")
     for future in [workers.submit(together.wait) for _ in range(9)]:
         future.result(10)
@@ -41,11 +41,24 @@ def test_as_many_work_at_once_as_were_asked_for_and_none_is_left() -> None:
     assert "three of ours" not in [thread.name for thread in threading.enumerate()]
 
 
+def test_a_thread_that_a_signal_kept_from_starting_is_not_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def interrupted(thread: threading.Thread) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(threading.Thread, "start", interrupted)
+    workers = Workers(1)
+    with pytest.raises(KeyboardInterrupt):
+        workers.submit(time.sleep, 0)
+    workers.close()
+
+
 def test_what_was_not_begun_never_is_and_what_was_is_waited_for() -> None:
     gate, ended = threading.Event(), threading.Event()
 
     def work() -> None:
-        gate.wait(10)
+        gate.wait(60)
         ended.set()
 
     workers = Workers(1)
@@ -62,10 +75,10 @@ def test_what_takes_longer_is_left_behind() -> None:
     gate = threading.Event()
     workers = Workers(2)
     for _ in range(2):
-        workers.submit(gate.wait, 10)
+        workers.submit(gate.wait, 60)
     begun = time.monotonic()
     workers.close(linger_s=0.2)
-    assert 0.2 <= time.monotonic() - begun < 1
+    assert 0.2 <= time.monotonic() - begun < 30
     gate.set()
     assert LINGER_S == 3
 
@@ -90,8 +103,8 @@ def test_a_program_ends_whatever_its_threads_wait_for() -> None:
         "Workers(1).submit(time.sleep, 60); time.sleep(0.1)"
     )
     begun = time.monotonic()
-    subprocess.run([sys.executable, "-c", program], check=True, timeout=30)
-    assert time.monotonic() - begun < 10
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=90)
+    assert time.monotonic() - begun < 50
 
 
 @pytest.mark.parametrize("at_work", [True, False])
@@ -104,7 +117,7 @@ def test_a_command_ends_at_once_where_a_library_still_computes_for_it(at_work: b
         "main.app = lambda: (print('stopped'), sys.exit(130)); main.main()"
     )
     ended = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, timeout=30
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=90
     )
     assert ended.returncode == 130
     assert ended.stdout.splitlines() == ["stopped"] + ["ended as usual"] * (not at_work)
@@ -117,5 +130,5 @@ def test_what_may_wait_for_ever_is_waited_for_so_long() -> None:
         within(10, divmod, 7, 0)
     begun = time.monotonic()
     with pytest.raises(TimeoutError):
-        within(0.1, time.sleep, 5)
-    assert time.monotonic() - begun < 1
+        within(0.1, time.sleep, 60)
+    assert time.monotonic() - begun < 30

@@ -48,7 +48,7 @@ def test_items_are_taken_twice_the_threads_ahead_and_no_further(workers: int) ->
 
 
 def test_as_many_items_are_worked_on_at_once_as_there_are_threads() -> None:
-    together = threading.Barrier(3, timeout=10)
+    together = threading.Barrier(3, timeout=60)
     assert len(list(in_order(lambda _: together.wait(), range(6), 3))) == 6
 
 
@@ -173,7 +173,7 @@ def test_whoever_stops_does_not_wait_for_what_never_ends() -> None:
 
     def work(item: int) -> int:
         if item:
-            gate.wait(20)
+            gate.wait(60)
         return item
 
     both = [in_order(work, range(10), 2), around_late(work, range(10), 2)]
@@ -182,5 +182,5 @@ def test_whoever_stops_does_not_wait_for_what_never_ends() -> None:
             next(results)
         begun = time.monotonic()
         list(pool.map(lambda results: results.close(), both))
-        assert time.monotonic() - begun < 5
+        assert time.monotonic() - begun < 30
     gate.set()

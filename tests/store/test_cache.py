@@ -454,7 +454,7 @@ def test_who_waits_for_a_lock_is_told_so_once() -> None:
     def hold() -> None:
         with cache.lock("own_one"):
             held.set()
-            told.wait(5)
+            told.wait(60)
 
     def waiting() -> None:
         calls.append(holder.is_alive())
@@ -462,7 +462,7 @@ def test_who_waits_for_a_lock_is_told_so_once() -> None:
 
     holder = threading.Thread(target=hold)
     holder.start()
-    assert held.wait(5)
+    assert held.wait(60)
     with cache.lock("own_one", waiting):
         assert calls == [True]
     holder.join()
@@ -480,7 +480,7 @@ def test_a_lock_is_waited_for_without_telling_anyone() -> None:
 
     holder = threading.Thread(target=hold)
     holder.start()
-    assert held.wait(5)
+    assert held.wait(60)
     with cache.lock("own_one"):
         pass
     holder.join()
@@ -492,7 +492,7 @@ def test_a_lock_that_is_not_had_in_time_is_an_error() -> None:
             began = time.monotonic()
             with pytest.raises(TimeoutError), cache.lock("own_one", timeout_s=timeout_s):
                 raise AssertionError("two have it")
-            assert time.monotonic() - began < 0.4
+            assert time.monotonic() - began < 10
 
 
 def test_opening_counts_as_use(server: Server) -> None:

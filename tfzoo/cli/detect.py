@@ -17,12 +17,12 @@ from tfzoo.cli.console import (
     ManifestOption,
     OfflineOption,
     VerifyOption,
-    err,
     out,
     print_json,
 )
 from tfzoo.cli.options import takes
 from tfzoo.cli.prepare import prepare_afterwards, print_check
+from tfzoo.cli.stopping import stop_told
 
 
 @takes(RunSettings)
@@ -43,15 +43,10 @@ def detect_command(
     start_light()
     from tfzoo.batch.folder import detect_folder
 
-    try:
-        with progress_bar("detecting", "images") as bar:
-            bar.step("starting")
-            summary = detect_folder(**values, on_progress=bar.count, on_step=bar.step)
-    except KeyboardInterrupt:
-        kept = f"Stopped. What was finished is kept in {values['out']}. Go on with:"
-        err.print(kept, soft_wrap=True)
-        err.print(f"  {_resume_command()}", soft_wrap=True)
-        raise
+    kept = f"Stopped. What was finished is kept in {values['out']}. Go on with:"
+    with stop_told(kept, f"  {_resume_command()}"), progress_bar("detecting", "images") as bar:
+        bar.step("starting")
+        summary = detect_folder(**values, on_progress=bar.count, on_step=bar.step)
     if as_json:
         print_json(_as_json(asdict(summary), values["pictures"]))
     else:

@@ -145,6 +145,8 @@ def _run() -> int:
     except KeyboardInterrupt:  # Outside of the command itself, which typer ends.
         return 128 + signal.SIGINT
     except Exception as error:
+        if stopping.is_stop(error):
+            return 128 + signal.SIGINT
         from tfzoo.cli.failures import tell
 
         return tell(error, next(filter(COMMANDS.__contains__, sys.argv[1:]), ""))

@@ -23,6 +23,7 @@ from tfzoo.cli.console import (
     plain_table,
     print_json,
 )
+from tfzoo.cli.stopping import is_stop
 from tfzoo.errors import OutputError, UsageError
 from tfzoo.files import whole_file
 
@@ -112,10 +113,9 @@ def prepare_afterwards(model: str, runtime: str, device: str) -> None:
     try:
         with progress_bar("preparing", "") as bar:
             choice = prepare_model(model, device=first, again=True, on_step=bar.step)
-    except KeyboardInterrupt:
-        err.print("Not prepared; the results are kept.")
-    except Exception as error:  # As it says: whatever.
-        err.print(f"Not prepared: {error}", soft_wrap=True)
+    except (KeyboardInterrupt, Exception) as error:  # As it says: whatever.
+        why_not = "; the results are kept." if is_stop(error) else f": {error}"
+        err.print(f"Not prepared{why_not}", soft_wrap=True)
     else:
         best = choice.best()
         err.print(f"auto opens it with {best.runtime} from now on.")

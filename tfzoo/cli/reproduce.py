@@ -17,6 +17,7 @@ from tfzoo.cli.console import (
     print_json,
 )
 from tfzoo.cli.options import takes
+from tfzoo.cli.stopping import stop_told
 from tfzoo.reproduction.settings import ReproduceSettings
 
 if TYPE_CHECKING:
@@ -58,12 +59,9 @@ def reproduce_command(
     if dry_run:
         _print_models(plan)
         return
-    try:
-        with progress_bar("", "") as bar:
-            rows = reproduce(names or [], **values, on_step=bar.step, on_row=_tell)
-    except KeyboardInterrupt:
-        err.print("\nWhat was measured is kept; the same command goes on.")
-        raise
+    kept = "\nWhat was measured is kept; the same command goes on."
+    with stop_told(kept), progress_bar("", "") as bar:
+        rows = reproduce(names or [], **values, on_step=bar.step, on_row=_tell)
     if as_json:
         print_json([row.to_json() for row in rows])
     else:

@@ -19,6 +19,7 @@ from types import FrameType
 from typing import NoReturn
 
 from tfzoo.cli.console import err
+from tfzoo.errors import OutputError
 
 #: How long a command may take to close what is open, in seconds.
 PATIENCE_S = 8.0
@@ -48,13 +49,49 @@ class Stop:
         return code if self.number in (None, signal.SIGINT) else 128 + int(self.number)
 
 
+#: What tells whether this process was told to stop.
+_stop = Stop()
+
+
+@contextmanager
+def stop_told(*lines: str) -> Iterator[None]:
+    """Tells what was kept and how to go on, where a signal ends what is done inside.
+
+    A signal comes between any two steps, also of a library's: what it leaves half done may end
+    with another error than KeyboardInterrupt. Once one has come, any error is its doing, but that
+    results can't be written: that is true whatever came before.
+
+    Args:
+        *lines: What is printed, on standard error.
+
+    Raises:
+        KeyboardInterrupt: A signal has come.
+    """
+    try:
+        yield
+    except BaseException as error:
+        if not is_stop(error):
+            raise
+        for line in lines:
+            err.print(line, soft_wrap=True)
+        raise KeyboardInterrupt from error
+
+
+def is_stop(error: BaseException) -> bool:
+    """Whether an error is a signal's doing; see `stop_told`."""
+    if isinstance(error, KeyboardInterrupt):
+        return True
+    return _stop.number is not None and not isinstance(error, OutputError)
+
+
 @contextmanager
 def heeded() -> Iterator[Stop]:
     """Heeds the signals that ask a command to stop; call it in the main thread.
 
     Once one has come, whoever called it closes what is open and calls `end`.
     """
-    stop = Stop()
+    stop = _stop
+    stop.number = None
 
     def heed(number: int, frame: FrameType | None) -> None:
         # Once is enough: `timeout` sends it to a process and again to its group.
