@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from tfzoo.reproduction.plan import Plan
     from tfzoo.reproduction.rows import Row
     from tfzoo.reproduction.run import plan_reproduction, reproduce
+    from tfzoo.safety.findings import Audit
+    from tfzoo.safety.looking import audit
     from tfzoo.timing.benchmark import Timing, benchmark
     from tfzoo.trials.occasion import prepare_model
     from tfzoo.zoo.manifest import (
@@ -46,6 +48,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Accuracy": "accuracy.measured",
+    "Audit": "safety.findings",
     "Choice": "prepare.choice",
     "DEFAULT_MODEL": "zoo.manifest",
     "DetectOptions": "options",
@@ -62,6 +65,7 @@ _HOMES = {
     "Trial": "prepare.choice",
     "Timing": "timing.benchmark",
     "as_printed_points": "report.points",
+    "audit": "safety.looking",
     "benchmark": "timing.benchmark",
     "build_table": "report.table",
     "detect_folder": "batch.folder",
@@ -85,6 +89,7 @@ _HOMES = {
 __all__ = [
     "DEFAULT_MODEL",
     "Accuracy",
+    "Audit",
     "Choice",
     "DetectOptions",
     "Detection",
@@ -101,6 +106,7 @@ __all__ = [
     "Trial",
     "__version__",
     "as_printed_points",
+    "audit",
     "benchmark",
     "build_table",
     "detect_folder",

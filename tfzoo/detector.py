@@ -307,6 +307,8 @@ def load(
         UnknownModelError, AmbiguousModelError: The name fits no model, or several.
         StoreError: The model could not be had.
         ModelFormatError: It is no detector.
+        UntrustedModelError: Nothing vouches for it, and it may do more than to compute: `audit`
+            says what, and `TFZOO_TRUST=1` opens it all the same.
         DeviceError, RuntimeUnavailableError: It can't be run as asked.
     """
     names = labels_of(labels)

@@ -77,6 +77,10 @@ class ArchiveError(StoreError):
     """An archive is damaged, hostile or holds no model."""
 
 
+class UntrustedModelError(TfzooError):
+    """A model that nothing vouches for may do more than to compute."""
+
+
 class AnnotationError(UsageError):
     """A file of annotations or predictions is not what COCO's formats ask for."""
 

@@ -25,6 +25,8 @@ UNVERIFIED_VARIABLE = "TFZOO_ALLOW_UNVERIFIED"
 VERIFY_VARIABLE = "TFZOO_VERIFY"
 #: `1` shows the traceback of an error that ends a command.
 DEBUG_VARIABLE = "TFZOO_DEBUG"
+#: `1` opens models that nothing vouches for whatever an audit finds in them.
+TRUST_VARIABLE = "TFZOO_TRUST"
 #: `0` keeps commands from preparing models unasked.
 PREPARE_VARIABLE = "TFZOO_PREPARE"
 #: Bytes a second below which a server counts as stalled, as curl's `--speed-limit`.
@@ -78,6 +80,11 @@ def allow_unverified() -> bool:
 def verifies_all() -> bool:
     """Whether every byte of a cached model is read and compared before it is opened."""
     return _switched_on(VERIFY_VARIABLE)
+
+
+def trusts_all() -> bool:
+    """Whether a model that nothing vouches for is opened whatever an audit finds in it."""
+    return _switched_on(TRUST_VARIABLE)
 
 
 def prepares_unasked() -> bool:

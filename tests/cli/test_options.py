@@ -67,7 +67,7 @@ def test_a_command_of_several_models_has_the_settings_of_one(
     about = {one.name: told for one, told in options_of(settings) if one.name != "model"}
     assert all(told.help in section for told in about.values())
     given = {parameter.name for parameter in COMMANDS[command].params}
-    assert given == {*about, *own, "offline", "verify", "as_json", "manifest", "debug"}
+    assert given == {*about, *own, "offline", "verify", "as_json", "manifest", "debug", "trust"}
 
 
 def test_a_results_file_is_scored_with_options_of_an_evaluation() -> None:

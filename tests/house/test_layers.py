@@ -32,6 +32,7 @@ ORDER = [
     "images",
     "detections",
     "store",
+    "safety",
     "runtimes",
     "prepare",
     "decode",
@@ -184,6 +185,7 @@ def test_light_commands_load_no_heavy_library(arguments: list[str], tmp_path: Pa
 def test_the_public_names_are_these() -> None:
     assert sorted(tfzoo.__all__) == [
         "Accuracy",
+        "Audit",
         "Choice",
         "DEFAULT_MODEL",
         "DetectOptions",
@@ -201,6 +203,7 @@ def test_the_public_names_are_these() -> None:
         "Trial",
         "__version__",
         "as_printed_points",
+        "audit",
         "benchmark",
         "build_table",
         "detect_folder",

@@ -14,7 +14,7 @@ from typer.core import TyperGroup, TyperOption
 
 from tfzoo.cli import stopping
 from tfzoo.cli.console import show_warnings, silence_output
-from tfzoo.settings import DEBUG_VARIABLE
+from tfzoo.settings import DEBUG_VARIABLE, TRUST_VARIABLE
 from tfzoo.threads import end_at_once_if_at_work
 from tfzoo.version import __version__
 
@@ -31,6 +31,7 @@ COMMANDS = {
     "benchmark": "benchmark.benchmark_command",
     "table": "table.table_command",
     "reproduce": "reproduce.reproduce_command",
+    "audit": "audit.audit_command",
     "fetch": "store.fetch_command",
     "cache": "store.cache_app",
     "coco": "coco.app",
@@ -39,24 +40,30 @@ COMMANDS = {
 }
 
 
-_DEBUG = f"Show the traceback of an error (also: {DEBUG_VARIABLE}=1)."
+#: The switches that every command takes, wherever they stand: flag, what it sets, help.
+_SWITCHES = (
+    ("--debug", DEBUG_VARIABLE, "Show the traceback of an error"),
+    ("--trust", TRUST_VARIABLE, "Open models that nothing vouches for whatever they may do"),
+)
 
 
-def _switch_debug_on(wanted: bool) -> None:
+def _switches() -> list[TyperOption]:
+    def option(flag: str, variable: str, about: str) -> TyperOption:
+        return TyperOption(
+            param_decls=[flag],
+            is_flag=True,
+            default=False,
+            expose_value=False,
+            callback=lambda context, option, wanted: _set(variable, wanted),
+            help=f"{about} (also: {variable}=1).",
+        )
+
+    return [option(*switch) for switch in _SWITCHES]
+
+
+def _set(variable: str, wanted: bool) -> None:
     if wanted:
-        os.environ[DEBUG_VARIABLE] = "1"
-
-
-def _debug_option() -> TyperOption:
-    """The option that every command takes, wherever it stands."""
-    return TyperOption(
-        param_decls=["--debug"],
-        is_flag=True,
-        default=False,
-        expose_value=False,
-        callback=lambda context, option, wanted: _switch_debug_on(wanted),
-        help=_DEBUG,
-    )
+        os.environ[variable] = "1"
 
 
 class _Commands(Mapping[str, Any]):
@@ -79,13 +86,14 @@ class _Commands(Mapping[str, Any]):
             command = typer.main.get_command(alone)
         command.name = name
         for one in getattr(command, "commands", {name: command}).values():
-            one.params.append(_debug_option())
+            one.params += _switches()
         return command
 
 
 class _Group(TyperGroup):
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
+        self.params += _switches()
         self.commands = cast(Any, _Commands())
 
 
@@ -112,7 +120,6 @@ def _root(
     version: bool = typer.Option(
         False, "--version", callback=_print_version, help="Show the version."
     ),
-    debug: bool = typer.Option(False, "--debug", callback=_switch_debug_on, help=_DEBUG),
 ) -> None: ...
 
 

@@ -12,6 +12,7 @@ from tfzoo.prepare.export import find_export
 from tfzoo.prepare.int8 import int8_form
 from tfzoo.prepare.prepared import FORMS, prepare
 from tfzoo.runtimes.runtime import Runtime, installed, open_runtime
+from tfzoo.safety.guard import refuse_dangerous
 from tfzoo.store.models import StoredModel
 
 
@@ -61,8 +62,10 @@ def files_of(model: StoredModel, runtime: str, precision: Precision = "float32")
     Raises:
         RuntimeUnavailableError: There is no such form, and it is not made unasked.
         ModelFormatError: The runtime can't read the model.
+        UntrustedModelError: Nothing vouches for it, and it may do more than to compute.
         StoreError: The prepared form can't be kept.
     """
+    refuse_dangerous(model)
     if precision == "int8":
         form = int8_form(model)
         return Files(form.folder, form.cut, form.note)

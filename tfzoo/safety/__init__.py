@@ -1,0 +1,1 @@
+"""What a model may do, told before it is opened."""
