@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from tfzoo.accuracy.measured import Accuracy
     from tfzoo.batch.folder import Summary, detect_folder
     from tfzoo.batch.settings import RunSettings
+    from tfzoo.candidates.ranking import Ranking, rank_models
+    from tfzoo.candidates.settings import RankOptions
     from tfzoo.detections.types import Detection, Detections
     from tfzoo.detector import Detector, load
     from tfzoo.errors import NothingQualifiesError, TfzooError
@@ -58,6 +60,8 @@ _HOMES = {
     "ModelSpec": "zoo.schema",
     "NothingQualifiesError": "errors",
     "Plan": "reproduction.plan",
+    "RankOptions": "candidates.settings",
+    "Ranking": "candidates.ranking",
     "Row": "reproduction.rows",
     "RunSettings": "batch.settings",
     "Summary": "batch.folder",
@@ -79,6 +83,7 @@ _HOMES = {
     "pareto_front": "report.points",
     "plan_reproduction": "reproduction.run",
     "prepare_model": "trials.occasion",
+    "rank_models": "candidates.ranking",
     "read_image": "images.reading",
     "recommend": "report.recommend",
     "reported_points": "report.points",
@@ -98,6 +103,8 @@ __all__ = [
     "ModelSpec",
     "NothingQualifiesError",
     "Plan",
+    "RankOptions",
+    "Ranking",
     "Row",
     "RunSettings",
     "Summary",
@@ -120,6 +127,7 @@ __all__ = [
     "pareto_front",
     "plan_reproduction",
     "prepare_model",
+    "rank_models",
     "read_image",
     "recommend",
     "reported_points",

@@ -13,7 +13,6 @@ from typer.testing import CliRunner
 import tfzoo
 from tests.helpers import free_sizes, one_stage, standins
 from tfzoo.cli.main import app
-from tfzoo.detections.types import Detections
 from tfzoo.errors import ModelFormatError, RuntimeUnavailableError, UsageError
 from tfzoo.prepare import int8
 from tfzoo.prepare.choice import Choice, Trial
@@ -21,7 +20,7 @@ from tfzoo.results import read_rows
 from tfzoo.store.models import get_model
 from tfzoo.trials import measure as trials
 from tfzoo.trials import quantise as quantising
-from tfzoo.trials.quantise import agreement_map, calibration, quantise
+from tfzoo.trials.quantise import calibration, quantise
 
 pytest.importorskip("nncf")
 
@@ -261,18 +260,3 @@ def test_the_command_needs_both_and_shows_what_it_costs(made, folder, monkeypatc
     assert "with full precision taken as true, on 4 images kept back" in told
     shown = CliRunner().invoke(app, ["info", str(model), "--runtimes", "--json"])
     assert json.loads(shown.stdout)["int8"]["kept_back"] == 4
-
-
-def test_agreement_is_coco_s_ap_with_full_precision_as_the_truth() -> None:
-    def found(*boxes: tuple[float, float]) -> Detections:
-        left = np.array([box[0] for box in boxes], np.float32)
-        place = np.stack([left, left * 0, left + 50, left * 0 + 50], axis=1)
-        scores = np.array([box[1] for box in boxes], np.float32)
-        return Detections(place, scores, np.ones(len(boxes), np.int32), (100, 400))
-
-    both = [found((0, 0.9), (100, 0.5), (200, 0.2)), found((0, 0.8))]
-    assert agreement_map(both, both) == 1.0
-    assert agreement_map(both, [found((0, 0.9)), found((0, 0.8))]) == pytest.approx(0.67, abs=0.01)
-    assert agreement_map(both, [found(), found()]) == 0.0
-    # What full precision is not sure of is no truth.
-    assert agreement_map([found((0, 0.2))], [found((0, 0.2))]) is None

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import io
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,9 +11,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-import numpy as np
-
-from tfzoo.detections.types import Detections
+from tfzoo.detections.agreement_map import agreement_map
 from tfzoo.detector import Detector, detector_of
 from tfzoo.errors import ImageError, ModelFormatError, UsageError
 from tfzoo.images.image import Image
@@ -32,8 +28,6 @@ from tfzoo.store.models import StoredModel
 FEWEST, MOST = 16, 300
 #: Every so many-th image is kept back: what is lost is measured on what was not calibrated on.
 KEPT_BACK = 5
-#: Detections of full precision from this score on are taken as true.
-TRUE_SCORE = 0.3
 #: With less agreement than this mAP it is another detector, not the same one rounded: an SSD that
 #: lost nothing in AP had 0.89, a CenterNet that lost 9 points 0.52.
 LEAST_MAP = 0.6
@@ -116,9 +110,10 @@ def quantise(model: StoredModel, folder: str | PathLike[str], on_step: OnStep) -
     def measure(written: Path, cut: Cut) -> dict[str, Any]:
         on_step("measuring what is lost", 3, 4)
         less = _opened(model, written, cut)
-        agreement = agreement_map(
-            *([one.detect(read_image(path)) for path in images.kept_back] for one in (full, less))
+        found, other = (
+            [one.detect(read_image(path)) for path in images.kept_back] for one in (full, less)
         )
+        agreement = agreement_map(found, other)
         if agreement is not None and agreement < LEAST_MAP:
             raise ModelFormatError(
                 f"{model.id} finds something else in int8: mAP {agreement:.3f} with full precision "
@@ -168,40 +163,3 @@ def _speeds(detectors: Sequence[Detector], pictures: Sequence[Image]) -> list[fl
             speeds.append(len(several) / (time.perf_counter() - began))
     # The first round warms both up.
     return [round(median(speeds[1:]), 1) for speeds in taken]
-
-
-def agreement_map(full: Sequence[Detections], less: Sequence[Detections]) -> float | None:
-    """COCO's AP of detections, those of full precision taken as true; None where there are none.
-
-    Args:
-        full: Of full precision, an image each; those from a score of 0.3 are the truth.
-        less: Of the other, the same images.
-    """
-    from pycocotools.coco import COCO
-    from pycocotools.cocoeval import COCOeval
-
-    annotations: list[dict[str, Any]] = []
-    for image_id, found in enumerate(full, 1):
-        for row in found.above(TRUE_SCORE).to_coco(image_id):
-            _, _, width, height = row["bbox"]
-            row |= {"id": len(annotations) + 1, "area": width * height, "iscrowd": 0}
-            annotations.append(row)
-    if not annotations:
-        return None
-    classes = {row["category_id"] for row in annotations}
-    with contextlib.redirect_stdout(io.StringIO()):
-        truth = COCO()
-        truth.dataset = {
-            "images": [{"id": i} for i in range(1, len(full) + 1)],
-            "annotations": annotations,
-            "categories": [{"id": int(one)} for one in sorted(classes)],
-        }
-        truth.createIndex()
-        rows = [row for i, found in enumerate(less, 1) for row in found.to_coco(i)]
-        if not rows:
-            return 0.0
-        evaluation = COCOeval(truth, truth.loadRes(rows), "bbox")
-        evaluation.evaluate()
-        evaluation.accumulate()
-        evaluation.summarize()
-    return round(float(np.clip(evaluation.stats[0], 0, 1)), 4)

@@ -1,0 +1,1 @@
+"""Models tried on images without labels: how fast each is here, and how far they agree."""
