@@ -97,7 +97,7 @@ def check_out(out: str | PathLike[str]) -> None:
 def _foreign(path: Path) -> OutputError:
     return OutputError(
         f"{path} is there already, and no report that tfzoo wrote: it is not replaced. Choose "
-        "another folder for the report"
+        "another folder (--out; of tfzoo reproduce, --report)"
     )
 
 
@@ -123,6 +123,6 @@ def save_report(report: Report, out: str | PathLike[str]) -> Path:
     except OSError as error:
         raise OutputError(
             f"{error.filename or folder} can't be written: {error.strerror}; choose another folder "
-            "for the report"
+            "(--out; of tfzoo reproduce, --report)"
         ) from None
     return folder / "index.html"
