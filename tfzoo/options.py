@@ -129,9 +129,10 @@ def command_line(
     """
     words: list[object] = ["tfzoo", command, model]
     for one, about in options_of(settings):
-        value = getattr(settings, one.name)
         if one.name in without or not one.kw_only or not about.pinned:
             continue
+        value = getattr(settings, one.name)
+        value = str(value) if isinstance(value, PathLike) else value
         if value is None or value == one.default:
             continue
         flag = about.flags[0] if about.flags else f"--{one.name.replace('_', '-')}"

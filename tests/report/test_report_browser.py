@@ -34,7 +34,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for runtime, factor in (("tensorflow 2.20.0", 1), ("openvino 2026.4.1", 0.5)):
             same = digest | {"runtime": runtime}
             rate(laptop, model, ap, interval=(ap - 0.01, ap + 0.01), **same, **command)
-            add(laptop, model, factor * ms, **same)
+            add(laptop, model, factor * ms, **same, notes="other processes used 1.2 cores")
     same = digest | {"runtime": "tensorflow 2.20.0"}
     big = {"cpu": "Big CPU of a long name indeed @ 2.25 GHz", "cores": 64}
     rate(server, D0, 0.331, **same, hardware=f"{big['cpu']}, 64 cores")

@@ -10,7 +10,16 @@ from tfzoo.outside import in_page
 from tfzoo.report.lines import Line
 from tfzoo.report.report_chart import draw_charts
 from tfzoo.report.report_rows import MENUS, Report
-from tfzoo.report.report_text import RULE, about, columns, judged, remarks
+from tfzoo.report.report_text import (
+    LITERAL,
+    NOTHING_REPORTED,
+    RULE,
+    about,
+    columns,
+    judged,
+    remarks,
+    summary,
+)
 from tfzoo.report.table_text import Column
 from tfzoo.zoo.schema import Metric
 
@@ -33,13 +42,14 @@ def page(report: Report) -> str:
 
     numbered = list(enumerate(report.rows, 1))
     filled = {
-        "summary": in_page("; ".join(report.summary) or "Nothing was reported of these models."),
+        "summary": in_page(summary(report)),
         "machines": _listed("Measured on", [one for one in report.choices("machine") if one]),
         "rule": in_page(RULE),
         "failures": _failures(report),
         "menus": "".join(_menu(menu, places[menu]) for menu in MENUS if len(places[menu]) > 1),
         "count": f"{len(numbered)} rows",
-        "verdicts": "\n".join(_card(i, row, attributes(row)) for i, row in numbered),
+        "verdicts": "\n".join(_card(i, row, attributes(row)) for i, row in numbered).strip()
+        or NOTHING_REPORTED,
         "charts": draw_charts(report.rows, attributes),
         "table": _table(numbered, columns(report), attributes),
         "notes": "".join(f"<li>{in_page(note)}</li>" for note in report.notes),
@@ -160,4 +170,4 @@ def _told(title: str, known: Sequence[tuple[str, str]]) -> str:
 
 
 def _code(name: str, text: str) -> str:
-    return f"<code>{text}</code>" if name in ("command", "model_digest") else text
+    return f"<code>{text}</code>" if name in LITERAL else text

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tfzoo.outside import in_markdown
+from tfzoo.outside import in_markdown, in_one_line
 from tfzoo.report.lines import METRICS, Line
 from tfzoo.report.report_rows import MENUS, Report
 from tfzoo.report.table_text import (
@@ -22,6 +22,9 @@ from tfzoo.zoo.schema import Metric
 #: What tells a measurement and repeats it, before all else that is known of it.
 _FIRST = ("command", "model", "model_digest", "vouched_by", "runtime", "versions", "precision")
 
+#: What is copied, letter by letter.
+LITERAL = ("command", "model_digest")
+
 #: What is said of a row in words, by column of the table.
 _REMARKS = {
     "identity_notes": "of two measurements",
@@ -36,6 +39,15 @@ RULE = (
     "is written down in the project's docs/accuracy.md. The weights are those whose digest a row "
     "names."
 )
+
+
+#: Where there is nothing to judge by.
+NOTHING_REPORTED = "Nothing was reported of what was measured."
+
+
+def summary(report: Report) -> str:
+    """How many figures are reproduced, in a sentence."""
+    return "; ".join(report.summary) or NOTHING_REPORTED
 
 
 def columns(report: Report) -> list[Column]:
@@ -136,7 +148,7 @@ def judged(row: Line) -> list[Judged]:
 
 def markdown(report: Report) -> str:
     """The report as Markdown."""
-    parts = ["# Reported and measured", f"**{in_markdown('; '.join(report.summary))}**", RULE]
+    parts = ["# Reported and measured", f"**{in_markdown(summary(report))}**", RULE]
     parts += [_failed(report)] if report.failures else []
     if report.rows:
         named = [
@@ -145,11 +157,17 @@ def markdown(report: Report) -> str:
             *(Column(menu, _text_of(menu), names=True) for menu in MENUS),
         ]
         numbered = [row | {"number": i} for i, row in enumerate(report.rows, 1)]
-        parts += ["## Verdicts", "\n".join(_verdict_lines(numbered)) or "Nothing was reported."]
+        parts += ["## Verdicts", "\n".join(_verdict_lines(numbered)) or NOTHING_REPORTED]
         parts += ["## What was measured", markdown_table(numbered, [*named, *columns(report)])]
         parts += ["## How it was measured", *map(_how, numbered)]
     parts += ["## Notes", "\n".join(f"- {in_markdown(note)}" for note in report.notes)]
     return "\n\n".join(part.strip("\n") for part in parts if part) + "\n"
+
+
+def _literal(name: str, text: str) -> str:
+    """A text of a row; one that is to be copied as it is, where it can stand so."""
+    text = in_one_line(text)
+    return f"`{text}`" if name in LITERAL and "`" not in text else in_markdown(text)
 
 
 def _text_of(menu: str) -> Callable[[Line], str]:
@@ -159,7 +177,7 @@ def _text_of(menu: str) -> Callable[[Line], str]:
 def _failed(report: Report) -> str:
     return "\n".join(
         f"- not measured: {in_markdown(' '.join(filter(None, (one.name, one.runtime))))}: "
-        f"{in_markdown(one.error)}; again with `{in_markdown(one.command)}`"
+        f"{in_markdown(one.error)}; again with {_literal('command', one.command)}"
         for one in report.failures
     )
 
@@ -178,6 +196,6 @@ def _how(row: Line) -> str:
     lines = [f"### {row['number']}. {in_markdown(str(row['name']))}", ""]
     for title, known in about(row):
         lines.append(f"- {title}")
-        lines += [f"    - {name}: {in_markdown(text)}" for name, text in known]
+        lines += [f"    - {name}: {_literal(name, text)}" for name, text in known]
     lines += [f"- {in_markdown(remark)}" for remark in remarks(row)]
     return "\n".join(lines)
