@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from tfzoo.report.chart import draw_chart, save_chart
     from tfzoo.report.points import as_printed_points, pareto_front, reported_points
     from tfzoo.report.recommend import recommend
+    from tfzoo.report.report_files import write_report
     from tfzoo.report.table import build_table
     from tfzoo.reproduction.plan import Plan
     from tfzoo.reproduction.rows import Row
@@ -89,6 +90,7 @@ _HOMES = {
     "reported_points": "report.points",
     "reproduce": "reproduction.run",
     "save_chart": "report.chart",
+    "write_report": "report.report_files",
 }
 
 __all__ = [
@@ -133,6 +135,7 @@ __all__ = [
     "reported_points",
     "reproduce",
     "save_chart",
+    "write_report",
 ]
 
 

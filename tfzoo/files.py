@@ -93,6 +93,15 @@ def give_name(hidden: Path, path: Path, ours: Callable[[Path], bool] | None = No
         hidden.unlink()
 
 
+def has_mark(path: Path, mark: bytes) -> bool:
+    """Whether a file has a mark near its beginning, by which we know those that we wrote."""
+    try:
+        with path.open("rb") as file:
+            return mark in file.read(2000)
+    except OSError:
+        return False
+
+
 def write_whole(path: Path, content: bytes | str, *, sync: bool = False, mark: str = "") -> None:
     """Writes bytes, or a text as UTF-8, as `whole_file` does."""
     with whole_file(path, sync=sync, mark=mark) as file:

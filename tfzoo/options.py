@@ -9,14 +9,17 @@ their types, not the names of them.
 """
 
 import inspect
+import shlex
 from collections.abc import Callable, Collection
 from dataclasses import Field, dataclass, field, fields
 from functools import wraps
 from numbers import Integral, Real
+from os import PathLike
 from pathlib import Path
 from typing import Any, Literal, ParamSpec, TypeVar, get_args
 
 from tfzoo.errors import UsageError
+from tfzoo.outside import public
 
 Given = ParamSpec("Given")
 Settings = TypeVar("Settings")
@@ -41,6 +44,7 @@ class Option:
         flags: How it is written there, where that is not just its name.
         text: Its type there, where that is not the field's own.
         parse: From its value there to the field's, where they differ.
+        write: From the field's back to its text there, likewise.
         shown: How its default is written there, where that is not the field's own.
         least: The smallest value that is taken there, or None.
         pinned: Whether what a run writes depends on it: resumed, it must be the same.
@@ -51,6 +55,7 @@ class Option:
     flags: tuple[str, ...] = ()
     text: Any = None
     parse: Callable[[Any], Any] | None = None
+    write: Callable[[Any], str] | None = None
     shown: str | None = None
     least: int | None = None
     pinned: bool = True
@@ -106,6 +111,37 @@ def options_of(settings: Any) -> list[tuple[Field[Any], Option]]:
     """The fields of a dataclass that are options, those given by position first."""
     found = [(one, one.metadata[_KEY]) for one in fields(settings) if _KEY in one.metadata]
     return sorted(found, key=lambda pair: bool(pair[0].kw_only))
+
+
+def command_line(
+    command: str, model: object, settings: Any, without: Collection[str] = ()
+) -> str | None:
+    """The command that does with a model what settings say; what has its default goes unsaid.
+
+    Args:
+        command: Its name, such as `evaluate`.
+        model: A name or path.
+        settings: A dataclass whose fields are the command's options.
+        without: Options that are not told.
+
+    Returns:
+        It, or None where a value is an object that no command can be told.
+    """
+    words: list[object] = ["tfzoo", command, model]
+    for one, about in options_of(settings):
+        if one.name in without or not one.kw_only or not about.pinned:
+            continue
+        value = getattr(settings, one.name)
+        value = str(value) if isinstance(value, PathLike) else value
+        if value is None or value == one.default:
+            continue
+        flag = about.flags[0] if about.flags else f"--{one.name.replace('_', '-')}"
+        told = about.write(value) if about.write else value
+        for each in told if isinstance(told, list | tuple) else [told]:
+            words += [flag] if each is True else [flag, each]
+    if not all(isinstance(word, str | PathLike | Real) for word in words):
+        return None
+    return public(shlex.join(map(str, words)))
 
 
 def runtime_of(runtime: str, precision: Precision) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tfzoo.files import hidden_name, remove_leftovers, whole_file, write_whole
+from tfzoo.files import has_mark, hidden_name, remove_leftovers, whole_file, write_whole
 
 
 def test_a_file_is_there_when_it_is_whole_and_not_before(tmp_path: Path) -> None:
@@ -157,3 +157,13 @@ def test_what_is_whole_is_told_of_before_it_has_its_name(tmp_path: Path) -> None
     ) as file:
         file.write(b"content")
     assert told == [(b"content", False)]
+
+
+def test_a_file_of_ours_is_known_by_its_mark_near_the_beginning(tmp_path: Path) -> None:
+    path = tmp_path / "page.html"
+    assert not has_mark(path, b"mark")
+    path.write_bytes(b"<head>mark</head>")
+    assert has_mark(path, b"mark") and not has_mark(path, b"other")
+    path.write_bytes(b" " * 2000 + b"mark")
+    assert not has_mark(path, b"mark")
+    assert not has_mark(tmp_path, b"mark")

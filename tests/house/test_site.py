@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,9 +13,9 @@ import pytest
 import yaml
 
 import tfzoo
+from tests.helpers.chromium import chromium, needs_chromium
 from tests.helpers.paths import ROOT
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 #: Attributes by which a page loads something at once; `link` only where it fetches.
 LOADING = {("img", "src"), ("script", "src"), ("iframe", "src"), ("source", "src")}
 LOADING |= {("video", "src"), ("object", "data"), ("embed", "src"), ("image", "href")}
@@ -155,14 +154,11 @@ def test_settings_are_valid_without_the_build() -> None:
 
 @pytest.fixture
 def browser() -> Iterator[Any]:
-    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    with sync_api.sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+    with chromium() as opened:
         yield opened
-        opened.close()
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine")
+@needs_chromium
 def test_pages_and_their_search_work_from_disk(site: Path, browser: Any) -> None:
     asked: list[str] = []
     complaints: list[str] = []
@@ -180,7 +176,7 @@ def test_pages_and_their_search_work_from_disk(site: Path, browser: Any) -> None
     assert complaints == []
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine")
+@needs_chromium
 def test_no_page_is_wider_than_a_phone(site: Path, browser: Any, pages: dict[str, Page]) -> None:
     page = browser.new_page(viewport={"width": 360, "height": 800})
     for name in pages:

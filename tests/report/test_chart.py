@@ -204,7 +204,7 @@ def test_a_chart_is_drawn_anew_and_a_file_of_somebody_elses_is_not_replaced(
     drawn = draw_chart()
     first = save_chart(drawn, path).read_bytes()
     # Drawing takes seconds, and numbers a picture's parts as it goes.
-    monkeypatch.setattr(chart, "chart_page", lambda drawn: first.decode())
+    monkeypatch.setattr(chart, "_page", lambda drawn: first.decode())
     monkeypatch.setattr(chart, "_picture", lambda drawn, suffix: first)
     save_chart(drawn, path)
     assert path.read_bytes() == first

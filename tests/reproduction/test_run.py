@@ -131,7 +131,7 @@ def test_a_model_that_has_changed_is_measured_anew(
     assert taken == 2 * [("accuracy", "mine"), ("speed", "mine")]
 
 
-@pytest.mark.parametrize("name", ["index.html", "table.md"])
+@pytest.mark.parametrize("name", ["index.html", "index.md"])
 def test_a_report_replaces_one_of_ours_and_no_file_of_somebody_elses(
     models: list[str], given: dict[str, Any], taken: list[tuple[str, str]], name: str
 ) -> None:

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -62,6 +63,24 @@ def test_a_measurement_holds_its_protocol_and_its_figures(
     assert timing.model_digest
     weights = sum(path.stat().st_size for path in model.rglob("*") if path.is_file())
     assert timing.size_mb == pytest.approx(weights / 1e6, rel=0.005)
+    # A stand-in has no network.
+    assert (timing.parameters, timing.gflops) == (0, 0)
+
+
+def test_a_measurement_says_which_command_makes_it_again(
+    measured: tuple[Timing, Path], model: Path
+) -> None:
+    timing, path = measured
+    words = shlex.split(timing.command or "")
+    assert words[:3] == ["tfzoo", "benchmark", str(model)]
+    options = dict(zip(words[3::2], words[4::2], strict=True))
+    assert options == {
+        "--image-size": "60x90",
+        "--min-images": "20",
+        "--min-seconds": "0.2",
+        "--device": "cpu",
+        "--results": str(path.parent),
+    }
 
 
 def test_the_frozen_form_is_timed_as_tensorflow_is(model: Path) -> None:

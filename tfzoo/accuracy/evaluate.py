@@ -37,7 +37,7 @@ from tfzoo.errors import AnnotationError, UsageError
 from tfzoo.hardware import hardware_name
 from tfzoo.images.pipeline import in_order
 from tfzoo.images.reading import read_image
-from tfzoo.options import called_with, runtime_of
+from tfzoo.options import called_with, command_line, runtime_of
 from tfzoo.prepare.int8 import calibrated_on
 from tfzoo.results import ACCURACY_COLUMNS, append_row, read_rows
 from tfzoo.settings import PACKAGE, at_home
@@ -111,11 +111,17 @@ def measure_accuracy(settings: EvaluateSettings) -> Accuracy:
         batch=1,
         device=detector.run_info.device,
         hardware=hardware_name(detector.run_info.device),
+        command=_command(settings),
     )
     if settings.check:
         named = [(str(path), path.name) for path in files.values()]
         return replace(measured, check=check(detector, named, settings.check))
     return measured
+
+
+def _command(settings: EvaluateSettings) -> str | None:
+    model = settings.model.id if isinstance(settings.model, ModelSpec) else settings.model
+    return command_line("evaluate", model, settings)
 
 
 @called_with(PredictionSettings)

@@ -35,6 +35,7 @@ class Accuracy:
         batch: Images at once.
         device: Device the detections were made on.
         hardware: What that is: the GPU's name, or the processor's and its number of cores.
+        command: What measures it again, where a command can.
         check: How a sample compares with TensorFlow's detections, where that was asked for.
     """
 
@@ -53,6 +54,7 @@ class Accuracy:
     batch: int | None = None
     device: str = ""
     hardware: str = ""
+    command: str | None = None
     check: Check | None = None
 
     @property
@@ -79,7 +81,8 @@ class Accuracy:
             "image_set",
             "image_list_digest",
         )
-        names += ("runtime", "precision", "batch", "device", "hardware", "evaluator", "date")
+        names += ("runtime", "precision", "batch", "device", "hardware", "evaluator", "command")
+        names += ("date",)
         return {name: getattr(self, name) for name in names}
 
     def to_json(self) -> dict[str, Any]:

@@ -30,6 +30,7 @@ COMMANDS = {
     "evaluate": "evaluate.evaluate_command",
     "benchmark": "benchmark.benchmark_command",
     "table": "table.table_command",
+    "report": "report.report_command",
     "reproduce": "reproduce.reproduce_command",
     "audit": "audit.audit_command",
     "fetch": "store.fetch_command",

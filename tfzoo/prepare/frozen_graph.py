@@ -70,7 +70,7 @@ def write_prepared(
     """
     import tensorflow as tf
 
-    part = _freeze(source)
+    part = freeze(source)
     after, note = _find_postprocessing(part, config.postprocessing)
     if after is not None:
         part = replace(part, ends={name: part.ends[name] for name in (RAW_BOXES, RAW_SCORES)})
@@ -88,7 +88,7 @@ def write_prepared(
     return Cut(before, after, true_shapes=len(network.starts) > 1), note
 
 
-def _freeze(source: Path) -> Part:
+def freeze(source: Path) -> Part:
     """The whole graph, its variables constants."""
     import tensorflow as tf
     from tensorflow.python.framework.convert_to_constants import (

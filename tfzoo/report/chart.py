@@ -7,12 +7,13 @@ import json
 import re
 import struct
 import zlib
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from tfzoo.errors import OutputError, RuntimeUnavailableError, UsageError
-from tfzoo.files import whole_file
+from tfzoo.files import has_mark, whole_file
 from tfzoo.report.chart_rows import FAMILIES, OTHER, chart_rows
 from tfzoo.report.points import (
     NOT_COMPARABLE,
@@ -104,10 +105,11 @@ def save_chart(drawn: alt.LayerChart, path: str | Path, *, overwrite: bool = Fal
     suffix = path.suffix.lower()
     if suffix not in FORMATS:
         raise UsageError(f"{path}: a chart is written as {', '.join(FORMATS)}; name such a file")
-    content = chart_page(drawn).encode() if suffix == ".html" else _picture(drawn, suffix)
+    ours = partial(has_mark, mark=_MARKS[suffix])
+    content = _page(drawn).encode() if suffix == ".html" else _picture(drawn, suffix)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with whole_file(path, sync=False, ours=None if overwrite else _is_chart) as file:
+        with whole_file(path, sync=False, ours=None if overwrite else ours) as file:
             file.write(content)
     except OSError as error:
         if isinstance(error, FileExistsError) and path.parent.is_dir():
@@ -117,15 +119,6 @@ def save_chart(drawn: alt.LayerChart, path: str | Path, *, overwrite: bool = Fal
             ) from None
         raise OutputError(f"{path} can't be written: {error.strerror}") from None
     return path
-
-
-def _is_chart(path: Path) -> bool:
-    """Whether a file is a chart of ours, by the mark that it has near its beginning."""
-    try:
-        with path.open("rb") as file:
-            return _MARKS[path.suffix.lower()] in file.read(2000)
-    except OSError:
-        return False
 
 
 def _vega_lite_version() -> str:
@@ -150,7 +143,7 @@ def _picture(drawn: alt.LayerChart, suffix: str) -> bytes:
     return png[:33] + struct.pack(">I", size) + text_chunk + struct.pack(">I", checksum) + png[33:]
 
 
-def chart_page(drawn: alt.LayerChart) -> str:
+def _page(drawn: alt.LayerChart) -> str:
     """A chart as a page that holds all it needs."""
     import vl_convert
 
@@ -174,7 +167,7 @@ def chart_page(drawn: alt.LayerChart) -> str:
             "one. Hollow is also a mAP that was measured on other images than most models', or a "
             "time of another machine than most."
         )
-    template = Path(__file__).with_name("page.html").read_text()
+    template = Path(__file__).with_name("chart.html").read_text()
     filled = {
         "about": "".join(f"<li>{html.escape(line)}</li>" for line in about),
         "libraries": vl_convert.javascript_bundle(

@@ -28,7 +28,8 @@ from tfzoo.settings import PACKAGE
 from tfzoo.zoo.manifest import Manifest
 from tfzoo.zoo.schema import Metric, ModelSpec
 
-#: One line of the table: a value by column, None where there is none.
+#: One line of the table: a value by column, None where there is none. Beside the columns stand its
+#: `measurements`: the rows of accuracy.csv by kind, and of timing.csv as `time`, it is made of.
 Line = dict[str, Any]
 
 #: Kind of accuracy.csv and the manifest's metric, in the order of the columns.
@@ -39,8 +40,12 @@ METRICS: tuple[tuple[str, Metric], ...] = (
 )
 _PARTS = (
     *("reported", "measured", "difference", "low", "high", "images", "image_set"),
+    *("small", "medium", "large"),
     *("verdict", "images_needed", "agrees_with"),
 )
+
+#: COCO's classes of objects by their area, and AP of each in accuracy.csv.
+_SIZES = {"small": "APs", "medium": "APm", "large": "APl"}
 
 #: All columns, as CSV and JSON have them; docs/accuracy.md says what they hold.
 COLUMNS: tuple[str, ...] = (
@@ -50,7 +55,8 @@ COLUMNS: tuple[str, ...] = (
     *("speed_reported_ms", "speed_measured_ms", "speed_p50_ms", "speed_p95_ms", "speed_images"),
     *("speed_ratio", "speed_factor", "speed_departure"),
     *("speed_departure_low", "speed_departure_high", "speed_verdict", "speed_reason"),
-    *("fps_reported", "fps_measured", "size_mb"),
+    *("fps_reported", "fps_measured", "size_mb", "peak_host_mb", "peak_device_mb"),
+    *("parameters", "gflops"),
     *("speed_device", "speed_hardware", "speed_runtime", "speed_image_set", "speed_notes"),
     *("speed_error", "notes"),
 )
@@ -73,7 +79,7 @@ def make_line(
         error: Why the model has no time, where it has none.
     """
     spec = next((spec for spec in manifest.all_models if spec.id == model), None)
-    line: Line = dict.fromkeys(COLUMNS)
+    line: Line = dict.fromkeys(COLUMNS) | {"measurements": {}}
     name = spec.name if spec else model
     line |= {"id": model, "name": f"{name} ({called})" if called else name}
     line["identity"] = called or None
@@ -90,6 +96,10 @@ def make_line(
         line["identity_notes"] = "the measured time is of {}, the mAP of {}".format(
             *measured.laid_beside
         )
+    line["measurements"] = {
+        **measured.accuracy,
+        **({"time": measured.time} if measured.time else {}),
+    }
     for kind, metric in METRICS:
         if (row := measured.accuracy.get(kind)) is not None:
             line |= _accuracy(metric, row, spec, manifest)
@@ -108,7 +118,7 @@ def _accuracy(metric: Metric, row: Row, spec: ModelSpec | None, manifest: Manife
         "high": _rounded(high, 2),
         "images": None if images is None else int(images),
         "image_set": image_set,
-    }
+    } | {size: _rounded(_percent(number(row, column)), 2) for size, column in _SIZES.items()}
     figures = manifest.published(spec, metric) if spec else ()
     if spec and figures:
         part["difference"] = round(part["measured"] - figures[0].value, 2)
@@ -134,18 +144,23 @@ def _whole_images(spec: ModelSpec) -> int:
     return sum(path != PACKAGE / spec.held_out.annotations for path in listed)
 
 
+#: Columns of timing.csv that go by the same name here.
+_KEPT = ("size_mb", "peak_host_mb", "peak_device_mb", "gflops")
+
+
 def _speed(row: Row, spec: ModelSpec | None) -> Line:
     measured_ms = number(row, "mean_ms")
     assert measured_ms is not None  # Rows without are failures.
     machine = machine_of(row)
-    images = number(row, "images")
+    images, parameters = number(row, "images"), number(row, "parameters")
     line: Line = {
         "speed_measured_ms": measured_ms,
         "speed_p50_ms": number(row, "p50_ms"),
         "speed_p95_ms": number(row, "p95_ms"),
         "speed_images": None if images is None else int(images),
         "fps_measured": _fps(measured_ms),
-        "size_mb": number(row, "size_mb"),
+        **{name: number(row, name) for name in _KEPT},
+        "parameters": None if parameters is None else int(parameters),
         "speed_device": machine.device,
         "speed_hardware": machine.hardware,
         "speed_runtime": machine.runtime,
@@ -178,6 +193,11 @@ class ModelLines:
     shown: Line
     every: tuple[Line, ...]
     rest: tuple[Line, ...]
+
+    @property
+    def apart(self) -> tuple[Line, ...]:
+        """Lines that share no measurement, and leave none out: what a chart has a point for."""
+        return (self.shown, *self.rest)
 
 
 def model_lines(manifest: Manifest, found: Measurements) -> dict[str, ModelLines]:

@@ -153,7 +153,7 @@ def measured_points(manifest: Manifest, results: Path) -> list[Point]:
     lines = [
         (line, _point_id(line, first=line is one.shown))
         for one in model_lines(manifest, read_measurements(results)).values()
-        for line in (one.shown, *one.rest)
+        for line in one.apart
         if any(line[column] is not None for column in _MEASURED)
     ]
     usual: _Usual = {

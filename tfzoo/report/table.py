@@ -7,11 +7,11 @@ measured has blanks, never a copy. What was measured and is no model of the zoo 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tfzoo.errors import UsageError
-from tfzoo.report.identities import WHOLE, read_measurements
+from tfzoo.report.identities import WHOLE, Measurements, read_measurements
 from tfzoo.report.lines import (
     METRICS,
     Line,
@@ -69,7 +69,26 @@ def build_table(manifest: Manifest, results: Path, runtime: str | None = None) -
     """
     found = read_measurements(results)
     lines = model_lines(manifest, found)
-    chosen = _chosen(lines, runtime, manifest)
+    table = table_of(_chosen(lines, runtime, manifest), lines, found, manifest)
+    if runtime is not None:
+        return table
+    return replace(table, notes=(*table.notes, *_further(lines)))
+
+
+def table_of(
+    chosen: Mapping[str, Sequence[Line]],
+    lines: Mapping[str, ModelLines],
+    found: Measurements,
+    manifest: Manifest,
+) -> Table:
+    """The table of chosen lines, with what is to be known of them.
+
+    Args:
+        chosen: Lines to show, by model.
+        lines: All there are, by which speeds are judged.
+        found: What they are made of.
+        manifest: The models and their reported figures.
+    """
     in_zoo = {spec.id for spec in manifest.models}
     zoo = tuple(line for model, shown in chosen.items() if model in in_zoo for line in shown)
     others = tuple(line for model, shown in chosen.items() if model not in in_zoo for line in shown)
@@ -78,8 +97,6 @@ def build_table(manifest: Manifest, results: Path, runtime: str | None = None) -
     every = [line for one in lines.values() for line in one.every]
     notes += _verdict_notes(shown, manifest)
     notes += _speed_notes(shown, every, found.machines)
-    if runtime is None:
-        notes += _further(lines)
     return Table(zoo, others, tuple(notes), tuple(warnings), _usual_machine(shown), _summary(zoo))
 
 

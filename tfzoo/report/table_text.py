@@ -21,7 +21,7 @@ Format = Literal["md", "csv", "json", "html"]
 
 
 @dataclass(frozen=True)
-class _Column:
+class Column:
     """A column as a person reads it.
 
     Attributes:
@@ -35,11 +35,11 @@ class _Column:
     names: bool = False
 
 
-def _figure(column: str, pattern: str = "{:.1f}") -> Callable[[Line], str]:
+def figure(column: str, pattern: str = "{:.1f}") -> Callable[[Line], str]:
     return lambda line: "" if line[column] is None else pattern.format(line[column])
 
 
-def _measured(metric: str) -> Callable[[Line], str]:
+def measured_map(metric: str) -> Callable[[Line], str]:
     def text(line: Line) -> str:
         if line[f"{metric}_measured"] is None:
             return ""
@@ -66,7 +66,7 @@ def _verdict(metric: str) -> Callable[[Line], str]:
 
 
 def _milliseconds(line: Line) -> str:
-    shown = _figure("speed_measured_ms")(line)
+    shown = figure("speed_measured_ms")(line)
     if line["identity_notes"]:
         # Beside a mAP of another identity a time says whose it is.
         shown += f" ({line['speed_runtime']}, {line['speed_device']})"
@@ -74,46 +74,58 @@ def _milliseconds(line: Line) -> str:
 
 
 def _departure(line: Line) -> str:
-    shown = _figure("speed_departure", "x{:.2f}")(line)
+    shown = figure("speed_departure", "x{:.2f}")(line)
     if line["speed_departure_low"] is None:
         return shown
     return f"{shown} [{line['speed_departure_low']:.2f}, {line['speed_departure_high']:.2f}]"
 
 
-def _shown_columns(table: Table) -> list[_Column]:
+PEAK_MB = Column("peak MB", figure("peak_host_mb", "{:.0f}"))
+GFLOPS = Column("GFLOPs", figure("gflops", "{:.3g}"))
+PARAMETERS = Column(
+    "M parameters",
+    lambda line: "" if line["parameters"] is None else f"{line['parameters'] / 1e6:.3g}",
+)
+
+
+def _shown_columns(table: Table) -> list[Column]:
     """The columns of a table as a person reads it; of verdicts and sizes, where there are any."""
     lines = (*table.zoo, *table.others)
 
-    def where_any(name: str, column: _Column) -> list[_Column]:
+    def where_any(name: str, column: Column) -> list[Column]:
         return [column] if any(line[name] for line in lines) else []
 
-    columns = [_Column("model", lambda line: str(line["name"]), names=True)]
+    columns = [Column("model", lambda line: str(line["name"]), names=True)]
     for _, metric in METRICS:
         title = metric.replace("_map", " mAP")
         verdict = f"{metric}_verdict"
-        columns.append(_Column(f"{title} reported", _figure(f"{metric}_reported")))
-        columns.append(_Column("measured", _measured(metric)))
-        columns.append(_Column("difference", _figure(f"{metric}_difference", "{:+.1f}")))
-        columns += where_any(verdict, _Column("verdict", _verdict(metric), names=True))
-    verdict_of_speed = _Column("verdict", lambda line: line["speed_verdict"] or "")
+        columns.append(Column(f"{title} reported", figure(f"{metric}_reported")))
+        columns.append(Column("measured", measured_map(metric)))
+        columns.append(Column("difference", figure(f"{metric}_difference", "{:+.1f}")))
+        columns += where_any(verdict, Column("verdict", _verdict(metric), names=True))
+    verdict_of_speed = Column("verdict", lambda line: line["speed_verdict"] or "")
     return [
         *columns,
-        _Column("ms reported", _figure("speed_reported_ms", "{:g}")),
-        _Column("measured", _milliseconds),
-        _Column("ratio", _figure("speed_ratio", "{:.2f}")),
-        _Column("departure", _departure),
+        Column("ms reported", figure("speed_reported_ms", "{:g}")),
+        Column("measured", _milliseconds),
+        Column("ratio", figure("speed_ratio", "{:.2f}")),
+        Column("departure", _departure),
         *where_any("speed_verdict", verdict_of_speed),
-        _Column("FPS reported", _figure("fps_reported", "{:.2f}")),
-        _Column("measured", _figure("fps_measured", "{:.2f}")),
-        *where_any("size_mb", _Column("MB", _figure("size_mb"))),
+        Column("FPS reported", figure("fps_reported", "{:.2f}")),
+        Column("measured", figure("fps_measured", "{:.2f}")),
+        *where_any("size_mb", Column("MB", figure("size_mb"))),
+        *where_any("peak_host_mb", PEAK_MB),
+        *where_any("parameters", PARAMETERS),
+        *where_any("gflops", GFLOPS),
     ]
 
 
 def render(table: Table, form: Format) -> str:
     """The table as text: Markdown, CSV (a `section` column says zoo or other), JSON or a page."""
     if form == "json":
-        value = {"summary": table.summary, "zoo": table.zoo, "others": table.others}
-        value |= {"notes": table.notes}
+        value: dict[str, Any] = {"summary": table.summary}
+        value |= {"zoo": [_columns(line) for line in table.zoo]}
+        value |= {"others": [_columns(line) for line in table.others], "notes": table.notes}
         text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
         return shown_json(text) + "\n"
     if form == "csv":
@@ -123,20 +135,24 @@ def render(table: Table, form: Format) -> str:
         for section, lines in (("zoo", table.zoo), ("other", table.others)):
             for line in lines:
                 notes = " ".join(line["notes"] or ()) or None
-                cells = {"section": section, **line, "notes": notes}
+                cells: Line = {"section": section, **_columns(line), "notes": notes}
                 writer.writerow({name: _for_spreadsheets(cell) for name, cell in cells.items()})
         return file.getvalue()
     if form == "html":
         return _page(table)
     columns = _shown_columns(table)
     parts = [f"{' '.join(table.summary)}\n"] if table.summary else []
-    parts.append(_markdown(table.zoo, columns))
+    parts.append(markdown_table(table.zoo, columns))
     if table.others:
         parts.append(f"## {_OTHERS}\n")
-        parts.append(_markdown(table.others, columns))
+        parts.append(markdown_table(table.others, columns))
     parts += [f"{in_markdown(note)}\n" for note in table.notes]
     parts += [f"- {in_markdown(note)}" for note in _known(table)]
     return "\n".join(parts) + "\n"
+
+
+def _columns(line: Line) -> Line:
+    return {name: line[name] for name in COLUMNS}
 
 
 def _for_spreadsheets(cell: Any) -> Any:
@@ -168,7 +184,7 @@ def _page(table: Table) -> str:
     return re.sub(r"\{\{(\w+)\}\}", lambda match: filled[match[1]], template)
 
 
-def _html_table(lines: Sequence[Line], columns: Sequence[_Column]) -> str:
+def _html_table(lines: Sequence[Line], columns: Sequence[Column]) -> str:
     heads = "".join(
         f'<th scope="col"><button>{html.escape(column.title)}</button></th>' for column in columns
     )
@@ -182,7 +198,7 @@ def _html_table(lines: Sequence[Line], columns: Sequence[_Column]) -> str:
     )
 
 
-def _markdown(lines: Sequence[Line], columns: Sequence[_Column]) -> str:
+def markdown_table(lines: Sequence[Line], columns: Sequence[Column]) -> str:
     cells = [[column.title for column in columns]]
     cells += [[_in_markdown(column, line) for column in columns] for line in lines]
     widths = [max(len(row[i]) for row in cells) for i in range(len(columns))]
@@ -198,6 +214,6 @@ def _markdown(lines: Sequence[Line], columns: Sequence[_Column]) -> str:
     return "\n".join([row_text(cells[0]), row_text(rule), *map(row_text, cells[1:])]) + "\n"
 
 
-def _in_markdown(column: _Column, line: Line) -> str:
+def _in_markdown(column: Column, line: Line) -> str:
     text = column.text(line)
     return in_markdown(text) if column.names else text

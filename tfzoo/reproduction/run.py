@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
 from tfzoo.errors import TfzooError
 from tfzoo.options import called_with
 from tfzoo.prepare.choice import candidates, on_gpu
+from tfzoo.report.report_files import check_out, report_run
+from tfzoo.report.report_rows import Failure
 from tfzoo.reproduction.journal import Journal, Measured, Step, open_journal, read_journal
-from tfzoo.reproduction.page import check_report, write_report
 from tfzoo.reproduction.plan import STEPS, Plan, Planned, asked, make_plan
 from tfzoo.reproduction.rows import Outcome, Row, judged
 from tfzoo.reproduction.settings import ReproduceSettings, command_of
@@ -40,7 +41,7 @@ def reproduce(settings: ReproduceSettings) -> list[Row]:  # noqa: D417 - `called
         OutputError: The report can't be written, or what lies there is none.
     """
     results = Path(settings.results)
-    check_report(settings)
+    check_out(settings.report)
     outcomes = []
     with open_journal(results) as journal:
         plan = make_plan(settings, journal)
@@ -55,8 +56,16 @@ def reproduce(settings: ReproduceSettings) -> list[Row]:  # noqa: D417 - `called
             if model.skipped is not None
         ]
         rows = judged(results, [*outcomes, *skipped])
-        write_report(rows, settings)
+        report_run(results, Path(settings.report), _failures(rows))
         return rows
+
+
+def _failures(rows: Sequence[Row]) -> list[Failure]:
+    return [
+        Failure(row.name, row.runtime, row.error, dict(row.about)["command"])
+        for row in rows
+        if row.error is not None
+    ]
 
 
 @called_with(ReproduceSettings)

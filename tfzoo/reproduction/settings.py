@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING
 
 from tfzoo.accuracy.settings import ImageOptions
 from tfzoo.errors import UsageError
-from tfzoo.options import DEVICE, PRECISION, RESULTS, OnStep, Precision, option, options_of, told
+from tfzoo.options import (
+    DEVICE,
+    PRECISION,
+    RESULTS,
+    OnStep,
+    Precision,
+    command_line,
+    option,
+    told,
+)
 from tfzoo.runtimes.runtime import installed
 from tfzoo.timing.settings import BenchmarkSettings
 
@@ -65,7 +74,7 @@ class ReproduceSettings(ImageOptions):
     results: str | PathLike[str] = option("results", RESULTS)
     report: str | PathLike[str] = option(
         "report",
-        "Folder of the report: index.html and table.md.",
+        "Folder of the report: index.html and index.md.",
         metavar="DIR",
         text=Path,
         pinned=False,
@@ -93,13 +102,6 @@ class ReproduceSettings(ImageOptions):
 
 def command_of(model: str, runtime: str, settings: ReproduceSettings) -> str:
     """The command that measures a row just so."""
-    words = ["tfzoo", "reproduce", model, "--runtime", runtime]
-    choosing = ("models", "all_models", "family", "outputs", "runtimes")
-    for one, about in options_of(settings):
-        value = getattr(settings, one.name)
-        if one.name in choosing or not about.pinned or value == one.default:
-            continue
-        flag = about.flags[0] if about.flags else f"--{one.name.replace('_', '-')}"
-        for each in value if isinstance(value, list | tuple) else [value]:
-            words += [flag, str(each)]
-    return shlex.join(words)
+    choosing = ("all_models", "family", "outputs", "runtimes")
+    told = command_line("reproduce", model, settings, choosing) or ""
+    return f"{told} --runtime {shlex.quote(runtime)}"

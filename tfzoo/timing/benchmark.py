@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from tfzoo.errors import TfzooError, UsageError
-from tfzoo.options import called_with, runtime_of
+from tfzoo.options import called_with, command_line, runtime_of
 from tfzoo.processes import environment, how_it_ended
 from tfzoo.results import append_row, read_rows
 from tfzoo.settings import at_home
@@ -57,6 +57,10 @@ class Timing:
         model_digest: Digest of the model.
         vouched_by: What vouches for its bytes, `nothing` where nothing does.
         size_mb: The files that the runtime opened, in MB (10^6 bytes).
+        parameters: Number of the model's weights (see `tfzoo.timing.graph_cost`); None where they
+            can't be counted.
+        gflops: Floating-point operations of its network for an image, in 10^9; None likewise.
+        command: What measures it again.
         date: When, UTC, ISO 8601.
         threads: Threads that the runtime works with, where it says.
 
@@ -98,6 +102,9 @@ class Timing:
     model_digest: str | None = None
     vouched_by: str | None = None
     size_mb: float | None = None
+    parameters: int | None = None
+    gflops: float | None = None
+    command: str | None = None
     date: str | None = None
 
     def to_json(self) -> dict[str, Any]:
@@ -147,7 +154,11 @@ def benchmark(settings: BenchmarkSettings) -> Timing:  # noqa: D417 - `called_wi
         raise
     except TfzooError as error:
         measured = Timing(name, settings.device, error=str(error))
-    measured = replace(measured, date=datetime.now(UTC).isoformat(timespec="seconds"))
+    measured = replace(
+        measured,
+        command=command_line("benchmark", name, settings),
+        date=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
     if table is not None:
         append_row(table, TIMING_COLUMNS, measured.to_json())
     return measured

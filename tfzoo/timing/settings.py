@@ -37,6 +37,11 @@ def parse_image_size(text: str) -> tuple[int, int]:
     return int(height), int(width)
 
 
+def written_image_size(size: tuple[int, int]) -> str:
+    """The text that `parse_image_size` reads."""
+    return "{}x{}".format(*size)
+
+
 @dataclass(frozen=True)
 class BenchmarkSettings:
     """What to time, on what, for how long, and where the result goes.
@@ -57,7 +62,8 @@ class BenchmarkSettings:
         metavar="HxW",
         text=str,
         parse=parse_image_size,
-        shown=f"{IMAGE_SIZE[0]}x{IMAGE_SIZE[1]}",
+        write=written_image_size,
+        shown=written_image_size(IMAGE_SIZE),
     )
     images: str | PathLike[str] | None = option(
         None,

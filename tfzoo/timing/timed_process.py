@@ -26,9 +26,10 @@ from tfzoo.images.sources import find_images
 from tfzoo.prepare.opening import files_of
 from tfzoo.processes import end_with_parent
 from tfzoo.runtimes.runtime import NEEDS
-from tfzoo.store.models import get_model
+from tfzoo.store.models import StoredModel, get_model
 from tfzoo.timing.benchmark import Timing
 from tfzoo.timing.environment import Watch, describe_environment, peak_host_mb
+from tfzoo.timing.graph_cost import GraphCost, cost_of
 
 #: The warm-up goes on until both are reached, and every shape of image was seen once.
 WARM_UP_CALLS, WARM_UP_SECONDS = 5, 1.0
@@ -100,7 +101,17 @@ def measure(request: dict[str, Any]) -> Timing:
         # Looked for when all is measured: to see that they are whole, files are read.
         size_mb=files_of(model, detector.runtime.name, precision).size_mb,
         **asdict(environment),
+        # Last: it takes memory of its own.
+        **asdict(_cost(model, images[0])),
     )
+
+
+def _cost(model: StoredModel, image: Image) -> GraphCost:
+    try:
+        return cost_of(model, image)
+    except TfzooError:
+        # A time is no less one where its network can't be counted.
+        return GraphCost()
 
 
 def _images(request: dict[str, Any]) -> tuple[list[Image], str]:
