@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Literal
 
 from tfzoo.accuracy.coco import CocoSet
 from tfzoo.accuracy.truth import Kind
+from tfzoo.detections.label_files import Labels, labels_of, read_labels
 from tfzoo.options import (
     CHECK,
     DEVICE,
     PRECISION,
     RESULTS,
     RUNTIME,
+    Option,
     Precision,
     check_least,
     option,
@@ -25,6 +27,15 @@ if TYPE_CHECKING:
     from tfzoo.zoo.schema import ModelSpec
 
 Evaluator = Literal["faster-coco-eval", "pycocotools", "official"]
+
+#: As `detect --labels` takes them; what is annotated by name is joined with them.
+_LABELS = Option(
+    "Category names by id, where they are not the model's own, or annotations have other names: as "
+    "detect takes them, such as label_map.pbtxt.",
+    metavar="FILE",
+    text=str | None,
+    parse=read_labels,
+)
 
 #: Told how many images are detected and how many there are.
 OnProgress = Callable[[int, int], None]
@@ -59,8 +70,8 @@ class ImageOptions(ScoreOptions):
 
     coco: str | PathLike[str] | CocoSet | None = option(
         None,
-        "COCO folder in one of the usual layouts; left out, the images packaged with the model, or "
-        "what tfzoo coco fetch val2017 fetched.",
+        "COCO folder in one of the usual layouts, or a folder of another format; left out, the "
+        "images packaged with the model, or what tfzoo coco fetch val2017 fetched.",
         metavar="DIR",
         text=Path | None,
     )
@@ -72,7 +83,8 @@ class ImageOptions(ScoreOptions):
     )
     annotations: str | PathLike[str] | Sequence[str | PathLike[str]] | None = option(
         None,
-        "COCO annotation file; if keypoints are in another, that one too.",
+        "COCO annotation file; if keypoints are in another, that one too. Or Pascal VOC's folder, "
+        "YOLO's data.yaml, Open Images' boxes (.csv) or TFRecords, known by what they are called.",
         metavar="FILE",
         text=list[Path] | None,
     )
@@ -93,7 +105,12 @@ class EvaluateSettings(ImageOptions):
     device: str = option("auto", DEVICE)
     results: str | PathLike[str] = option("results", RESULTS)
     check: int = option(0, CHECK)
+    labels: Labels | None = option(None, _LABELS)
     on_progress: OnProgress | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        object.__setattr__(self, "labels", labels_of(self.labels))
 
 
 @dataclass(frozen=True)
@@ -101,5 +118,15 @@ class PredictionSettings(ScoreOptions):
     """Which results file to score, against what."""
 
     predictions: str | PathLike[str] = field(metadata=told("COCO results file, whatever made it."))
-    annotations: str | PathLike[str] = field(metadata=told("COCO annotation file."))
+    annotations: str | PathLike[str] = field(
+        metadata=told("COCO annotation file, or annotations in another format.")
+    )
     kind: Kind = option("box", "What the results file holds: box, keypoints or masks.")
+    images: str | PathLike[str] | None = option(
+        None, "Folder of the images, where their sizes are needed and they lie elsewhere."
+    )
+    labels: Labels | None = option(None, _LABELS)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        object.__setattr__(self, "labels", labels_of(self.labels))

@@ -63,14 +63,15 @@ def evaluate_command(
     # What looks like a mistake is printed from the measurement itself.
     warnings.simplefilter("ignore", AccuracyWarning)
     if predictions is not None:
-        if names or values["images"] or values["coco"] or len(values["annotations"] or []) != 1:
+        if names or values["coco"] or len(values["annotations"] or []) != 1:
             raise UsageError(
-                "--predictions takes no model and no images; expected: tfzoo evaluate "
+                "--predictions takes no model and no COCO folder; expected: tfzoo evaluate "
                 "--predictions RESULTS.json --annotations GT.json --type box"
             )
         (annotations,) = values["annotations"]
         scored = "masks" if kind == "mask" else kind
-        options = {one.name: values[one.name] for one, _ in options_of(ScoreOptions)}
+        shared = ("images", "labels", *(one.name for one, _ in options_of(ScoreOptions)))
+        options = {name: values[name] for name in shared}
         _show(evaluate_predictions(predictions, annotations, scored, **options), as_json)
     elif names:
         _evaluate(expanded(names), values, as_json)
