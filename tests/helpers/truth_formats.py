@@ -14,16 +14,15 @@ from xml.sax.saxutils import escape
 
 from tests.helpers.coco_data import Truth, write
 
-#: Of crowds, these formats have none.
-WITHOUT_CROWDS = ("yolo",)
 
-
-def boxes_alone(truth: Truth, crowds: bool = True) -> Truth:
-    """What all formats carry of a ground truth: boxes and names, areas as the boxes have them."""
-    kept = [a for a in truth["annotations"] if crowds or not a["iscrowd"]]
+def carried(truth: Truth, kind: str) -> Truth:
+    """What a format carries of a ground truth: boxes and names, areas as the boxes have them."""
+    # YOLO has no crowds, and Open Images' table no images without boxes.
+    kept = [a for a in truth["annotations"] if kind != "yolo" or not a["iscrowd"]]
+    shown = {a["image_id"] for a in kept}
     fields = ("id", "image_id", "category_id", "bbox", "iscrowd")
     return {
-        "images": truth["images"],
+        "images": [i for i in truth["images"] if kind != "open_images" or i["id"] in shown],
         "categories": [{"id": c["id"], "name": c["name"]} for c in truth["categories"]],
         "annotations": [
             {**{name: a[name] for name in fields}, "area": a["bbox"][2] * a["bbox"][3]}
@@ -88,7 +87,7 @@ def write_yolo(truth: Truth, images: Path, folder: Path) -> Path:
             across, down = image["width"], image["height"]
             shares = ((x + width / 2) / across, (y + height / 2) / down, width / across)
             shares = (*shares, height / down)
-            lines.append(" ".join([str(names.index(name)), *(f"{one:.8f}" for one in shares)]))
+            lines.append(" ".join([str(names.index(name)), *(f"{one:.6f}" for one in shares)]))
         if lines:
             path = folder / "labels" / "val" / Path(image["file_name"]).with_suffix(".txt")
             path.write_text("\n".join(lines) + "\n")
@@ -110,7 +109,7 @@ def write_open_images(truth: Truth, images: Path, folder: Path) -> Path:
                 x, y, width, height = a["bbox"]
                 across, down = image["width"], image["height"]
                 corners = (x / across, (x + width) / across, y / down, (y + height) / down)
-                shown = [f"{one:.8f}" for one in corners]
+                shown = [f"{one:.6f}" for one in corners]
                 key = Path(image["file_name"]).stem
                 flags = (0, 0, a["iscrowd"], 0, 0)
                 rows.writerow([key, "xclick", labels[name], 1, *shown, *flags])

@@ -224,6 +224,8 @@ def find_annotated(
     others = [recognised(path) for path in paths]
     if len(others) == 1 and others[0] is not None and (others[0].images or others[0].inside):
         return CocoSet(others[0].images, paths)
+    if not paths[0].exists():
+        raise AnnotationError(f"annotations {paths[0]} can't be read: no such file or folder")
     raise UsageError(
         f"{paths[0]}: no images were found beside it; name their folder with --images FOLDER"
     )

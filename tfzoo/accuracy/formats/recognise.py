@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import glob
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from pathlib import Path
 
 from tfzoo.accuracy.formats.beside import SPLITS
@@ -60,8 +62,12 @@ def recognised(path: Path) -> Recognised | None:
 
 
 def _has_shards(path: Path) -> bool:
-    """Whether files beside it are called as shards of a name are."""
-    return not path.exists() and any(path.parent.glob(f"{glob.escape(path.name)}-*-of-*"))
+    """Whether a pattern, or what shards have in common, means files of TFRecords."""
+    if path.exists():
+        return False
+    found = glob.iglob(f"{glob.escape(os.fspath(path))}-*-of-*")  # noqa: PTH207 - whole paths
+    meant = glob.iglob(os.fspath(path))  # noqa: PTH207
+    return any(is_record_name(Path(one).name) for one in chain(found, meant))
 
 
 def _find_records(path: Path) -> Path | None:
