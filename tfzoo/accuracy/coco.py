@@ -10,15 +10,17 @@ from dataclasses import dataclass
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tfzoo.accuracy.fields import Id, in_order
-from tfzoo.accuracy.formats.recognise import recognised
 from tfzoo.accuracy.image_files import find_files
 from tfzoo.accuracy.truth import GroundTruth, Kind, Stored
 from tfzoo.errors import AnnotationError, UsageError
 from tfzoo.files import LFS_ADVICE, is_lfs_pointer
 from tfzoo.settings import at_home
+
+if TYPE_CHECKING:
+    from tfzoo.accuracy.formats.recognise import Recognised
 
 #: What annotations may be, for messages.
 FORMATS = (
@@ -43,7 +45,7 @@ def read_ground_truth(path: str | PathLike[str], images: Path | None = None) -> 
     from tfzoo.accuracy.truth_check import check_truth
 
     path = Path(path)
-    if (other := recognised(path)) is not None:
+    if (other := _recognised(path)) is not None:
         return other.read(images or other.images)
     data = _read_json(path, "annotations")
     if not isinstance(data, dict) or not all(
@@ -75,6 +77,13 @@ def read_results(path: str | PathLike[str]) -> list[dict[str, Any]]:
 
     path = Path(path)
     return check_rows(_read_json(path, "predictions"), path)
+
+
+def _recognised(path: Path) -> Recognised | None:
+    """Annotations of another format than COCO's, whose readers take longer to import."""
+    from tfzoo.accuracy.formats.recognise import recognised
+
+    return recognised(path)
 
 
 def _read_json(path: Path, what: str) -> Any:
@@ -193,7 +202,7 @@ def find_coco(folder: str | PathLike[str]) -> CocoSet:
             present = tuple(path for path in listed if path.is_file())
             if present and (folder / images.format(split)).is_dir():
                 return CocoSet(folder / images.format(split), present)
-    if (other := recognised(folder)) is not None and (other.images or other.inside):
+    if (other := _recognised(folder)) is not None and (other.images or other.inside):
         return CocoSet(other.images, (folder,))
     raise UsageError(
         f"{folder} is laid out in no way that tfzoo knows. Expected one of\n{_layouts()}\n"
@@ -221,7 +230,7 @@ def find_annotated(
         if not folder.is_dir():
             raise UsageError(f"{folder} is no folder; --images takes a folder of images")
         return CocoSet(folder, paths)
-    others = [recognised(path) for path in paths]
+    others = [_recognised(path) for path in paths]
     if len(others) == 1 and others[0] is not None and (others[0].images or others[0].inside):
         return CocoSet(others[0].images, paths)
     if not paths[0].exists():

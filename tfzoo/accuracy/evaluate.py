@@ -28,9 +28,10 @@ from tfzoo.accuracy.fields import Id
 from tfzoo.accuracy.guard import minival_warning, size_warning, warnings_for
 from tfzoo.accuracy.measured import Accuracy, AccuracyWarning
 from tfzoo.accuracy.metrics import evaluator_version, require, score
+from tfzoo.accuracy.operating_point import operating_points
 from tfzoo.accuracy.predictions import Prediction, journal_path, open_journal, prediction_of
 from tfzoo.accuracy.results_check import check_results, join
-from tfzoo.accuracy.settings import EvaluateSettings, ImageOptions, PredictionSettings, ScoreOptions
+from tfzoo.accuracy.settings import EvaluateSettings, ImageOptions, PredictionSettings
 from tfzoo.accuracy.truth import FIELDS, KINDS, GroundTruth, Kind, Stored
 from tfzoo.accuracy.truth_check import check_kind
 from tfzoo.detections.label_files import labels_of
@@ -303,7 +304,7 @@ def _measure(
     model: str,
     truths: Mapping[Kind, GroundTruth],
     rows: list[dict[str, Any]],
-    options: ScoreOptions,
+    options: EvaluateSettings | PredictionSettings,
     image_set: str,
     *,
     sizes: Mapping[Id, tuple[int, int]] = MappingProxyType({}),
@@ -346,6 +347,7 @@ def _measure(
         image_set=image_set,
         image_list_digest=list_digest(str(image.get("file_name", image["id"])) for image in images),
         evaluator=evaluator_version(options.evaluator),
+        operating_points=operating_points(truths, rows, options.misses_at_most, options.by_class),
         date=datetime.now(UTC).isoformat(timespec="seconds"),
         **origin,
     )

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from tfzoo.accuracy.metrics import Metrics
+from tfzoo.accuracy.operating_point import OperatingPoint
 from tfzoo.accuracy.truth import KINDS, Kind
 from tfzoo.trials.check import Check
 
@@ -35,6 +36,8 @@ class Accuracy:
         batch: Images at once.
         device: Device the detections were made on.
         hardware: What that is: the GPU's name, or the processor's and its number of cores.
+        operating_points: Score thresholds by what they miss, where that was asked for; that of all
+            categories first.
         check: How a sample compares with TensorFlow's detections, where that was asked for.
     """
 
@@ -53,6 +56,7 @@ class Accuracy:
     batch: int | None = None
     device: str = ""
     hardware: str = ""
+    operating_points: tuple[OperatingPoint, ...] = ()
     check: Check | None = None
 
     @property
@@ -89,6 +93,8 @@ class Accuracy:
             metrics = self.metrics.get(kind)
             shown[kind] = None if metrics is None else metrics.to_json()
         shown |= self._origin() | {"warnings": list(self.warnings)}
+        if self.operating_points:
+            shown["operating_points"] = [asdict(one) for one in self.operating_points]
         return shown if self.check is None else shown | {"check": asdict(self.check)}
 
     def to_rows(self) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from tfzoo.accuracy.settings import EvaluateSettings, ScoreOptions
+from tfzoo.accuracy.settings import EvaluateSettings, PredictionSettings
 from tfzoo.cli.console import (
     JsonOption,
     ManifestOption,
@@ -70,8 +70,8 @@ def evaluate_command(
             )
         (annotations,) = values["annotations"]
         scored = "masks" if kind == "mask" else kind
-        shared = ("images", "labels", *(one.name for one, _ in options_of(ScoreOptions)))
-        options = {name: values[name] for name in shared}
+        taken = {one.name for one, _ in options_of(PredictionSettings)} - {"annotations"}
+        options = {name: value for name, value in values.items() if name in taken}
         _show(evaluate_predictions(predictions, annotations, scored, **options), as_json)
     elif names:
         _evaluate(expanded(names), values, as_json)
@@ -111,6 +111,9 @@ def _show(measured: Accuracy, as_json: bool) -> None:
         print_line(measured.to_json())
     else:
         _print_table(measured)
+        for point in measured.operating_points:
+            category = point.category or "all categories"
+            out.print(f"{category}: {point.reason}", soft_wrap=True)
         if measured.check is not None:
             print_check(asdict(measured.check))
 

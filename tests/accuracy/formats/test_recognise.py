@@ -164,4 +164,4 @@ def test_a_zoo_model_on_real_images_scores_the_same_in_each_format(tmp_path: Pat
         measured = evaluate_predictions(results, written, labels=COCO, resamples=0).box
         assert expected is not None and measured is not None
         assert len(expected.values) == 12
-        assert measured.values == pytest.approx(expected.values, abs=1e-6), kind
+        assert measured.values == pytest.approx(expected.values, abs=1e-9), kind
