@@ -45,6 +45,15 @@ def test_names_that_the_model_has_not_are_told_with_their_count() -> None:
     assert "--labels" in told
 
 
+def test_a_category_that_has_but_a_number_is_that_number() -> None:
+    data = truth("cat").data
+    data["annotations"][0]["category_id"] = data["categories"][0]["id"] = 5
+    data["categories"][0]["name"] = "5"
+    assert joined(as_truth(data), {5: "dog"}).categories == {5: "5"}
+    with pytest.raises(UsageError, match="none of its 1 categories"):
+        joined(as_truth(data), {6: "dog"})
+
+
 def test_annotations_with_ids_below_0_of_their_own_are_left_alone() -> None:
     data = truth("cat").data
     data["annotations"][0]["category_id"] = data["categories"][0]["id"] = -1

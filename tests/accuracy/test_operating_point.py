@@ -128,6 +128,18 @@ def test_thresholds_of_all_and_of_each_category_are_told(tmp_path: Path) -> None
     assert told[0]["threshold"] == 0.5 and told[0]["confidence"] == 0.95
 
 
+def test_a_threshold_is_shown_rounded_down(tmp_path: Path) -> None:
+    files = scored(200, 0, tmp_path)
+    rows = [
+        row | {"score": row["score"] + 0.00009}
+        for row in json.loads(files["predictions"].read_text())
+    ]
+    write(files["predictions"], rows)
+    (point,) = evaluate_predictions(**files, misses_at_most=0.05, resamples=0).operating_points
+    assert point.threshold == pytest.approx(0.50009)
+    assert point.shown_threshold == "0.5000"
+
+
 def test_what_misses_more_with_every_detection_is_refused(tmp_path: Path) -> None:
     files = scored(100, 30, tmp_path)
     (point,) = evaluate_predictions(**files, misses_at_most=0.05, resamples=0).operating_points
@@ -143,8 +155,10 @@ def test_the_command_prints_them(tmp_path: Path) -> None:
         arguments += [f"--{name}", str(path)]
     done = CliRunner().invoke(app, arguments)
     assert done.exit_code == 0, done.output
-    assert "all categories: keep scores from 0.5: with 95 % confidence at most 5 %" in done.output
-    assert "cat: no threshold" in done.output
+    assert "keep scores from 0.5000: with 95 % confidence at most 5 %" in done.output
+    told = {line.split()[0]: line.split()[1:] for line in done.output.splitlines() if line.strip()}
+    assert told["dog"] == ["0.5000", "0.0", "0.05", "200"]
+    assert told["cat"] == ["-", "0.0", "-", "1", "59"]
     assert "operating_points" in CliRunner().invoke(app, [*arguments, "--json"]).output
 
 

@@ -35,6 +35,8 @@ def joined(truth: GroundTruth, labels: Mapping[int, str]) -> GroundTruth:
         known.setdefault(_folded(name), identity)
     own = truth.categories
     meant: dict[Id, Id] = {one: known.get(_folded(name), -1) for one, name in own.items()}
+    # Of a category that has a number for its name, as TFRecords without texts, the number is meant.
+    meant |= {one: one for one, name in own.items() if name == str(one) and one in labels}
     if own and all(identity == -1 for identity in meant.values()):
         raise UsageError(
             f"{truth.path}: none of its {len(own)} categories ({_some(own)}) has a name that the "

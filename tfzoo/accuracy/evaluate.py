@@ -270,6 +270,8 @@ def _predict(
 ) -> list[Prediction]:
     """The saved predictions of these images, those still missing made first."""
     on_progress = settings.on_progress
+    # Annotations of one folder in two formats may number its images differently.
+    numbered = [f"{image_id} {name}" for image_id, name in coco_set.files.items()]
     path = journal_path(
         Path(settings.results) / "predictions",
         detector.model.id,
@@ -279,7 +281,7 @@ def _predict(
             "device": detector.run_info.device,
             **_int8_identity(detector),
             # All images, not those chosen: a larger sample goes on with a smaller one's.
-            "images": f"{coco_set.place.resolve()} {list_digest(coco_set.files.values())}",
+            "images": f"{coco_set.place.resolve()} {list_digest(numbered)}",
         },
     )
     with open_journal(path) as journal:

@@ -62,10 +62,15 @@ class OperatingPoint:
     images: int
     objects: int
     threshold: float | None
-    missed: float | None
+    missed: float
     false_per_image: float | None
     images_needed: int | None
     reason: str
+
+    @property
+    def shown_threshold(self) -> str:
+        """The threshold for people: rounded down, so that what is kept by it is no less."""
+        return "-" if self.threshold is None else _rounded_down(self.threshold)
 
 
 def operating_points(
@@ -216,14 +221,18 @@ def images_needed(missed: float, share: float) -> int | None:
     return enough
 
 
+def _rounded_down(threshold: float) -> str:
+    return f"{math.floor(1e4 * threshold) / 1e4:.4f}"
+
+
 def _reason(
     share: float, threshold: float | None, missed: float, images: int, needed: int | None
 ) -> str:
     asked = f"at most {100 * share:g} % of an image's objects are missed (mean over images)"
     if threshold is not None:
         return (
-            f"keep scores from {threshold:.4g}: with {100 * CONFIDENCE:g} % confidence {asked} on "
-            f"images like these {images}, of which {100 * missed:.2g} % are missed there"
+            f"keep scores from {_rounded_down(threshold)}: with {100 * CONFIDENCE:g} % confidence "
+            f"{asked} on images like these {images}, of which {100 * missed:.2g} % are missed there"
         )
     if needed is not None:
         return (

@@ -26,7 +26,10 @@ from tfzoo.errors import TfzooError, UsageError
 from tfzoo.options import options_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from tfzoo.accuracy.measured import Accuracy
+    from tfzoo.accuracy.operating_point import OperatingPoint
 
 
 @takes(EvaluateSettings, without=("model",))
@@ -111,11 +114,32 @@ def _show(measured: Accuracy, as_json: bool) -> None:
         print_line(measured.to_json())
     else:
         _print_table(measured)
-        for point in measured.operating_points:
-            category = point.category or "all categories"
-            out.print(f"{category}: {point.reason}", soft_wrap=True)
+        _print_points(measured.operating_points)
         if measured.check is not None:
             print_check(asdict(measured.check))
+
+
+def _print_points(points: Sequence[OperatingPoint]) -> None:
+    """Thresholds by what they miss: that of all in a sentence, those of categories in a table."""
+    for point in points[:1]:
+        out.print(point.reason, soft_wrap=True)
+    if len(points) < 2:
+        return
+    columns = ("category", "keep from", "missed %", "false/image", "images", "needed")
+    table = plain_table()
+    for name in columns:
+        table.add_column(name, justify="left" if name == "category" else "right")
+    for point in points[1:]:
+        kept = point.threshold is not None
+        table.add_row(
+            point.category or "",
+            point.shown_threshold,
+            f"{100 * point.missed:.1f}",
+            f"{point.false_per_image:.2f}" if point.false_per_image is not None else "-",
+            str(point.images),
+            "" if kept else str(point.images_needed or "more won't do"),
+        )
+    out.print(table)
 
 
 def _print_table(measured: Accuracy) -> None:
