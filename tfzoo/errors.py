@@ -82,7 +82,7 @@ class UntrustedModelError(TfzooError):
 
 
 class AnnotationError(UsageError):
-    """A file of annotations or predictions is not what COCO's formats ask for."""
+    """A file of annotations or predictions is not what its format asks for."""
 
 
 class MeasurementError(TfzooError):

@@ -41,6 +41,16 @@ TESTS = {
     "tfzoo/settings.py": ["store/test_cache.py", "store/test_trust.py", "house/test_patience.py"],
     "tfzoo/threads.py": ["house/test_threads.py"],
     "tfzoo/trials/process.py": ["trials/test_contestant.py"],
+    "tfzoo/accuracy/formats/beside.py": [
+        "accuracy/formats/test_yolo.py",
+        "accuracy/formats/test_open_images.py",
+    ],
+    "tfzoo/accuracy/formats/gathered.py": [
+        "accuracy/formats/test_voc.py",
+        "accuracy/formats/test_yolo.py",
+    ],
+    "tfzoo/accuracy/formats/tfrecord_files.py": ["accuracy/formats/test_tfrecords.py"],
+    "tfzoo/accuracy/formats/yolo_data.py": ["accuracy/formats/test_yolo.py"],
     "tfzoo/accuracy/columns.py": ["accuracy/test_truth_check.py", "accuracy/test_results_check.py"],
     "tfzoo/accuracy/fields.py": ["accuracy/test_truth_check.py", "accuracy/test_results_check.py"],
     "tfzoo/accuracy/guard.py": ["accuracy/test_id_slips.py"],

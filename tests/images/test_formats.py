@@ -7,6 +7,7 @@ import io
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image, ImageCms
@@ -15,7 +16,7 @@ from tests.helpers import standins
 from tfzoo.errors import ImageError
 from tfzoo.images import formats
 from tfzoo.images.formats import HEIF_ENDINGS, formats_of, image_endings, pillow
-from tfzoo.images.reading import read_image
+from tfzoo.images.reading import read_image, size_of
 
 PICTURE = standins.paint(40, 60, person=(5, 5, 30, 30))
 
@@ -93,3 +94,18 @@ def test_lab_and_premultiplied_colours_become_rgb() -> None:
     lab.apply(photo).save(file, "TIFF")
     assert np.abs(read_image(file.getvalue()).astype(int) - PICTURE).mean() < 3
     assert (read_image(photo.convert("RGBA").convert("RGBa")) == PICTURE).all()
+
+
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_a_size_is_that_of_the_image_as_it_is_read(tmp_path: Path, orientation: int) -> None:
+    image = Image.new("RGB", (30, 20))
+    exif = image.getexif()
+    exif[0x0112] = orientation
+    image.save(tmp_path / "a.jpg", exif=exif)
+    cv2.imwrite(str(tmp_path / "b.tif"), np.zeros((20, 30, 3), dtype=np.float64))
+    assert size_of(tmp_path / "a.jpg") == read_image(tmp_path / "a.jpg").shape[1::-1]
+    assert size_of((tmp_path / "a.jpg").read_bytes()) == size_of(tmp_path / "a.jpg")
+    assert size_of(tmp_path / "b.tif") == (30, 20)
+    (tmp_path / "c.jpg").write_bytes(b"nothing")
+    with pytest.raises(ImageError, match=r"c\.jpg"):
+        size_of(tmp_path / "c.jpg")

@@ -1,4 +1,4 @@
-"""COCO data: ground truth read and checked, and the usual folder layouts recognised."""
+"""Annotated images as people name them: COCO's files and folders, and those of other formats."""
 
 from __future__ import annotations
 
@@ -10,27 +10,43 @@ from dataclasses import dataclass
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tfzoo.accuracy.fields import Id, in_order
-from tfzoo.accuracy.truth import GroundTruth, Kind
+from tfzoo.accuracy.image_files import find_files
+from tfzoo.accuracy.truth import GroundTruth, Kind, Stored
 from tfzoo.errors import AnnotationError, UsageError
 from tfzoo.files import LFS_ADVICE, is_lfs_pointer
 from tfzoo.settings import at_home
+
+if TYPE_CHECKING:
+    from tfzoo.accuracy.formats.recognise import Recognised
+
+#: What annotations may be, for messages.
+FORMATS = (
+    "Pascal VOC (a folder of .xml), YOLO (data.yaml), Open Images (.csv), or the Object Detection "
+    "API's TFRecords (.tfrecord, .record, NAME-00000-of-00010 or a pattern)"
+)
 
 #: Images in COCO's val2017, the set the zoo's figures were reported on.
 VAL2017_IMAGES = 5000
 
 
-def read_ground_truth(path: str | PathLike[str]) -> GroundTruth:
-    """Reads a COCO annotation file, and sees through it.
+def read_ground_truth(path: str | PathLike[str], images: Path | None = None) -> GroundTruth:
+    """Reads annotations, and sees through them.
+
+    Args:
+        path: A COCO file, or annotations of another format (see `recognised`).
+        images: The folder of their images, where it is another than lies beside them.
 
     Raises:
-        AnnotationError: The file is missing, no JSON, or not in COCO's format; names what is wrong.
+        UsageError: They are missing, or not in their format; names what is wrong.
     """
     from tfzoo.accuracy.truth_check import check_truth
 
     path = Path(path)
+    if (other := _recognised(path)) is not None:
+        return other.read(images or other.images)
     data = _read_json(path, "annotations")
     if not isinstance(data, dict) or not all(
         isinstance(data.get(key), list) for key in ("images", "annotations", "categories")
@@ -38,7 +54,8 @@ def read_ground_truth(path: str | PathLike[str]) -> GroundTruth:
         raise AnnotationError(
             f"{path} holds no COCO annotations: expected an object with the lists images, "
             "annotations and categories (https://cocodataset.org/#format-data), such as "
-            "instances_val2017.json; image_info files have no annotations"
+            "instances_val2017.json; image_info files have no annotations. Other formats are known "
+            f"by what they are called: {FORMATS}"
         )
     if not data["images"]:
         raise AnnotationError(f"{path} lists no images; there is nothing to evaluate")
@@ -62,6 +79,13 @@ def read_results(path: str | PathLike[str]) -> list[dict[str, Any]]:
     return check_rows(_read_json(path, "predictions"), path)
 
 
+def _recognised(path: Path) -> Recognised | None:
+    """Annotations of another format than COCO's, whose readers take longer to import."""
+    from tfzoo.accuracy.formats.recognise import recognised
+
+    return recognised(path)
+
+
 def _read_json(path: Path, what: str) -> Any:
     try:
         data = path.read_bytes()
@@ -82,20 +106,36 @@ class CocoSet:
     """Images with their annotations.
 
     Attributes:
-        images: Folder of the images that the annotations name.
+        images: Folder of the images that the annotations name; None where they lie inside.
         annotations: Annotation files, the one for boxes and masks first.
         held_out: Whether these are the images packaged with a model, which its reported figures
             were taken on.
     """
 
-    images: Path
+    images: Path | None
     annotations: tuple[Path, ...]
     held_out: bool = False
 
     @cached_property
     def truths(self) -> tuple[GroundTruth, ...]:
         """The annotation files, read once."""
-        return tuple(read_ground_truth(path) for path in self.annotations)
+        return tuple(read_ground_truth(path, self.images) for path in self.annotations)
+
+    @property
+    def place(self) -> Path:
+        """Where the images lie: their folder, or what they lie inside of."""
+        return self.images or self.annotations[0]
+
+    def sources(self, image_ids: Iterable[Id]) -> dict[Id, Path | Stored]:
+        """What `read_image` takes for images, by id.
+
+        Raises:
+            UsageError: A file is missing, or is not where it should be.
+        """
+        wanted = list(image_ids)
+        if self.images is not None:
+            return dict(find_files(self.images, {one: self.files[one] for one in wanted}))
+        return {one: truth.stored[one] for one in wanted for truth in self.truths}
 
     def truth(self, kind: Kind) -> GroundTruth | None:
         """The annotations that something is scored against, or None where there are none.
@@ -162,10 +202,41 @@ def find_coco(folder: str | PathLike[str]) -> CocoSet:
             present = tuple(path for path in listed if path.is_file())
             if present and (folder / images.format(split)).is_dir():
                 return CocoSet(folder / images.format(split), present)
+    if (other := _recognised(folder)) is not None and (other.images or other.inside):
+        return CocoSet(other.images, (folder,))
     raise UsageError(
         f"{folder} is laid out in no way that tfzoo knows. Expected one of\n{_layouts()}\n"
+        f"or {FORMATS}, with their images.\n"
         "Fetch COCO's own with: tfzoo coco fetch val2017; or name both parts: "
         "--images FOLDER --annotations FILE"
+    )
+
+
+def find_annotated(
+    annotations: Sequence[str | PathLike[str]], images: str | PathLike[str] | None
+) -> CocoSet:
+    """The set of annotations that are named, with their images.
+
+    Args:
+        annotations: Files or folders, in any format.
+        images: The folder of the images; None for what lies beside or inside the annotations.
+
+    Raises:
+        UsageError: There are no images, or the folder is none.
+    """
+    paths = tuple(at_home(path) for path in annotations)
+    if images is not None:
+        folder = at_home(images)
+        if not folder.is_dir():
+            raise UsageError(f"{folder} is no folder; --images takes a folder of images")
+        return CocoSet(folder, paths)
+    others = [_recognised(path) for path in paths]
+    if len(others) == 1 and others[0] is not None and (others[0].images or others[0].inside):
+        return CocoSet(others[0].images, paths)
+    if not paths[0].exists():
+        raise AnnotationError(f"annotations {paths[0]} can't be read: no such file or folder")
+    raise UsageError(
+        f"{paths[0]}: no images were found beside it; name their folder with --images FOLDER"
     )
 
 

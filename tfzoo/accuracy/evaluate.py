@@ -12,9 +12,11 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from tfzoo.accuracy.category_names import joined, unknown_warning
 from tfzoo.accuracy.coco import (
     CocoSet,
     describe_images,
+    find_annotated,
     find_coco,
     list_digest,
     name_of,
@@ -24,14 +26,16 @@ from tfzoo.accuracy.coco import (
 )
 from tfzoo.accuracy.fields import Id
 from tfzoo.accuracy.guard import minival_warning, size_warning, warnings_for
-from tfzoo.accuracy.image_files import find_files
 from tfzoo.accuracy.measured import Accuracy, AccuracyWarning
 from tfzoo.accuracy.metrics import evaluator_version, require, score
+from tfzoo.accuracy.operating_point import operating_points
 from tfzoo.accuracy.predictions import Prediction, journal_path, open_journal, prediction_of
 from tfzoo.accuracy.results_check import check_results, join
-from tfzoo.accuracy.settings import EvaluateSettings, ImageOptions, PredictionSettings, ScoreOptions
-from tfzoo.accuracy.truth import FIELDS, KINDS, GroundTruth, Kind
+from tfzoo.accuracy.settings import EvaluateSettings, ImageOptions, PredictionSettings
+from tfzoo.accuracy.truth import FIELDS, KINDS, GroundTruth, Kind, Stored
 from tfzoo.accuracy.truth_check import check_kind
+from tfzoo.detections.label_files import labels_of
+from tfzoo.detections.labels import COCO
 from tfzoo.detector import Detector
 from tfzoo.errors import AnnotationError, UsageError
 from tfzoo.hardware import hardware_name
@@ -83,27 +87,19 @@ def measure_accuracy(settings: EvaluateSettings) -> Accuracy:
     require(settings.evaluator)
     coco_set = images_for(settings.model, settings)
     chosen = sample(list(coco_set.files), settings.limit, settings.seed)
-    files = find_files(coco_set.images, {image_id: coco_set.files[image_id] for image_id in chosen})
+    files = coco_set.sources(chosen)
     detector = _opened(settings, len(files))
-    for kind in _kinds_of(detector):
-        # Before the work: an object without what its kind needs could be found by no model.
-        if (truth := coco_set.truth(kind)) is not None:
-            check_kind(truth, kind)
+    truths = _truths(detector, coco_set, settings)
     predictions = _predict(detector, coco_set, files, settings)
     given = {kind for prediction in predictions for kind in prediction.kinds}
-    truths = {
-        kind: truth.subset(chosen)
-        for kind in KINDS
-        if kind in given and (truth := coco_set.truth(kind)) is not None
-    }
     measured = _measure(
         detector.model.id,
-        truths,
+        {kind: truths[kind].subset(chosen) for kind in KINDS if kind in given and kind in truths},
         [row for prediction in predictions for row in prediction.rows],
         settings,
         name_of(coco_set, chosen),
         sizes={prediction.image_id: prediction.size for prediction in predictions},
-        labels=detector.labels,
+        labels=labels_of(settings.labels) or detector.labels,
         model_digest=detector.model.digest,
         vouched_by=detector.model.vouchers,
         runtime=detector.run_info.runtime,
@@ -114,7 +110,7 @@ def measure_accuracy(settings: EvaluateSettings) -> Accuracy:
         command=_command(settings),
     )
     if settings.check:
-        named = [(str(path), path.name) for path in files.values()]
+        named = [(file, coco_set.files[image_id]) for image_id, file in files.items()]
         return replace(measured, check=check(detector, named, settings.check))
     return measured
 
@@ -136,7 +132,13 @@ def evaluate_predictions(settings: PredictionSettings) -> Accuracy:  # noqa: D41
     """  # noqa: D414 - `called_with` fills in the arguments
     require(settings.evaluator)
     kind = settings.kind
-    truth = read_ground_truth(settings.annotations)
+    images = None if settings.images is None else at_home(settings.images)
+    truth = read_ground_truth(at_home(settings.annotations), images)
+    labels: Mapping[int, str] | None = labels_of(settings.labels)
+    if labels is None and truth.by_name and any(isinstance(one, str) for one in truth.categories):
+        # Formats of names alone: results are taken for those of COCO's categories.
+        labels = COCO
+    truth = joined(truth, labels) if labels else truth
     rows = read_results(settings.predictions)
     path = Path(settings.predictions)
     join(rows, path, truth)
@@ -183,12 +185,9 @@ def images_for(
     coco, images, annotations = settings.coco, settings.images, settings.annotations
     if coco is not None and images is None and annotations is None:
         return coco if isinstance(coco, CocoSet) else find_coco(coco)
-    if coco is None and images is not None and annotations is not None:
+    if coco is None and annotations:
         listed = [annotations] if isinstance(annotations, str | PathLike) else annotations
-        folder = at_home(images)
-        if not folder.is_dir():
-            raise UsageError(f"{folder} is no folder; --images takes a folder of images")
-        return CocoSet(folder, tuple(at_home(path) for path in listed))
+        return find_annotated(listed, images)
     if coco is None and images is None and annotations is None:
         from tfzoo.accuracy.coco_fetch import fetched_folder
 
@@ -199,7 +198,8 @@ def images_for(
             return find_coco(fetched)
     raise UsageError(
         "say what to evaluate on: --coco FOLDER (fetch COCO's with: tfzoo coco fetch val2017), or "
-        "--images FOLDER with --annotations FILE; not both"
+        "--annotations FILE with --images FOLDER (which other formats than COCO's do without); "
+        "not both"
     )
 
 
@@ -222,8 +222,29 @@ def _opened(settings: EvaluateSettings, images: int) -> Detector:
         images=images,
         runtime=runtime_of(settings.runtime, settings.precision),
         device=settings.device,
+        labels=labels_of(settings.labels),
         precision=settings.precision,
     )
+
+
+def _truths(
+    detector: Detector, coco_set: CocoSet, settings: EvaluateSettings
+) -> dict[Kind, GroundTruth]:
+    """What a model's detections are scored against, by kind, in its category ids.
+
+    Before the work: an object without what its kind needs could be found by no model.
+    """
+    labels = labels_of(settings.labels)
+    truths: dict[Kind, GroundTruth] = {}
+    for kind in _kinds_of(detector):
+        truth = coco_set.truth(kind)
+        if truth is None:
+            continue
+        if truth.by_name or labels:
+            truth = joined(truth, labels or detector.labels)
+        check_kind(truth, kind)
+        truths[kind] = truth
+    return truths
 
 
 def _kinds_of(detector: Detector) -> list[Kind]:
@@ -250,11 +271,13 @@ def _int8_identity(detector: Detector) -> dict[str, str]:
 def _predict(
     detector: Detector,
     coco_set: CocoSet,
-    files: Mapping[Id, Path],
+    files: Mapping[Id, Path | Stored],
     settings: EvaluateSettings,
 ) -> list[Prediction]:
     """The saved predictions of these images, those still missing made first."""
     on_progress = settings.on_progress
+    # Annotations of one folder in two formats may number its images differently.
+    numbered = [f"{image_id} {name}" for image_id, name in coco_set.files.items()]
     path = journal_path(
         Path(settings.results) / "predictions",
         detector.model.id,
@@ -264,7 +287,7 @@ def _predict(
             "device": detector.run_info.device,
             **_int8_identity(detector),
             # All images, not those chosen: a larger sample goes on with a smaller one's.
-            "images": f"{coco_set.images.resolve()} {list_digest(coco_set.files.values())}",
+            "images": f"{coco_set.place.resolve()} {list_digest(numbered)}",
         },
     )
     with open_journal(path) as journal:
@@ -289,7 +312,7 @@ def _measure(
     model: str,
     truths: Mapping[Kind, GroundTruth],
     rows: list[dict[str, Any]],
-    options: ScoreOptions,
+    options: EvaluateSettings | PredictionSettings,
     image_set: str,
     *,
     sizes: Mapping[Id, tuple[int, int]] = MappingProxyType({}),
@@ -319,7 +342,10 @@ def _measure(
 
     warnings = [
         *warnings_for(truth, rows, labels, ap_with),
-        *filter(None, [size_warning(truth, sizes), minival_warning(image_set)]),
+        *filter(
+            None,
+            [size_warning(truth, sizes), minival_warning(image_set), unknown_warning(truth)],
+        ),
     ]
     return Accuracy(
         model=model,
@@ -329,6 +355,7 @@ def _measure(
         image_set=image_set,
         image_list_digest=list_digest(str(image.get("file_name", image["id"])) for image in images),
         evaluator=evaluator_version(options.evaluator),
+        operating_points=operating_points(truths, rows, options.misses_at_most, options.by_class),
         date=datetime.now(UTC).isoformat(timespec="seconds"),
         **origin,
     )

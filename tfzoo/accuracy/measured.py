@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from tfzoo.accuracy.metrics import Metrics
+from tfzoo.accuracy.operating_point import OperatingPoint
 from tfzoo.accuracy.truth import KINDS, Kind
 from tfzoo.trials.check import Check
 
@@ -36,6 +37,8 @@ class Accuracy:
         device: Device the detections were made on.
         hardware: What that is: the GPU's name, or the processor's and its number of cores.
         command: What measures it again, where a command can.
+        operating_points: Score thresholds by what they miss, where that was asked for; that of all
+            categories first.
         check: How a sample compares with TensorFlow's detections, where that was asked for.
     """
 
@@ -55,6 +58,7 @@ class Accuracy:
     device: str = ""
     hardware: str = ""
     command: str | None = None
+    operating_points: tuple[OperatingPoint, ...] = ()
     check: Check | None = None
 
     @property
@@ -92,6 +96,8 @@ class Accuracy:
             metrics = self.metrics.get(kind)
             shown[kind] = None if metrics is None else metrics.to_json()
         shown |= self._origin() | {"warnings": list(self.warnings)}
+        if self.operating_points:
+            shown["operating_points"] = [asdict(one) for one in self.operating_points]
         return shown if self.check is None else shown | {"check": asdict(self.check)}
 
     def to_rows(self) -> list[dict[str, Any]]:

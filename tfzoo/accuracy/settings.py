@@ -1,5 +1,6 @@
 """The settings of an evaluation: all that `tfzoo.evaluate` and `tfzoo evaluate` can be told."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from os import PathLike
@@ -8,12 +9,15 @@ from typing import TYPE_CHECKING, Literal
 
 from tfzoo.accuracy.coco import CocoSet
 from tfzoo.accuracy.truth import Kind
+from tfzoo.detections.label_files import Labels, labels_of, read_labels
+from tfzoo.errors import UsageError
 from tfzoo.options import (
     CHECK,
     DEVICE,
     PRECISION,
     RESULTS,
     RUNTIME,
+    Option,
     Precision,
     check_least,
     option,
@@ -25,6 +29,24 @@ if TYPE_CHECKING:
     from tfzoo.zoo.schema import ModelSpec
 
 Evaluator = Literal["faster-coco-eval", "pycocotools", "official"]
+
+#: As `detect --labels` takes them; what is annotated by name is joined with them.
+_LABELS = Option(
+    "Category names by id, where they are not the model's own, or annotations have other names: as "
+    "detect takes them, such as label_map.pbtxt.",
+    metavar="FILE",
+    text=str | None,
+    parse=read_labels,
+)
+
+#: What sets a threshold by what it may miss.
+_MISSES = Option(
+    "Tell the highest score threshold at which at most this share of an image's objects is missed, "
+    "with 95 % confidence, on images like these: 5%, or 0.05.",
+    metavar="SHARE",
+    text=str | None,
+)
+_BY_CLASS = Option("With --misses-at-most: a threshold for each category too.")
 
 #: Told how many images are detected and how many there are.
 OnProgress = Callable[[int, int], None]
@@ -59,8 +81,8 @@ class ImageOptions(ScoreOptions):
 
     coco: str | PathLike[str] | CocoSet | None = option(
         None,
-        "COCO folder in one of the usual layouts; left out, the images packaged with the model, or "
-        "what tfzoo coco fetch val2017 fetched.",
+        "COCO folder in one of the usual layouts, or a folder of another format; left out, the "
+        "images packaged with the model, or what tfzoo coco fetch val2017 fetched.",
         metavar="DIR",
         text=Path | None,
     )
@@ -72,7 +94,8 @@ class ImageOptions(ScoreOptions):
     )
     annotations: str | PathLike[str] | Sequence[str | PathLike[str]] | None = option(
         None,
-        "COCO annotation file; if keypoints are in another, that one too.",
+        "COCO annotation file; if keypoints are in another, that one too. Or Pascal VOC's folder, "
+        "YOLO's data.yaml, Open Images' boxes (.csv) or TFRecords, known by what they are called.",
         metavar="FILE",
         text=list[Path] | None,
     )
@@ -93,7 +116,14 @@ class EvaluateSettings(ImageOptions):
     device: str = option("auto", DEVICE)
     results: str | PathLike[str] = option("results", RESULTS)
     check: int = option(0, CHECK)
+    labels: Labels | None = option(None, _LABELS)
+    misses_at_most: float | None = option(None, _MISSES)
+    by_class: bool = option(False, _BY_CLASS)
     on_progress: OnProgress | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _understand(self)
 
 
 @dataclass(frozen=True)
@@ -101,5 +131,45 @@ class PredictionSettings(ScoreOptions):
     """Which results file to score, against what."""
 
     predictions: str | PathLike[str] = field(metadata=told("COCO results file, whatever made it."))
-    annotations: str | PathLike[str] = field(metadata=told("COCO annotation file."))
+    annotations: str | PathLike[str] = field(
+        metadata=told("COCO annotation file, or annotations in another format.")
+    )
     kind: Kind = option("box", "What the results file holds: box, keypoints or masks.")
+    images: str | PathLike[str] | None = option(
+        None, "Folder of the images, where their sizes are needed and they lie elsewhere."
+    )
+    labels: Labels | None = option(None, _LABELS)
+    misses_at_most: float | None = option(None, _MISSES)
+    by_class: bool = option(False, _BY_CLASS)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _understand(self)
+
+
+def _understand(settings: EvaluateSettings | PredictionSettings) -> None:
+    """Puts what is meant in place of what was given, while settings are being made."""
+    object.__setattr__(settings, "labels", labels_of(settings.labels))
+    if settings.misses_at_most is not None:
+        object.__setattr__(settings, "misses_at_most", share_of(settings.misses_at_most))
+    elif settings.by_class:
+        raise UsageError("--by-class goes with --misses-at-most SHARE, such as 5%")
+
+
+def share_of(text: str | float) -> float:
+    """A share as it is written: `5%`, or `0.05`.
+
+    Raises:
+        UsageError: It is none, or none between 0 and 1.
+    """
+    given = str(text).strip()
+    try:
+        share = float(given.removesuffix("%")) / (100 if given.endswith("%") else 1)
+    except ValueError:
+        share = math.nan
+    if not 0 < share < 1:
+        raise UsageError(
+            f"misses at most {given[:40]!r}: expected a share such as 5% or 0.05, more than 0 and "
+            "less than all"
+        )
+    return share

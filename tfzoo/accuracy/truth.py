@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from tfzoo.accuracy.fields import Id, Record, in_order
 
@@ -18,17 +18,32 @@ KINDS: tuple[Kind, ...] = ("box", "keypoints", "masks")
 FIELDS: dict[Kind, str] = {"box": "bbox", "keypoints": "keypoints", "masks": "segmentation"}
 
 
+class Stored(Protocol):
+    """An image that lies inside a file of annotations; `read_image` takes it."""
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+
+    def read(self) -> bytes:
+        """The image file, as it was stored."""
+
+
 @dataclass(frozen=True, eq=False)
 class GroundTruth:
     """Annotations of a set of images, in COCO's own format.
 
     Attributes:
         data: `images`, `annotations` and `categories` (https://cocodataset.org/#format-data).
-        path: The file it was read from.
+        path: The file it was read from, or what else was named.
+        by_name: Whether its categories are known by their names: their ids are not a model's.
+        stored: The images that lie inside of it, by id.
     """
 
     data: dict[str, Any] = field(repr=False)
     path: Path
+    by_name: bool = False
+    stored: Mapping[Id, Stored] = field(default_factory=dict, repr=False)
 
     @cached_property
     def images(self) -> dict[Id, Record]:
@@ -59,7 +74,7 @@ class GroundTruth:
             "images": [image for image in self.data["images"] if image["id"] in kept],
             "annotations": [a for a in self.data["annotations"] if a["image_id"] in kept],
         }
-        return GroundTruth(data, self.path)
+        return replace(self, data=data)
 
     def numbered(self) -> list[Record]:
         """Copies of the annotations, numbered from 1: COCO's tools take one of id 0 for none."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from tfzoo.accuracy.settings import EvaluateSettings, ScoreOptions
+from tfzoo.accuracy.settings import EvaluateSettings, PredictionSettings
 from tfzoo.cli.console import (
     JsonOption,
     ManifestOption,
@@ -26,7 +26,10 @@ from tfzoo.errors import TfzooError, UsageError
 from tfzoo.options import options_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from tfzoo.accuracy.measured import Accuracy
+    from tfzoo.accuracy.operating_point import OperatingPoint
 
 
 @takes(EvaluateSettings, without=("model",))
@@ -63,14 +66,15 @@ def evaluate_command(
     # What looks like a mistake is printed from the measurement itself.
     warnings.simplefilter("ignore", AccuracyWarning)
     if predictions is not None:
-        if names or values["images"] or values["coco"] or len(values["annotations"] or []) != 1:
+        if names or values["coco"] or len(values["annotations"] or []) != 1:
             raise UsageError(
-                "--predictions takes no model and no images; expected: tfzoo evaluate "
+                "--predictions takes no model and no COCO folder; expected: tfzoo evaluate "
                 "--predictions RESULTS.json --annotations GT.json --type box"
             )
         (annotations,) = values["annotations"]
         scored = "masks" if kind == "mask" else kind
-        options = {one.name: values[one.name] for one, _ in options_of(ScoreOptions)}
+        taken = {one.name for one, _ in options_of(PredictionSettings)} - {"annotations"}
+        options = {name: value for name, value in values.items() if name in taken}
         _show(evaluate_predictions(predictions, annotations, scored, **options), as_json)
     elif names:
         _evaluate(expanded(names), values, as_json)
@@ -110,8 +114,32 @@ def _show(measured: Accuracy, as_json: bool) -> None:
         print_line(measured.to_json())
     else:
         _print_table(measured)
+        _print_points(measured.operating_points)
         if measured.check is not None:
             print_check(asdict(measured.check))
+
+
+def _print_points(points: Sequence[OperatingPoint]) -> None:
+    """Thresholds by what they miss: that of all in a sentence, those of categories in a table."""
+    for point in points[:1]:
+        out.print(point.reason, soft_wrap=True)
+    if len(points) < 2:
+        return
+    columns = ("category", "keep from", "missed %", "false/image", "images", "needed")
+    table = plain_table()
+    for name in columns:
+        table.add_column(name, justify="left" if name == "category" else "right")
+    for point in points[1:]:
+        kept = point.threshold is not None
+        table.add_row(
+            point.category or "",
+            point.shown_threshold,
+            f"{100 * point.missed:.1f}",
+            f"{point.false_per_image:.2f}" if point.false_per_image is not None else "-",
+            str(point.images),
+            "" if kept else str(point.images_needed or "more won't do"),
+        )
+    out.print(table)
 
 
 def _print_table(measured: Accuracy) -> None:

@@ -73,6 +73,31 @@ def read_image(source: ImageLike, max_pixels: int = MAX_PIXELS) -> Image:
         return _pixels(source, max_pixels)
 
 
+def size_of(source: ImageLike) -> tuple[int, int]:
+    """Width and height of an image file as `read_image` gives it, mostly from its head alone.
+
+    Args:
+        source: A path, or a file's bytes.
+
+    Raises:
+        ImageError: It is no image.
+    """
+    from PIL import UnidentifiedImageError
+
+    name = _name(source)
+    with image_errors(name):
+        try:
+            file = io.BytesIO(source) if isinstance(source, bytes) else source
+            with pillow().open(file, formats=formats_of(name)) as image:
+                width, height = image.size
+                turned = image.getexif().get(_ORIENTATION, 1) in (5, 6, 7, 8)
+        except UnidentifiedImageError:
+            # Damaged, or one of the TIFFs that others than Pillow read.
+            height, width = read_image(source).shape[:2]
+            turned = False
+    return (height, width) if turned else (width, height)
+
+
 def _name(source: Any) -> str:
     """What an image is called in an error."""
     if isinstance(source, str | os.PathLike):

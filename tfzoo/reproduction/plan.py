@@ -115,7 +115,7 @@ def _plain(value: Any) -> Any:
         return value
     if isinstance(value, list | tuple):
         return [_plain(one) for one in value]
-    folder = getattr(value, "images", value)  # Of a `CocoSet` that Python was handed.
+    folder = getattr(value, "place", value)  # Of a `CocoSet` that Python was handed.
     return fspath(Path(folder).expanduser().resolve())
 
 

@@ -11,6 +11,7 @@ from tfzoo.detections.agreement import Difference, agreement, difference
 from tfzoo.detections.types import Detections
 from tfzoo.detector import Detector, open_stored
 from tfzoo.errors import ImageError
+from tfzoo.images.image import ImageLike
 from tfzoo.images.reading import read_image
 from tfzoo.options import OnStep
 
@@ -38,7 +39,7 @@ class Check:
 
 def check(
     detector: Detector,
-    files: Sequence[tuple[str, str]],
+    files: Sequence[tuple[ImageLike, str]],
     count: int,
     min_score: float = 0.0,
     device: str = "auto",
@@ -48,7 +49,7 @@ def check(
 
     Args:
         detector: Of the run.
-        files: Path and name of each image of the run.
+        files: Path (or what else `read_image` takes) and name of each image of the run.
         count: Images in the sample.
         min_score: Of the run: a detection that one side scores below it has crossed it.
         device: Of the run.
@@ -73,7 +74,7 @@ def check(
     return Check(len(differences), *agreement(differences), tuple(differing))
 
 
-def _found(detector: Detector, path: str) -> Detections | str:
+def _found(detector: Detector, path: ImageLike) -> Detections | str:
     try:
         return detector.detect(read_image(path))
     except ImageError as error:
