@@ -87,6 +87,16 @@ def test_a_row_has_what_it_took_and_how_it_was_measured(laptop: Path) -> None:
     assert row["measurements"]["time"]["command"] == TIMED
 
 
+def test_a_time_beside_the_map_of_another_runtime_is_one_row_that_says_so(tmp_path: Path) -> None:
+    rate(tmp_path, D0, 0.3334, interval=(0.325, 0.341), runtime="tensorflow 2.20.0")
+    add(tmp_path, D0, 11.0, runtime=OPENVINO)
+    (row,) = read_report(tmp_path).rows
+    assert (row["box_map_measured"], row["speed_measured_ms"]) == (33.34, 11)
+    page = tfzoo.write_report(tmp_path, tmp_path / "report").read_text()
+    assert "of two measurements: the measured time is of openvino" in page
+    assert page.count('class="dot"') == 1
+
+
 def test_the_page_and_its_markdown_say_the_same(laptop: Path, server: Path, tmp_path: Path) -> None:
     path = tfzoo.write_report([laptop, server], tmp_path / "report")
     assert path == tmp_path / "report" / "index.html"
