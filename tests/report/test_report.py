@@ -73,6 +73,9 @@ def test_rows_of_several_folders_are_those_of_each_ones_table(laptop: Path, serv
     assert report.summary == ("box mAP: 2 reproduced, 1 undecided", "speed: 3 undecided")
     machines = report.choices("machine")
     assert machines == ["cpu (Some CPU, 2 cores)", "cpu (Big CPU, 64 cores)", ""]
+    # Where a figure is alone, it "differs".
+    rate(laptop, D0, 0.2, runtime="onnx 1.22", device="cpu")
+    assert read_report(laptop).summary[0] == "box mAP: 1 reproduced, 1 differs, 1 undecided"
     # A note that is not of all folders says of which.
     assert any(note.startswith(f"{laptop}: Not timed") for note in report.notes)
 
@@ -87,6 +90,16 @@ def test_a_row_has_what_it_took_and_how_it_was_measured(laptop: Path) -> None:
     assert row["measurements"]["time"]["command"] == TIMED
 
 
+def test_a_time_beside_the_map_of_another_runtime_is_one_row_that_says_so(tmp_path: Path) -> None:
+    rate(tmp_path, D0, 0.3334, interval=(0.325, 0.341), runtime="tensorflow 2.20.0")
+    add(tmp_path, D0, 11.0, runtime=OPENVINO)
+    (row,) = read_report(tmp_path).rows
+    assert (row["box_map_measured"], row["speed_measured_ms"]) == (33.34, 11)
+    page = tfzoo.write_report(tmp_path, tmp_path / "report").read_text()
+    assert "of two measurements: the measured time is of openvino" in page
+    assert page.count('class="dot"') == 1
+
+
 def test_the_page_and_its_markdown_say_the_same(laptop: Path, server: Path, tmp_path: Path) -> None:
     path = tfzoo.write_report([laptop, server], tmp_path / "report")
     assert path == tmp_path / "report" / "index.html"
@@ -98,6 +111,8 @@ def test_the_page_and_its_markdown_say_the_same(laptop: Path, server: Path, tmp_
     assert page.count("<tbody ") == 5
     assert "<b>mine" not in page and "<b>mine" not in text
     assert not re.search(r"https?://|src=|@import|url\(", page)
+    # Of objects by size there is what was measured: none of key points.
+    assert "box: small / medium / large" in page and "keypoint: small" not in page
     # One folder, one machine: there is nothing to choose among.
     alone = tfzoo.write_report(server, tmp_path / "report").read_text()
     assert alone.count("<tbody ") == 1 and "<select" not in alone

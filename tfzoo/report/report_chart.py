@@ -18,7 +18,7 @@ from tfzoo.zoo.schema import Metric
 #: How much of an axis stays free at each end, as a part of it.
 _MARGIN = 0.06
 #: The least span of each axis: points of mAP, and a factor of latency.
-_LEAST_POINTS, _LEAST_FACTOR = 4.0, 2.0
+_LEAST_POINTS, _LEAST_FACTOR = 4.0, 10.0
 #: With more dots a phone has no room for their numbers.
 _MANY = 15
 #: Steps between marks on an axis, times a power of ten.

@@ -18,12 +18,8 @@ from tfzoo.report.table import table_of
 from tfzoo.report.verdicts import Verdict
 from tfzoo.zoo.manifest import Manifest
 
-#: How each verdict is said of several figures.
-_WORDS: dict[Verdict, str] = {
-    "reproduced": "reproduced",
-    "differs": "differ",
-    "undecided": "undecided",
-}
+#: Verdicts in the order in which they are counted.
+_VERDICTS: tuple[Verdict, ...] = ("reproduced", "differs", "undecided")
 
 #: What tells rows apart: a menu each, by name and title.
 MENUS = {"results": "Results", "machine": "Machine", "runtime": "Runtime"}
@@ -132,8 +128,11 @@ def _summary(rows: Sequence[Line]) -> tuple[str, ...]:
     told = []
     for column, title in (*kinds, ("speed_verdict", "speed")):
         counts = Counter(row[column] for row in rows)
-        if said := [
-            f"{counts[verdict]} {word}" for verdict, word in _WORDS.items() if counts[verdict]
-        ]:
+        said = [_counted(counts[verdict], verdict) for verdict in _VERDICTS if counts[verdict]]
+        if said:
             told.append(f"{title}: {', '.join(said)}")
     return tuple(told)
+
+
+def _counted(count: int, verdict: Verdict) -> str:
+    return f"{count} {'differ' if verdict == 'differs' and count > 1 else verdict}"

@@ -7,6 +7,7 @@ Reads a request as JSON from standard input and writes one `Timing` as JSON to t
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from dataclasses import asdict
@@ -107,6 +108,8 @@ def measure(request: dict[str, Any]) -> Timing:
 
 
 def _cost(model: StoredModel, image: Image) -> GraphCost:
+    # Where TensorFlow comes only now, it is to count, and to take no GPU's memory for that.
+    os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
     try:
         return cost_of(model, image)
     except TfzooError:
