@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from tests.helpers.coco_data import as_truth
-from tfzoo.accuracy.category_names import joined, unknown_warning
+from tfzoo.accuracy.category_names import for_results, joined, unknown_warning
 from tfzoo.errors import UsageError
 
 
@@ -29,6 +30,15 @@ def test_names_are_joined_however_they_are_written() -> None:
     assert found.categories.keys() == {1, 67, 64, 3}
     assert found.by_name
     assert unknown_warning(found) is None
+
+
+def test_results_are_taken_for_cocos_ids_where_there_are_names_alone() -> None:
+    assert for_results(truth("cat"), None).categories == {"cat": "cat"}
+    names = replace(truth("cat"), by_name=True)
+    assert for_results(names, None).categories == {17: "cat"}
+    assert for_results(names, {3: "cat"}).categories == {3: "cat"}
+    numbered = joined(truth("cat"), {4: "cat"})
+    assert for_results(numbered, None).categories == {4: "cat"}
 
 
 def test_of_two_labels_of_a_name_the_first_is_meant() -> None:

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from tfzoo.accuracy.fields import Id
 from tfzoo.accuracy.truth import GroundTruth
+from tfzoo.detections.labels import COCO
 from tfzoo.errors import UsageError
 
 _ASK = (
@@ -52,6 +53,22 @@ def joined(truth: GroundTruth, labels: Mapping[int, str]) -> GroundTruth:
         ],
     }
     return replace(truth, data=data, by_name=True)
+
+
+def for_results(truth: GroundTruth, labels: Mapping[int, str] | None) -> GroundTruth:
+    """Annotations in the category ids of a results file, whose model is not known.
+
+    Args:
+        truth: The annotations.
+        labels: Category names by id, if they are given. Else annotations keep their own numbers,
+            and where they have names alone, COCO's ids are meant.
+
+    Raises:
+        UsageError: None of the names is among them.
+    """
+    if labels is None and truth.by_name and any(isinstance(one, str) for one in truth.categories):
+        labels = COCO
+    return joined(truth, labels) if labels else truth
 
 
 def unknown_warning(truth: GroundTruth) -> str | None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from tfzoo.accuracy.category_names import joined, unknown_warning
+from tfzoo.accuracy.category_names import for_results, joined, unknown_warning
 from tfzoo.accuracy.coco import (
     CocoSet,
     describe_images,
@@ -35,7 +35,6 @@ from tfzoo.accuracy.settings import EvaluateSettings, ImageOptions, PredictionSe
 from tfzoo.accuracy.truth import FIELDS, KINDS, GroundTruth, Kind, Stored
 from tfzoo.accuracy.truth_check import check_kind
 from tfzoo.detections.label_files import labels_of
-from tfzoo.detections.labels import COCO
 from tfzoo.detector import Detector
 from tfzoo.errors import AnnotationError, UsageError
 from tfzoo.hardware import hardware_name
@@ -134,11 +133,7 @@ def evaluate_predictions(settings: PredictionSettings) -> Accuracy:  # noqa: D41
     kind = settings.kind
     images = None if settings.images is None else at_home(settings.images)
     truth = read_ground_truth(at_home(settings.annotations), images)
-    labels: Mapping[int, str] | None = labels_of(settings.labels)
-    if labels is None and truth.by_name and any(isinstance(one, str) for one in truth.categories):
-        # Formats of names alone: results are taken for those of COCO's categories.
-        labels = COCO
-    truth = joined(truth, labels) if labels else truth
+    truth = for_results(truth, labels_of(settings.labels))
     rows = read_results(settings.predictions)
     path = Path(settings.predictions)
     join(rows, path, truth)

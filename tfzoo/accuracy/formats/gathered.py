@@ -28,7 +28,7 @@ class Gathered:
     def __init__(self, path: Path, categories: Mapping[int, str] | None = None) -> None:
         self.path = path
         self.problems = Problems()
-        self.categories: dict[Id, str] = {**(categories or {})}
+        self.categories: dict[Id, str] = dict((categories or {}).items())
         self._images: dict[str, Record] = {}
         self._annotations: list[Record] = []
 
