@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tests.helpers.coco_data import Rows, Truth, as_truth, random_data
+from tests.helpers.coco_data import Rows, Truth, as_truth, of_images, random_data
 from tfzoo.accuracy.bootstrap import Matches, average_precision, interval, matches_of
 from tfzoo.accuracy.metrics import run_evaluation, score
 from tfzoo.accuracy.truth import Kind
@@ -53,6 +53,23 @@ def test_matches_give_the_evaluations_own_ap(kind: Kind) -> None:
         assert precision == pytest.approx(evaluation.stats[0], abs=1e-12)
 
 
+@pytest.mark.parametrize(
+    ("kind", "areas"),
+    [
+        ("box", {"small": 3, "medium": 4, "large": 5}),
+        ("keypoints", {"medium": 3, "large": 4}),
+        ("masks", {"small": 3, "medium": 4, "large": 5}),
+    ],
+)
+def test_matches_of_a_size_give_the_evaluations_own_ap(kind: Kind, areas: dict[str, int]) -> None:
+    truth, rows = random_data(17, images=40)
+    evaluation = run_evaluation(as_truth(truth), rows, kind)
+    for area, place in areas.items():
+        matches = matches_of(evaluation, area)
+        (precision,) = average_precision(matches, np.ones((1, 40), dtype=int))
+        assert precision == pytest.approx(evaluation.stats[place], abs=1e-12)
+
+
 def test_detections_past_the_hundredth_of_a_category_count_for_neither() -> None:
     truth, rows = random_data(16, images=6, drawn=False)
     many = [row for row in rows if row["image_id"] == 4 and row["category_id"] == 1][:1]
@@ -65,20 +82,10 @@ def test_detections_past_the_hundredth_of_a_category_count_for_neither() -> None
     assert precision == pytest.approx(evaluation.stats[0], abs=1e-12)
 
 
-def of_images(matches: list[Matches], chosen: NDArray[np.integer]) -> list[Matches]:
-    """The matches in some of the images alone, as evaluating them alone would give."""
-    index = np.full(len(matches[0].objects), -1)
-    index[chosen] = np.arange(len(chosen))
-    return [
-        Matches(
-            index[category.images[kept]],
-            category.positive[:, kept],
-            category.ignored[:, kept],
-            category.objects[chosen],
-        )
-        for category in matches
-        for kept in [index[category.images] >= 0]
-    ]
+def one_find(objects: NDArray[np.integer]) -> Matches:
+    """A category of which one object is found, in the first image."""
+    found = np.ones((10, 1), dtype=bool)
+    return Matches(np.array([0]), found, ~found, objects, np.ones(1))
 
 
 def test_the_interval_holds_the_truth_about_95_times_in_100() -> None:
@@ -113,7 +120,11 @@ def test_more_images_make_it_narrower_and_the_same_seed_makes_it_the_same() -> N
 
 def test_a_category_that_a_resample_misses_leaves_the_mean() -> None:
     everywhere = Matches(
-        np.array([0, 1]), np.ones((10, 2), bool), np.zeros((10, 2), bool), np.array([1, 1])
+        np.array([0, 1]),
+        np.ones((10, 2), bool),
+        np.zeros((10, 2), bool),
+        np.array([1, 1]),
+        np.ones(2),
     )
     second_only = replace(
         everywhere, positive=np.zeros((10, 2), dtype=bool), objects=np.array([0, 1])
@@ -125,7 +136,7 @@ def test_a_category_that_a_resample_misses_leaves_the_mean() -> None:
 
 
 def test_the_interval_is_the_normal_one_less_the_bootstraps_own_bias() -> None:
-    found = Matches(np.array([0]), np.ones((10, 1), bool), np.zeros((10, 1), bool), np.array([1]))
+    found = one_find(np.array([1]))
     missed = replace(found, positive=np.zeros((10, 1), dtype=bool))
     first = replace(found, objects=np.array([1, 0]))
     second = replace(missed, images=np.array([1]), objects=np.array([0, 1]))
@@ -148,15 +159,13 @@ def test_the_interval_is_the_normal_one_less_the_bootstraps_own_bias() -> None:
 
 
 def test_two_resamples_with_something_to_find_make_an_interval_and_one_makes_none() -> None:
-    found = Matches(
-        np.array([0]), np.ones((10, 1), bool), np.zeros((10, 1), bool), np.array([1, 0])
-    )
+    found = one_find(np.array([1, 0]))
     assert interval([found], np.array([[0, 2], [2, 0]])) is None
     both = interval([found], np.array([[2, 0], [0, 2], [1, 1]]))
     assert both is not None and (both.low, both.high) == pytest.approx((1, 1))
 
 
 def test_each_threshold_counts_by_itself() -> None:
-    one = Matches(np.array([0]), np.ones((10, 1), bool), np.zeros((10, 1), bool), np.array([1]))
+    one = one_find(np.array([1]))
     one.positive[[0, 5]] = False
     assert average_precision([one], np.array([[1]])) == pytest.approx([0.8])

@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from pycocotools import mask as coco_mask
 
+from tfzoo.accuracy.bootstrap import Matches
 from tfzoo.accuracy.truth import GroundTruth
 
 Truth = dict[str, Any]
@@ -119,6 +121,34 @@ def random_data(
 def as_truth(data: Truth) -> GroundTruth:
     """Ground truth that was read from no file."""
     return GroundTruth(data, Path("truth.json"))
+
+
+def of_images(matches: list[Matches], chosen: NDArray[np.integer]) -> list[Matches]:
+    """The matches in some of the images alone, as evaluating them alone would give."""
+    index = np.full(len(matches[0].objects), -1)
+    index[chosen] = np.arange(len(chosen))
+    return [
+        Matches(
+            index[category.images[kept]],
+            category.positive[:, kept],
+            category.ignored[:, kept],
+            category.objects[chosen],
+            category.scores[kept],
+        )
+        for category in matches
+        for kept in [index[category.images] >= 0]
+    ]
+
+
+def weaker(rows: Rows, seed: int, dropped: float = 0.15) -> Rows:
+    """What another detector might find: some of the rows not, the others with other scores."""
+    rng = np.random.default_rng(seed)
+    scores = rng.normal(0, 0.1, len(rows))
+    return [
+        {**row, "score": float(np.clip(row["score"] + score, 0.001, 1))}
+        for row, score, kept in zip(rows, scores, rng.random(len(rows)) >= dropped, strict=True)
+        if kept
+    ]
 
 
 def write(path: Path, value: Any) -> Path:

@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 #: Points on the recall axis at which COCO reads the precision.
-_RECALLS = np.linspace(0.0, 1.0, 101)
+RECALLS = np.linspace(0.0, 1.0, 101)
 
 
 @dataclass(frozen=True)
@@ -43,12 +43,19 @@ class Matches:
         positive: bool [T, N], whether it found an object, at each of T IoU thresholds.
         ignored: bool [T, N], whether it counts neither for nor against (it lies on a crowd).
         objects: int [I], objects to be found in each of I images.
+        scores: float [N], their scores.
     """
 
     images: NDArray[np.intp]
     positive: NDArray[np.bool_]
     ignored: NDArray[np.bool_]
     objects: NDArray[np.int64]
+    scores: NDArray[np.float64]
+
+
+def draw(images: int, resamples: int, seed: int) -> NDArray[np.int64]:
+    """How often each image is drawn in each resample, drawn with replacement: int [R, I]."""
+    return np.random.default_rng(seed).multinomial(images, np.full(images, 1 / images), resamples)
 
 
 def interval_of(evaluation: Any, resamples: int = 200, seed: int = 0) -> Interval | None:
@@ -59,9 +66,7 @@ def interval_of(evaluation: Any, resamples: int = 200, seed: int = 0) -> Interva
         resamples: How many times the images are drawn anew.
         seed: Of the drawing.
     """
-    count = len(evaluation.params.imgIds)
-    drawn = np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), resamples)
-    return interval(matches_of(evaluation), drawn)
+    return interval(matches_of(evaluation), draw(len(evaluation.params.imgIds), resamples, seed))
 
 
 def interval(matches: list[Matches], drawn: NDArray[np.integer[Any]]) -> Interval | None:
@@ -72,14 +77,26 @@ def interval(matches: list[Matches], drawn: NDArray[np.integer[Any]]) -> Interva
         drawn: int [R, I], how often each image was drawn in each of R resamples.
     """
     (measured,) = average_precision(matches, np.ones((1, drawn.shape[1]), dtype=np.int64))
-    resampled = average_precision(matches, drawn)
+    return normal_interval(measured, average_precision(matches, drawn), least=0.0)
+
+
+def normal_interval(
+    measured: float, resampled: NDArray[np.float64], *, least: float
+) -> Interval | None:
+    """The normal 95 % interval less the bootstrap's own bias, or None without two resamples.
+
+    Args:
+        measured: The figure itself.
+        resampled: float [R], the same of the resamples; NaN where one has nothing to score.
+        least: The smallest that the figure can be; the largest is 1.
+    """
     # A resample may miss every object of a set that has but a few.
     resampled = resampled[np.isfinite(resampled)]
     if len(resampled) < 2:
         return None
     centre = 2 * measured - resampled.mean()
     reach = 1.96 * resampled.std(ddof=1)
-    low, high = np.clip([centre - reach, centre + reach], 0.0, 1.0)
+    low, high = np.clip([centre - reach, centre + reach], least, 1.0)
     return Interval(float(low), float(high))
 
 
@@ -98,49 +115,72 @@ def average_precision(
     Returns:
         float [R], 0 to 1; NaN where no object is left to be found.
     """
-    total = np.zeros(len(weights))
-    categories = np.zeros(len(weights))
-    for category in matches:
-        objects = weights @ category.objects
-        present = objects > 0
-        weight = weights[:, category.images].astype(np.int32)
-        seen = np.cumsum(weight, axis=1)
-        precisions = np.zeros(len(weights))
-        for positive, ignored in zip(category.positive, category.ignored, strict=True):
-            # Precision falls at every miss, so that its envelope is known from the finds alone.
-            finds = np.flatnonzero(positive)
-            if not len(finds):
-                continue
-            found = np.cumsum(weight[:, finds], axis=1)
-            counted = seen[:, finds]
-            if ignored.any():
-                # A few detections on crowds; what was seen before each find, less those.
-                crowded = np.flatnonzero(ignored)
-                left_out = np.cumsum(weight[:, crowded], axis=1)
-                left_out = np.pad(left_out, ((0, 0), (1, 0)))
-                counted = counted - left_out[:, np.searchsorted(crowded, finds)]
-            precision = found / (counted + np.spacing(1))
-            envelope = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
-            recall = found / np.maximum(objects, 1)[:, None]
-            # How many of the 101 recall points each find is the first to reach.
-            reached = np.searchsorted(_RECALLS, recall, side="right")
-            steps = np.diff(reached, axis=1, prepend=0)
-            precisions += (envelope * steps).sum(axis=1) / len(_RECALLS)
-        total += np.where(present, precisions / len(category.positive), 0.0)
-        categories += present
+    precisions = [category_precision(one, weights) for one in matches]
+    return over_categories(np.reshape(precisions, (len(matches), len(weights))))
+
+
+def over_categories(precisions: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The mean over the categories that have a figure: float [K, R] to [R], NaN without any."""
+    present = np.isfinite(precisions)
     with np.errstate(invalid="ignore"):
-        return total / categories
+        mean = np.where(present, precisions, 0.0).sum(axis=0) / present.sum(axis=0)
+    return np.asarray(mean, dtype=np.float64)
 
 
-def matches_of(evaluation: Any) -> list[Matches]:
-    """The matches of a finished evaluation, over all areas and with the most detections."""
+def category_precision(category: Matches, weights: NDArray[np.integer[Any]]) -> NDArray[np.float64]:
+    """AP of one category over all thresholds, for images counted with weights.
+
+    Args:
+        category: Its matches.
+        weights: int [R, I], how often each image counts in each of R resamples.
+
+    Returns:
+        float [R], 0 to 1; NaN where no object is left to be found.
+    """
+    objects = weights @ category.objects
+    weight = weights[:, category.images].astype(np.int32)
+    seen = np.cumsum(weight, axis=1)
+    precisions = np.zeros(len(weights))
+    for positive, ignored in zip(category.positive, category.ignored, strict=True):
+        # Precision falls at every miss, so that its envelope is known from the finds alone.
+        finds = np.flatnonzero(positive)
+        if not len(finds):
+            continue
+        found = np.cumsum(weight[:, finds], axis=1)
+        counted = seen[:, finds]
+        if ignored.any():
+            # Detections on crowds, or of another size; what was seen before each find, less those.
+            left_out = np.cumsum(weight[:, ignored], axis=1)
+            left_out = np.pad(left_out, ((0, 0), (1, 0)))
+            counted = counted - left_out[:, np.searchsorted(np.flatnonzero(ignored), finds)]
+        precision = found / (counted + np.spacing(1))
+        envelope = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
+        recall = found / np.maximum(objects, 1)[:, None]
+        # How many of the 101 recall points each find is the first to reach.
+        reached = np.searchsorted(RECALLS, recall, side="right")
+        steps = np.diff(reached, axis=1, prepend=0)
+        precisions += (envelope * steps).sum(axis=1) / len(RECALLS)
+    return np.where(objects > 0, precisions / len(category.positive), np.nan)
+
+
+def matches_of(evaluation: Any, area: str = "all") -> list[Matches]:
+    """The matches of a finished evaluation, with the most detections.
+
+    Args:
+        evaluation: A `COCOeval` of faster-coco-eval or pycocotools after `evaluate()`.
+        area: `all`, `small`, `medium` or `large`, by COCO's names. What is of another size counts
+            neither for nor against.
+    """
     parameters = evaluation.params
+    least, most = parameters.areaRng[parameters.areaRngLbl.index(area)]
     index = {image_id: i for i, image_id in enumerate(parameters.imgIds)}
     thresholds = np.minimum(parameters.iouThrs, 1 - 1e-10)
     found = evaluation.cocoDt.dataset["annotations"]
     found_in = np.array([index[row["image_id"]] for row in found], dtype=np.intp)
     found_as = np.array([row["category_id"] for row in found], dtype=np.int64)
     scores = np.array([row["score"] for row in found], dtype=float)
+    areas = np.array([row["area"] for row in found], dtype=float)
+    other_size = (areas < least) | (areas > most)
     truths: dict[int, dict[int, list[dict[str, Any]]]] = defaultdict(lambda: defaultdict(list))
     for truth in evaluation.cocoGt.dataset["annotations"]:
         truths[truth["category_id"]][truth["image_id"]].append(truth)
@@ -155,17 +195,31 @@ def matches_of(evaluation: Any) -> list[Matches]:
         objects = np.zeros(len(index), dtype=np.int64)
         for image_id, wanted in truths[category_id].items():
             i = index[image_id]
-            ignore = np.array([_ignored(truth, parameters.iouType) for truth in wanted])
+            ignore = np.array(
+                [
+                    _ignored(truth, parameters.iouType) or not least <= truth["area"] <= most
+                    for truth in wanted
+                ]
+            )
             objects[i] = len(wanted) - ignore.sum()
             overlaps = np.asarray(evaluation.ious[image_id, category_id], dtype=float)
             if overlaps.size:
                 crowd = np.array([bool(truth.get("iscrowd")) for truth in wanted])
                 here = by_image[starts[i] : starts[i] + len(overlaps)]
-                positive[:, here], ignored[:, here] = _match(overlaps, ignore, crowd, thresholds)
+                positive[:, here], ignored[:, here] = match(overlaps, ignore, crowd, thresholds)
+        ignored |= ~positive & other_size[rows]
         rank = np.empty(len(rows), dtype=np.intp)
         rank[by_image] = np.arange(len(rows)) - starts[found_in[rows][by_image]]
         kept = rank < parameters.maxDets[-1]
-        matches.append(Matches(found_in[rows][kept], positive[:, kept], ignored[:, kept], objects))
+        matches.append(
+            Matches(
+                found_in[rows][kept],
+                positive[:, kept],
+                ignored[:, kept],
+                objects,
+                scores[rows][kept],
+            )
+        )
     return matches
 
 
@@ -180,7 +234,7 @@ def _ignored(truth: dict[str, Any], iou_type: str) -> bool:
     return bool(truth.get("iscrowd")) or without_points
 
 
-def _match(
+def match(
     overlaps: NDArray[np.float64],
     ignore: NDArray[np.bool_],
     crowd: NDArray[np.bool_],

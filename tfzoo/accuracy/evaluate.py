@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 from functools import partial
 from os import PathLike, fspath
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 from tfzoo.accuracy.coco import (
@@ -22,6 +21,7 @@ from tfzoo.accuracy.coco import (
     read_results,
     sample,
 )
+from tfzoo.accuracy.evidence import Evidence
 from tfzoo.accuracy.fields import Id
 from tfzoo.accuracy.guard import minival_warning, size_warning, warnings_for
 from tfzoo.accuracy.image_files import find_files
@@ -30,7 +30,7 @@ from tfzoo.accuracy.metrics import evaluator_version, require, score
 from tfzoo.accuracy.predictions import Prediction, journal_path, open_journal, prediction_of
 from tfzoo.accuracy.results_check import check_results, join
 from tfzoo.accuracy.settings import EvaluateSettings, ImageOptions, PredictionSettings, ScoreOptions
-from tfzoo.accuracy.truth import FIELDS, KINDS, GroundTruth, Kind
+from tfzoo.accuracy.truth import FIELDS, KINDS, Kind
 from tfzoo.accuracy.truth_check import check_kind
 from tfzoo.detector import Detector
 from tfzoo.errors import AnnotationError, UsageError
@@ -81,6 +81,32 @@ def measure_accuracy(settings: EvaluateSettings) -> Accuracy:
         TfzooError: As `evaluate` does.
     """
     require(settings.evaluator)
+    detector, evidence = detect_evidence(settings)
+    measured = _measure(
+        detector.model.id,
+        evidence,
+        settings,
+        labels=detector.labels,
+        model_digest=detector.model.digest,
+        vouched_by=detector.model.vouchers,
+        runtime=detector.run_info.runtime,
+        precision=detector.run_info.precision,
+        batch=1,
+        device=detector.run_info.device,
+        hardware=hardware_name(detector.run_info.device),
+    )
+    if settings.check:
+        named = [(str(path), path.name) for path in evidence.files.values()]
+        return replace(measured, check=check(detector, named, settings.check))
+    return measured
+
+
+def detect_evidence(settings: EvaluateSettings) -> tuple[Detector, Evidence]:
+    """Detects in the images, but for those whose detections are saved.
+
+    Raises:
+        TfzooError: As `evaluate` does.
+    """
     coco_set = images_for(settings.model, settings)
     chosen = sample(list(coco_set.files), settings.limit, settings.seed)
     files = find_files(coco_set.images, {image_id: coco_set.files[image_id] for image_id in chosen})
@@ -96,26 +122,9 @@ def measure_accuracy(settings: EvaluateSettings) -> Accuracy:
         for kind in KINDS
         if kind in given and (truth := coco_set.truth(kind)) is not None
     }
-    measured = _measure(
-        detector.model.id,
-        truths,
-        [row for prediction in predictions for row in prediction.rows],
-        settings,
-        name_of(coco_set, chosen),
-        sizes={prediction.image_id: prediction.size for prediction in predictions},
-        labels=detector.labels,
-        model_digest=detector.model.digest,
-        vouched_by=detector.model.vouchers,
-        runtime=detector.run_info.runtime,
-        precision=detector.run_info.precision,
-        batch=1,
-        device=detector.run_info.device,
-        hardware=hardware_name(detector.run_info.device),
-    )
-    if settings.check:
-        named = [(str(path), path.name) for path in files.values()]
-        return replace(measured, check=check(detector, named, settings.check))
-    return measured
+    rows = [row for prediction in predictions for row in prediction.rows]
+    sizes = {prediction.image_id: prediction.size for prediction in predictions}
+    return detector, Evidence(truths, rows, name_of(coco_set, chosen), files, sizes)
 
 
 @called_with(PredictionSettings)
@@ -146,17 +155,15 @@ def evaluate_predictions(settings: PredictionSettings) -> Accuracy:  # noqa: D41
     if kind in truth.kinds:
         check_kind(truth, kind)
         rows = check_results(rows, path, kind, truth)
-    image_set = describe_images(truth.images.values())
-    return _warned(
-        _measure(
-            fspath(settings.predictions),
-            {kind: truth},
-            rows,
-            settings,
-            image_set,
-            sized_by_box=all(row.get("bbox") for row in rows),
-        )
+    evidence = Evidence(
+        {kind: truth},
+        rows,
+        describe_images(truth.images.values()),
+        files={},
+        sizes={},
+        sized_by_box=all(row.get("bbox") for row in rows),
     )
+    return _warned(_measure(fspath(settings.predictions), evidence, settings))
 
 
 def _warned(measured: Accuracy) -> Accuracy:
@@ -281,21 +288,21 @@ def _predict(
 
 def _measure(
     model: str,
-    truths: Mapping[Kind, GroundTruth],
-    rows: list[dict[str, Any]],
+    evidence: Evidence,
     options: ScoreOptions,
-    image_set: str,
     *,
-    sizes: Mapping[Id, tuple[int, int]] = MappingProxyType({}),
     labels: Mapping[int, str] | None = None,
-    sized_by_box: bool = False,
     **origin: Any,
 ) -> Accuracy:
     """Scores detections, kind by kind, and looks for mistakes."""
+    truths, rows = evidence.truths, evidence.rows
     if not truths:
         raise UsageError("the annotations hold nothing of what this model gives")
     scored = partial(
-        score, evaluator=options.evaluator, seed=options.seed, sized_by_box=sized_by_box
+        score,
+        evaluator=options.evaluator,
+        seed=options.seed,
+        sized_by_box=evidence.sized_by_box,
     )
     metrics = {
         kind: scored(truth, rows, kind, resamples=options.resamples)
@@ -313,14 +320,14 @@ def _measure(
 
     warnings = [
         *warnings_for(truth, rows, labels, ap_with),
-        *filter(None, [size_warning(truth, sizes), minival_warning(image_set)]),
+        *filter(None, [size_warning(truth, evidence.sizes), minival_warning(evidence.image_set)]),
     ]
     return Accuracy(
         model=model,
         images=len(images),
         metrics=metrics,
         warnings=tuple(warnings),
-        image_set=image_set,
+        image_set=evidence.image_set,
         image_list_digest=list_digest(str(image.get("file_name", image["id"])) for image in images),
         evaluator=evaluator_version(options.evaluator),
         date=datetime.now(UTC).isoformat(timespec="seconds"),

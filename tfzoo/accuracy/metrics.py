@@ -109,14 +109,7 @@ def score(
         MeasurementError: The evaluator is not installed.
     """
     require(evaluator)
-    if kind not in truth.kinds:
-        raise UsageError(
-            f"{truth.path} holds no {kind} to score against; it holds "
-            f"{', '.join(truth.kinds) or 'nothing'}"
-        )
-    rows: Sequence[Row] = [row for row in results if row.get(FIELDS[kind])]
-    _check_images(truth, rows)
-    truth, rows = _with_numbers(truth, rows)
+    truth, rows = scorable(truth, results, kind)
     if evaluator == "official":
         from tfzoo.accuracy.official import official_metrics
 
@@ -133,13 +126,35 @@ def score(
         values = dict(zip(METRICS[kind], numbers, strict=True))
     # IoU x recall x category, over all areas, with the most detections.
     precision = evaluation.eval["precision"][:, :, :, 0, -1]
-    names = _names(truth)
+    names = names_of(truth)
     per_class = {
         names[category_id]: _or_none(precision[:, :, k].mean())
         for k, category_id in enumerate(evaluation.params.catIds)
     }
     interval = interval_of(evaluation, resamples, seed) if resamples else None
     return Metrics(kind, values, per_class, interval)
+
+
+def scorable(
+    truth: GroundTruth, results: Iterable[Row], kind: Kind
+) -> tuple[GroundTruth, Sequence[Row]]:
+    """Annotations and detections as `run_evaluation` takes them: whole numbers as ids.
+
+    Returns:
+        The annotations, images and categories in their order, and the rows of this kind.
+
+    Raises:
+        UsageError: The annotations hold nothing of this kind.
+        AnnotationError: The detections are of images that the annotations do not list.
+    """
+    if kind not in truth.kinds:
+        raise UsageError(
+            f"{truth.path} holds no {kind} to score against; it holds "
+            f"{', '.join(truth.kinds) or 'nothing'}"
+        )
+    rows: Sequence[Row] = [row for row in results if row.get(FIELDS[kind])]
+    _check_images(truth, rows)
+    return _with_numbers(truth, rows)
 
 
 def _or_none(value: Any) -> float | None:
@@ -181,7 +196,7 @@ def _check_images(truth: GroundTruth, rows: Sequence[Row]) -> None:
         )
 
 
-def _names(truth: GroundTruth) -> dict[Any, str]:
+def names_of(truth: GroundTruth) -> dict[Any, str]:
     """Names of the categories by id; those of one name have their ids beside it."""
     counts = Counter(truth.categories.values())
     return {
@@ -197,7 +212,7 @@ def _with_numbers(truth: GroundTruth, rows: Sequence[Row]) -> tuple[GroundTruth,
         return truth, rows
     image_ids = {identity: number for number, identity in enumerate(images, start=1)}
     category_ids = {identity: number for number, identity in enumerate(categories, start=1)}
-    names = _names(truth)
+    names = names_of(truth)
 
     def numbered(row: Row) -> dict[str, Any]:
         ids = (image_ids[row["image_id"]], category_ids[row["category_id"]])
