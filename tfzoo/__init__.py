@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from tfzoo.accuracy.measured import Accuracy
     from tfzoo.batch.folder import Summary, detect_folder
     from tfzoo.batch.settings import RunSettings
+    from tfzoo.comparison.compare import compare
+    from tfzoo.comparison.compared import Comparison
     from tfzoo.detections.types import Detection, Detections
     from tfzoo.detector import Detector, load
     from tfzoo.errors import NothingQualifiesError, TfzooError
@@ -47,6 +49,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "Accuracy": "accuracy.measured",
     "Choice": "prepare.choice",
+    "Comparison": "comparison.compared",
     "DEFAULT_MODEL": "zoo.manifest",
     "DetectOptions": "options",
     "Detection": "detections.types",
@@ -64,6 +67,7 @@ _HOMES = {
     "as_printed_points": "report.points",
     "benchmark": "timing.benchmark",
     "build_table": "report.table",
+    "compare": "comparison.compare",
     "detect_folder": "batch.folder",
     "draw_chart": "report.chart",
     "evaluate": "accuracy.evaluate",
@@ -86,6 +90,7 @@ __all__ = [
     "DEFAULT_MODEL",
     "Accuracy",
     "Choice",
+    "Comparison",
     "DetectOptions",
     "Detection",
     "Detections",
@@ -103,6 +108,7 @@ __all__ = [
     "as_printed_points",
     "benchmark",
     "build_table",
+    "compare",
     "detect_folder",
     "draw_chart",
     "evaluate",
