@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from tfzoo.detections.types import Detection, Detections
     from tfzoo.detector import Detector, load
     from tfzoo.errors import NothingQualifiesError, TfzooError
+    from tfzoo.explain.report import write_report
     from tfzoo.images.reading import read_image
     from tfzoo.options import DetectOptions
     from tfzoo.prepare.choice import Choice, Trial
@@ -84,6 +85,7 @@ _HOMES = {
     "reported_points": "report.points",
     "reproduce": "reproduction.run",
     "save_chart": "report.chart",
+    "write_report": "explain.report",
 }
 
 __all__ = [
@@ -125,6 +127,7 @@ __all__ = [
     "reported_points",
     "reproduce",
     "save_chart",
+    "write_report",
 ]
 
 

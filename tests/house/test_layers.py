@@ -223,6 +223,7 @@ def test_the_public_names_are_these() -> None:
         "reported_points",
         "reproduce",
         "save_chart",
+        "write_report",
     ]
     for name in tfzoo.__all__:
         assert getattr(tfzoo, name).__doc__ is not None

@@ -331,5 +331,6 @@ def _measure(
         image_list_digest=list_digest(str(image.get("file_name", image["id"])) for image in images),
         evaluator=evaluator_version(options.evaluator),
         date=datetime.now(UTC).isoformat(timespec="seconds"),
+        evidence=evidence,
         **origin,
     )

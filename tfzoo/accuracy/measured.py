@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from tfzoo.accuracy.evidence import Evidence
 from tfzoo.accuracy.metrics import Metrics
 from tfzoo.accuracy.truth import KINDS, Kind
 from tfzoo.trials.check import Check
@@ -35,6 +36,7 @@ class Accuracy:
         batch: Images at once.
         device: Device the detections were made on.
         hardware: What that is: the GPU's name, or the processor's and its number of cores.
+        evidence: The annotations and detections that it was taken from, for `write_report`.
         check: How a sample compares with TensorFlow's detections, where that was asked for.
     """
 
@@ -54,6 +56,7 @@ class Accuracy:
     device: str = ""
     hardware: str = ""
     check: Check | None = None
+    evidence: Evidence | None = field(default=None, repr=False, compare=False)
 
     @property
     def box(self) -> Metrics | None:
