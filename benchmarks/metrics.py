@@ -1,6 +1,9 @@
 """Time of the metrics alone against pycocotools, on as much as val2017 gives, in one run.
 
-    python benchmarks/metrics.py [--images 5000] [--detections 100] [--resamples 200]
+    python benchmarks/metrics.py [--images 5000] [--detections 100] [--resamples 200] [--report]
+
+With --report, instead the metrics with their interval, what the report takes beside them, and the
+memory of both.
 
 Random ground truth of 80 categories (about seven objects an image, some crowds) and random
 detections, a part of them near objects. Both get the same rows in memory; what is timed is taking
@@ -10,16 +13,19 @@ the rows in, evaluating, accumulating and summing up. The interval is timed apar
 from __future__ import annotations
 
 import argparse
+import resource
 import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from tfzoo.accuracy.bootstrap import interval_of
-from tfzoo.accuracy.metrics import METRICS, run_evaluation
+from tfzoo.accuracy.bootstrap import draw, interval, matches_of
+from tfzoo.accuracy.evidence import Evidence
+from tfzoo.accuracy.metrics import METRICS, run_evaluation, score
 from tfzoo.accuracy.truth import GroundTruth
 from tfzoo.detections.labels import COCO
+from tfzoo.explain.explained import explain
 
 WIDTH, HEIGHT = 640, 480
 
@@ -57,13 +63,35 @@ def random_set(images: int, detections: int) -> tuple[GroundTruth, list[dict[str
         )
         named = np.concatenate([kinds[near], rng.choice(categories, far)])
         scores = np.concatenate([rng.random(len(near)), rng.random(far) * 0.5])
-        for box, kind, score in zip(found.tolist(), named.tolist(), scores.tolist(), strict=True):
-            rows.append({"image_id": image_id, "category_id": kind, "bbox": box, "score": score})
+        for box, kind, sure in zip(found.tolist(), named.tolist(), scores.tolist(), strict=True):
+            rows.append({"image_id": image_id, "category_id": kind, "bbox": box, "score": sure})
     size = {"width": WIDTH, "height": HEIGHT}
     listed = [{"id": i, "file_name": f"{i}.jpg", **size} for i in range(1, images + 1)]
     named_categories = [{"id": i, "name": name} for i, name in COCO.items()]
     data = {"images": listed, "annotations": annotations, "categories": named_categories}
     return GroundTruth(data, Path("random.json")), rows
+
+
+def _report(truth: GroundTruth, rows: list[dict[str, Any]], resamples: int) -> None:
+    def most_mib() -> float:
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+    held = most_mib()
+    began = time.process_time()
+    metrics = score(truth, rows, "box", resamples=resamples)
+    metrics_s, metrics_mib = time.process_time() - began, most_mib()
+    began = time.process_time()
+    explained = explain(Evidence({"box": truth}, rows, "other", {}, {}), "box", metrics)
+    report_s, report_mib = time.process_time() - began, most_mib()
+    assert explained.errors is not None
+    print(
+        f"CPU: metrics with their interval {metrics_s:.1f} s, the report's figures {report_s:.1f} s"
+    )
+    print(f"both take {(metrics_s + report_s) / metrics_s:.2f} times the metrics alone")
+    print(
+        f"memory: {held:.0f} MiB with the rows, {metrics_mib:.0f} MiB at most during the metrics,"
+    )
+    print(f"{report_mib:.0f} MiB at most by the end")
 
 
 def main() -> None:
@@ -72,6 +100,7 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=5000)
     parser.add_argument("--detections", type=int, default=100)
     parser.add_argument("--resamples", type=int, default=200)
+    parser.add_argument("--report", action="store_true")
     options = parser.parse_args()
     truth, rows = random_set(options.images, options.detections)
     # Libraries are imported before the clock starts.
@@ -80,11 +109,14 @@ def main() -> None:
         run_evaluation(small, [row for row in rows[:50] if row["image_id"] < 3], "box", library)
 
     print(f"{options.images} images x {options.detections} detections, {len(rows)} rows")
+    if options.report:
+        _report(truth, rows, options.resamples)
+        return
     began = time.perf_counter()
     faster = run_evaluation(truth, rows, "box", "faster-coco-eval")
     faster_s = time.perf_counter() - began
     began = time.perf_counter()
-    interval = interval_of(faster, options.resamples)
+    found = interval(matches_of(faster), draw(options.images, options.resamples, 0))
     interval_s = time.perf_counter() - began
     began = time.perf_counter()
     reference = run_evaluation(truth, rows, "box", "pycocotools")
@@ -95,7 +127,7 @@ def main() -> None:
     print(f"largest difference {np.abs(faster.stats[:12] - reference.stats).max():.1e}")
     print(f"faster-coco-eval {faster_s:.1f} s, pycocotools {reference_s:.1f} s: ", end="")
     print(f"{reference_s / faster_s:.1f} times faster")
-    print(f"interval of {options.resamples} resamples: {interval_s:.1f} s, {interval}")
+    print(f"interval of {options.resamples} resamples: {interval_s:.1f} s, {found}")
 
 
 if __name__ == "__main__":

@@ -22,9 +22,12 @@ if TYPE_CHECKING:
     from tfzoo.batch.settings import RunSettings
     from tfzoo.candidates.ranking import Ranking, rank_models
     from tfzoo.candidates.settings import RankOptions
+    from tfzoo.comparison.compare import compare
+    from tfzoo.comparison.compared import Comparison
     from tfzoo.detections.types import Detection, Detections
     from tfzoo.detector import Detector, load
     from tfzoo.errors import NothingQualifiesError, TfzooError
+    from tfzoo.explain.report import explain_accuracy
     from tfzoo.images.reading import read_image
     from tfzoo.options import DetectOptions
     from tfzoo.prepare.choice import Choice, Trial
@@ -53,6 +56,7 @@ _HOMES = {
     "Accuracy": "accuracy.measured",
     "Audit": "safety.findings",
     "Choice": "prepare.choice",
+    "Comparison": "comparison.compared",
     "DEFAULT_MODEL": "zoo.manifest",
     "DetectOptions": "options",
     "Detection": "detections.types",
@@ -73,9 +77,11 @@ _HOMES = {
     "audit": "safety.looking",
     "benchmark": "timing.benchmark",
     "build_table": "report.table",
+    "compare": "comparison.compare",
     "detect_folder": "batch.folder",
     "draw_chart": "report.chart",
     "evaluate": "accuracy.evaluate",
+    "explain_accuracy": "explain.report",
     "find_model": "zoo.manifest",
     "list_models": "zoo.manifest",
     "load": "detector",
@@ -98,6 +104,7 @@ __all__ = [
     "Accuracy",
     "Audit",
     "Choice",
+    "Comparison",
     "DetectOptions",
     "Detection",
     "Detections",
@@ -118,9 +125,11 @@ __all__ = [
     "audit",
     "benchmark",
     "build_table",
+    "compare",
     "detect_folder",
     "draw_chart",
     "evaluate",
+    "explain_accuracy",
     "find_model",
     "list_models",
     "load",

@@ -58,17 +58,6 @@ def draw(images: int, resamples: int, seed: int) -> NDArray[np.int64]:
     return np.random.default_rng(seed).multinomial(images, np.full(images, 1 / images), resamples)
 
 
-def interval_of(evaluation: Any, resamples: int = 200, seed: int = 0) -> Interval | None:
-    """The 95 % interval of AP of a finished evaluation, or None without anything to score.
-
-    Args:
-        evaluation: A `COCOeval` of faster-coco-eval or pycocotools after `evaluate()`.
-        resamples: How many times the images are drawn anew.
-        seed: Of the drawing.
-    """
-    return interval(matches_of(evaluation), draw(len(evaluation.params.imgIds), resamples, seed))
-
-
 def interval(matches: list[Matches], drawn: NDArray[np.integer[Any]]) -> Interval | None:
     """The 95 % interval of AP, or None without anything to score.
 
@@ -77,26 +66,14 @@ def interval(matches: list[Matches], drawn: NDArray[np.integer[Any]]) -> Interva
         drawn: int [R, I], how often each image was drawn in each of R resamples.
     """
     (measured,) = average_precision(matches, np.ones((1, drawn.shape[1]), dtype=np.int64))
-    return normal_interval(measured, average_precision(matches, drawn), least=0.0)
-
-
-def normal_interval(
-    measured: float, resampled: NDArray[np.float64], *, least: float
-) -> Interval | None:
-    """The normal 95 % interval less the bootstrap's own bias, or None without two resamples.
-
-    Args:
-        measured: The figure itself.
-        resampled: float [R], the same of the resamples; NaN where one has nothing to score.
-        least: The smallest that the figure can be; the largest is 1.
-    """
+    resampled = average_precision(matches, drawn)
     # A resample may miss every object of a set that has but a few.
     resampled = resampled[np.isfinite(resampled)]
     if len(resampled) < 2:
         return None
     centre = 2 * measured - resampled.mean()
     reach = 1.96 * resampled.std(ddof=1)
-    low, high = np.clip([centre - reach, centre + reach], least, 1.0)
+    low, high = np.clip([centre - reach, centre + reach], 0.0, 1.0)
     return Interval(float(low), float(high))
 
 

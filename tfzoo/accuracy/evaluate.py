@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 from functools import partial
 from os import PathLike, fspath
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 from tfzoo.accuracy.category_names import for_results, joined, unknown_warning
@@ -24,6 +23,7 @@ from tfzoo.accuracy.coco import (
     read_results,
     sample,
 )
+from tfzoo.accuracy.evidence import Evidence
 from tfzoo.accuracy.fields import Id
 from tfzoo.accuracy.guard import minival_warning, size_warning, warnings_for
 from tfzoo.accuracy.measured import Accuracy, AccuracyWarning
@@ -84,21 +84,12 @@ def measure_accuracy(settings: EvaluateSettings) -> Accuracy:
         TfzooError: As `evaluate` does.
     """
     require(settings.evaluator)
-    coco_set = images_for(settings.model, settings)
-    chosen = sample(list(coco_set.files), settings.limit, settings.seed)
-    files = coco_set.sources(chosen)
-    detector = _opened(settings, len(files))
-    truths = _truths(detector, coco_set, settings)
-    predictions = _predict(detector, coco_set, files, settings)
-    given = {kind for prediction in predictions for kind in prediction.kinds}
+    detector, evidence = detect_evidence(settings)
     measured = _measure(
         detector.model.id,
-        {kind: truths[kind].subset(chosen) for kind in KINDS if kind in given and kind in truths},
-        [row for prediction in predictions for row in prediction.rows],
+        evidence,
         settings,
-        name_of(coco_set, chosen),
-        sizes={prediction.image_id: prediction.size for prediction in predictions},
-        labels=labels_of(settings.labels) or detector.labels,
+        labels=settings.labels or detector.labels,
         model_digest=detector.model.digest,
         vouched_by=detector.model.vouchers,
         runtime=detector.run_info.runtime,
@@ -109,9 +100,32 @@ def measure_accuracy(settings: EvaluateSettings) -> Accuracy:
         command=_command(settings),
     )
     if settings.check:
-        named = [(file, coco_set.files[image_id]) for image_id, file in files.items()]
+        named = [(file, file.name) for file in evidence.files.values()]
         return replace(measured, check=check(detector, named, settings.check))
     return measured
+
+
+def detect_evidence(settings: EvaluateSettings) -> tuple[Detector, Evidence]:
+    """Detects in the images, but for those whose detections are saved.
+
+    Raises:
+        TfzooError: As `evaluate` does.
+    """
+    coco_set = images_for(settings.model, settings)
+    chosen = sample(list(coco_set.files), settings.limit, settings.seed)
+    files = coco_set.sources(chosen)
+    detector = _opened(settings, len(files))
+    truths = _truths(detector, coco_set, settings)
+    predictions = _predict(detector, coco_set, files, settings)
+    given = {kind for prediction in predictions for kind in prediction.kinds}
+    evidence = Evidence(
+        {kind: truths[kind].subset(chosen) for kind in KINDS if kind in given and kind in truths},
+        [row for prediction in predictions for row in prediction.rows],
+        name_of(coco_set, chosen),
+        files,
+        {prediction.image_id: prediction.size for prediction in predictions},
+    )
+    return detector, evidence
 
 
 def _command(settings: EvaluateSettings) -> str | None:
@@ -149,17 +163,15 @@ def evaluate_predictions(settings: PredictionSettings) -> Accuracy:  # noqa: D41
     if kind in truth.kinds:
         check_kind(truth, kind)
         rows = check_results(rows, path, kind, truth)
-    image_set = describe_images(truth.images.values())
-    return _warned(
-        _measure(
-            fspath(settings.predictions),
-            {kind: truth},
-            rows,
-            settings,
-            image_set,
-            sized_by_box=all(row.get("bbox") for row in rows),
-        )
+    evidence = Evidence(
+        {kind: truth},
+        rows,
+        describe_images(truth.images.values()),
+        files=truth.stored,
+        sizes={},
+        sized_by_box=all(row.get("bbox") for row in rows),
     )
+    return _warned(_measure(fspath(settings.predictions), evidence, settings))
 
 
 def _warned(measured: Accuracy) -> Accuracy:
@@ -305,21 +317,21 @@ def _predict(
 
 def _measure(
     model: str,
-    truths: Mapping[Kind, GroundTruth],
-    rows: list[dict[str, Any]],
+    evidence: Evidence,
     options: EvaluateSettings | PredictionSettings,
-    image_set: str,
     *,
-    sizes: Mapping[Id, tuple[int, int]] = MappingProxyType({}),
     labels: Mapping[int, str] | None = None,
-    sized_by_box: bool = False,
     **origin: Any,
 ) -> Accuracy:
     """Scores detections, kind by kind, and looks for mistakes."""
+    truths, rows = evidence.truths, evidence.rows
     if not truths:
         raise UsageError("the annotations hold nothing of what this model gives")
     scored = partial(
-        score, evaluator=options.evaluator, seed=options.seed, sized_by_box=sized_by_box
+        score,
+        evaluator=options.evaluator,
+        seed=options.seed,
+        sized_by_box=evidence.sized_by_box,
     )
     metrics = {
         kind: scored(truth, rows, kind, resamples=options.resamples)
@@ -339,7 +351,11 @@ def _measure(
         *warnings_for(truth, rows, labels, ap_with),
         *filter(
             None,
-            [size_warning(truth, sizes), minival_warning(image_set), unknown_warning(truth)],
+            [
+                size_warning(truth, evidence.sizes),
+                minival_warning(evidence.image_set),
+                unknown_warning(truth),
+            ],
         ),
     ]
     return Accuracy(
@@ -347,10 +363,11 @@ def _measure(
         images=len(images),
         metrics=metrics,
         warnings=tuple(warnings),
-        image_set=image_set,
+        image_set=evidence.image_set,
         image_list_digest=list_digest(str(image.get("file_name", image["id"])) for image in images),
         evaluator=evaluator_version(options.evaluator),
         operating_points=operating_points(truths, rows, options.misses_at_most, options.by_class),
         date=datetime.now(UTC).isoformat(timespec="seconds"),
+        evidence=evidence,
         **origin,
     )

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from tfzoo.accuracy.evidence import Evidence
 from tfzoo.accuracy.metrics import Metrics
 from tfzoo.accuracy.operating_point import OperatingPoint
 from tfzoo.accuracy.truth import KINDS, Kind
@@ -39,6 +40,7 @@ class Accuracy:
         command: What measures it again, where a command can.
         operating_points: Score thresholds by what they miss, where that was asked for; that of all
             categories first.
+        evidence: The annotations and detections that it was taken from, for `explain_accuracy`.
         check: How a sample compares with TensorFlow's detections, where that was asked for.
     """
 
@@ -60,6 +62,7 @@ class Accuracy:
     command: str | None = None
     operating_points: tuple[OperatingPoint, ...] = ()
     check: Check | None = None
+    evidence: Evidence | None = field(default=None, repr=False, compare=False)
 
     @property
     def box(self) -> Metrics | None:

@@ -12,14 +12,14 @@ import gc
 import io
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from importlib.util import find_spec
 from typing import Any, Literal
 
 import numpy as np
 
-from tfzoo.accuracy.bootstrap import Interval, interval_of
+from tfzoo.accuracy.bootstrap import Interval, Matches, draw, interval, matches_of
 from tfzoo.accuracy.settings import Evaluator
 from tfzoo.accuracy.truth import FIELDS, GroundTruth, Kind
 from tfzoo.errors import AnnotationError, MeasurementError, UsageError
@@ -62,12 +62,15 @@ class Metrics:
             truth holds nothing to score.
         per_class: AP by category name, 0 to 1; None for a category without objects.
         interval: 95 % bootstrap interval of AP over images.
+        matches: What became of each category's detections, in the order of `per_class`; empty
+            where no interval was asked for.
     """
 
     kind: Kind
     values: dict[str, float | None]
     per_class: dict[str, float | None]
     interval: Interval | None
+    matches: Sequence[Matches] = field(default=(), repr=False, compare=False)
 
     @property
     def ap(self) -> float | None:
@@ -131,8 +134,33 @@ def score(
         names[category_id]: _or_none(precision[:, :, k].mean())
         for k, category_id in enumerate(evaluation.params.catIds)
     }
-    interval = interval_of(evaluation, resamples, seed) if resamples else None
-    return Metrics(kind, values, per_class, interval)
+    if not resamples:
+        return Metrics(kind, values, per_class, None)
+    matches = matches_of(evaluation)
+    drawn = draw(len(evaluation.params.imgIds), resamples, seed)
+    return Metrics(kind, values, per_class, interval(matches, drawn), matches)
+
+
+def scorable(
+    truth: GroundTruth, results: Iterable[Row], kind: Kind
+) -> tuple[GroundTruth, Sequence[Row]]:
+    """Annotations and detections as `run_evaluation` takes them: whole numbers as ids.
+
+    Returns:
+        The annotations, images and categories in their order, and the rows of this kind.
+
+    Raises:
+        UsageError: The annotations hold nothing of this kind.
+        AnnotationError: The detections are of images that the annotations do not list.
+    """
+    if kind not in truth.kinds:
+        raise UsageError(
+            f"{truth.path} holds no {kind} to score against; it holds "
+            f"{', '.join(truth.kinds) or 'nothing'}"
+        )
+    rows: Sequence[Row] = [row for row in results if row.get(FIELDS[kind])]
+    _check_images(truth, rows)
+    return _with_numbers(truth, rows)
 
 
 def scorable(

@@ -47,6 +47,15 @@ def evaluate_command(
         Literal["box", "keypoints", "mask"],
         typer.Option("--type", help="What --predictions holds."),
     ] = "box",
+    report: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Write a page into this folder, with its figures as JSON and CSV: by class, "
+            "curves, calibration, what errors cost, what is confused, the worst images. Of several "
+            "models, a folder each in it.",
+        ),
+    ] = None,
     as_json: JsonOption = False,
     offline: OfflineOption = False,
     verify: VerifyOption = False,
@@ -63,6 +72,10 @@ def evaluate_command(
     from tfzoo.accuracy.measured import AccuracyWarning
     from tfzoo.store.models import expanded
 
+    if report is not None:
+        from tfzoo.explain.folder import check_folder
+
+        check_folder(report)
     # What looks like a mistake is printed from the measurement itself.
     warnings.simplefilter("ignore", AccuracyWarning)
     if predictions is not None:
@@ -75,16 +88,26 @@ def evaluate_command(
         scored = "masks" if kind == "mask" else kind
         taken = {one.name for one, _ in options_of(PredictionSettings)} - {"annotations"}
         options = {name: value for name, value in values.items() if name in taken}
-        _show(evaluate_predictions(predictions, annotations, scored, **options), as_json)
+        measured = evaluate_predictions(predictions, annotations, scored, **options)
+        _show(measured, as_json)
+        _report(measured, report, values["images"])
     elif names:
-        _evaluate(expanded(names), values, as_json)
+        _evaluate(expanded(names), values, report, as_json)
     else:
         raise UsageError(
             "name a model (tfzoo list shows them), or a results file with --predictions FILE"
         )
 
 
-def _evaluate(names: list[str], values: dict[str, Any], as_json: bool) -> None:
+def _report(measured: Accuracy, folder: Path | None, images: Path | None = None) -> None:
+    if folder is not None:
+        from tfzoo.explain.report import explain_accuracy
+
+        page = explain_accuracy(measured, folder, images=images)
+        err.print(f"report: {page}", soft_wrap=True)
+
+
+def _evaluate(names: list[str], values: dict[str, Any], report: Path | None, as_json: bool) -> None:
     from tfzoo.accuracy.evaluate import evaluate
     from tfzoo.cli.progress import progress_bar
 
@@ -103,6 +126,8 @@ def _evaluate(names: list[str], values: dict[str, Any], as_json: bool) -> None:
                 print_line({"model": name, "error": str(error)})
             continue
         _show(measured, as_json)
+        several = report is not None and len(names) > 1
+        _report(measured, report / Path(measured.model).name if report and several else report)
     if failed:
         raise typer.Exit(1 if len(failed) < len(names) else failed[0].exit_code)
 

@@ -28,6 +28,7 @@ COMMANDS = {
     "recommend": "chart.recommend_command",
     "chart": "chart.chart_command",
     "evaluate": "evaluate.evaluate_command",
+    "compare": "compare.compare_command",
     "benchmark": "benchmark.benchmark_command",
     "table": "table.table_command",
     "report": "report.report_command",
