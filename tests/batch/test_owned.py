@@ -23,7 +23,7 @@ from tests.helpers.paths import ROOT
 from tfzoo.batch import folder
 from tfzoo.batch.exports import WRITTEN
 from tfzoo.batch.folder import detect_folder
-from tfzoo.batch.inputs import write_inputs
+from tfzoo.batch.inputs import Input, write_inputs
 from tfzoo.batch.lock import locked
 from tfzoo.detector import Detector
 from tfzoo.errors import OutputError, TfzooError, UsageError
@@ -249,7 +249,7 @@ def test_a_run_that_died_before_its_journal_is_in_nobodys_way(
     }
     put(out, *died)
     mine = put(out, *ALIKE)
-    write_inputs(out / "inputs.parquet", [("/a/0.png", "0.png", None)], 4, run, pictures=True)
+    write_inputs(out / "inputs.parquet", [Input("/a/0.png", "0.png")], 4, run, pictures=True)
     with locked(out) as hold:
         hold.sign(run)
         record = (out / ".lock").read_bytes()

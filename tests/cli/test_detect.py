@@ -108,6 +108,11 @@ def test_options_reach_the_run(model: Path, photos: Path, tmp_path: Path) -> Non
     assert detect(photos, "-m", model, "-o", out, *options).exit_code == 0
     (row,) = json.loads((out / "detections.json").read_text())
     assert row["image_id"] == 77
+    (tmp_path / "scores.yaml").write_text("person: 0.99\ndefault: 0.2")
+    for given in ("person=0.99,0.2", str(tmp_path / "scores.yaml")):
+        options = ["--min-score", given, "--exclude", "17,cat", "--json", "--overwrite"]
+        result = detect(photos, "-m", model, "-o", out, *options)
+        assert json.loads(result.stdout)["categories"] == {"dog": 4}
 
 
 def test_labels_of_a_fine_tuned_model(model: Path, photos: Path, tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ from tfzoo.detector import Detector
 from tfzoo.errors import UsageError
 from tfzoo.files import give_name, hidden_name
 from tfzoo.images.sources import ImageFile
-from tfzoo.options import called_with
+from tfzoo.options import called_with, least_score
 from tfzoo.store.cache import NOTHING
 from tfzoo.trials.check import Check, check
 from tfzoo.trials.occasion import silent
@@ -186,7 +186,8 @@ def _begin(
     out, inputs = settings.folder, settings.folder / INPUTS
     hidden = hidden_name(inputs, mark_of(run))
     try:
-        write_inputs(hidden, listing, PART_IMAGES, run, pictures=settings.pictures)
+        said = {"pictures": settings.pictures, "roots": listing.roots}
+        write_inputs(hidden, listing, PART_IMAGES, run, **said)
         listing.check()
         job, detectors = _opened(settings, run, listing.images, listing.videos)
         begun = Journal(
@@ -248,13 +249,13 @@ def _open(settings: RunSettings, images: int) -> list[Detector]:
 def _check(job: Job, detector: Detector, settings: RunSettings) -> Check:
     """Compares images of the run, frames of videos left out, with TensorFlow's detections."""
     addresses = WholeAddresses(job.settings)
-    listed = ((addresses.of(path), name) for _, path, name, _ in read_inputs(job.inputs))
+    listed = ((addresses.of(one.path), one.name) for _, one in read_inputs(job.inputs))
     files = [(path, name) for path, name in listed if not ImageFile(path, name).is_video]
     return check(
         detector,
         files,
         settings.check,
-        settings.min_score,
+        least_score(settings.min_score),
         settings.devices[0],
         settings.on_step or silent,
     )
@@ -280,7 +281,7 @@ def _run(
     seconds = time.monotonic() - started
     categories = export(job.parts, job.out, begun.result_file)
     if job.columns.video and job.settings.pictures:
-        annotate_videos(job.parts, job.pictures, WholeAddresses(job.settings).of)
+        annotate_videos(job, WholeAddresses(job.settings).of)
     sealed = job.parts.sealed().values()
     images = sum(part.images for part in sealed)
     return Summary(

@@ -134,6 +134,7 @@ def pins(job: Job, detector: Detector) -> dict[str, Any]:
         "precision": detector.run_info.precision,
         "calibrated_on": None if float32 else calibrated_on(detector.model),
         "classes": None if settings.classes is None else list(settings.classes),
+        "exclude": None if settings.exclude is None else list(settings.exclude),
         "labels": {str(class_id): name for class_id, name in detector.labels.items()},
         "sources": [keyed(absolute(path)) for path in settings.paths],
         "annotations": None if annotations is None else _digest_of_annotations(Path(annotations)),

@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tfzoo.batch.exports import WRITTEN
-from tfzoo.batch.inputs import read_inputs
+from tfzoo.batch.inputs import Input, read_inputs
 from tfzoo.batch.job import INPUTS, PARTS, PICTURES
 from tfzoo.batch.journal import JOURNAL, Journal
+from tfzoo.batch.names import VIDEO_ENDINGS, earlier_picture, on_disk
 from tfzoo.batch.parts import TABLES, Columns, Parts, mark_of, said_in
-from tfzoo.batch.pictures import paths_of_pictures
 from tfzoo.errors import OutputError
 from tfzoo.files import remove_leftovers
 from tfzoo.images.sources import ImageFile
@@ -72,8 +72,8 @@ class Owned:
         if not self._is_ours(inputs):
             return
         with suppress(OutputError):  # A list that is damaged names nothing any more.
-            for _, path, name, _ in read_inputs(inputs):
-                for picture in paths_of_pictures(self.out / PICTURES, ImageFile(path, name)):
+            for _, one in read_inputs(inputs):
+                for picture in _pictures_of(one, self.out / PICTURES):
                     picture.unlink(missing_ok=True)
                     folders.add(picture.parent)
         for folder in sorted(folders, key=lambda folder: -len(folder.parts)):
@@ -140,10 +140,22 @@ def pictures_in_the_way(out: Path, inputs: Path) -> Iterator[Path]:
     """Pictures that lie where those of a list of inputs are to be written."""
     if not (out / PICTURES).exists():
         return
-    for _, path, name, _ in read_inputs(inputs):
-        for picture in paths_of_pictures(out / PICTURES, ImageFile(path, name)):
+    for _, one in read_inputs(inputs):
+        for picture in _pictures_of(one, out / PICTURES):
             if os.path.lexists(picture):
                 yield picture
+
+
+def _pictures_of(one: Input, folder: Path) -> list[Path]:
+    """Where the annotated picture or video of an input may lie, as far as its name says which."""
+    if one.picture is not None:
+        names = [one.picture, f"{one.picture}.png"]  # What is too long for its format is a PNG.
+    else:
+        as_picture = earlier_picture(one.name)
+        as_video = earlier_picture(one.name, VIDEO_ENDINGS)
+        by_name = {True: [as_video], False: [as_picture], None: [as_picture, as_video]}
+        names = by_name[ImageFile(one.path, one.name).is_video_by_name]
+    return [folder / on_disk(name) for name in names]
 
 
 def _in_tables(out: Path) -> Iterator[Path]:

@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from tfzoo.batch.inputs import Input
 from tfzoo.batch.job import Job
+from tfzoo.batch.names import earlier_picture, on_disk
 from tfzoo.batch.parts import Position
-from tfzoo.batch.pictures import picture_path, write_picture
+from tfzoo.batch.pictures import write_picture
 from tfzoo.batch.rows import ImageResult
+from tfzoo.detections.kept import keep
 from tfzoo.detections.types import Detections
-from tfzoo.detector import Detector, Prepared, keep
+from tfzoo.detector import Detector, Prepared
 from tfzoo.errors import ImageError, OutputError
 from tfzoo.images.image import Image
 from tfzoo.images.reading import read_image
+from tfzoo.options import least_score
 from tfzoo.runtimes.runtime import reason_of
 
 
@@ -27,6 +31,7 @@ class Item:
         following: The position after it.
         image: uint8 [H, W, 3] RGB, once it was read and as long as it is needed.
         input: The same as the model takes it, until it was detected.
+        names: Of its files.
     """
 
     row: int
@@ -34,6 +39,7 @@ class Item:
     following: Position
     image: Image | None = None
     input: Prepared | None = None
+    names: Input | None = None
 
 
 def read(detector: Detector, item: Item, job: Job) -> Item:
@@ -59,7 +65,8 @@ def detect(detector: Detector, items: Sequence[Item], job: Job) -> list[Item]:
     """
     inputs = [item.input for item in items if item.input is not None]
     try:
-        several = iter(detector.detect_prepared(inputs, job.settings.min_score) if inputs else ())
+        floor = least_score(job.settings.min_score)
+        several = iter(detector.detect_prepared(inputs, floor) if inputs else ())
         return [item if item.input is None else _found(item, next(several), job) for item in items]
     except Exception as error:  # Runtimes raise what they like on an image they can't take.
         if len(items) > 1:
@@ -87,7 +94,8 @@ def draw(item: Item, job: Job) -> Item:
     result = item.result
     if item.image is not None and result.found is not None and result.frame is None:
         try:
-            path = picture_path(job.pictures, result.file_name)
+            named = item.names.picture if item.names else None
+            path = job.pictures / on_disk(named or earlier_picture(result.file_name))
             write_picture(path, result.found.draw(item.image), job.mark)
         except OutputError:
             raise
