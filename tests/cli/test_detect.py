@@ -115,6 +115,18 @@ def test_options_reach_the_run(model: Path, photos: Path, tmp_path: Path) -> Non
         assert json.loads(result.stdout)["categories"] == {"dog": 4}
 
 
+def test_formats_and_crops_are_told_of(model: Path, photos: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    options = ["-m", model, "-o", out, "--format", "coco,counts", "--format", "yolo", "--crops"]
+    said = detect(photos, *options).stdout
+    assert f"Formats: {out}/coco.json, yolo/labels, counts.csv" in said
+    assert f"Crops: {out}/crops" in said
+    again = detect(photos, *options, "--resume", "--format", "voc", "--json")
+    files = json.loads(again.stdout)["files"]
+    assert {"coco.json", "yolo/labels", "voc/Annotations", "counts.csv", "crops"} < files.keys()
+    assert all(Path(path).exists() for path in files.values())
+
+
 def test_labels_of_a_fine_tuned_model(model: Path, photos: Path, tmp_path: Path) -> None:
     labels = tmp_path / "label_map.pbtxt"
     labels.write_text("item { id: 1 name: 'red fox' }\nitem { id: 18 name: 'green fox' }")

@@ -25,6 +25,7 @@ PART_IMAGES = 256
 # What lies in the output folder beside the files that `exports` writes.
 PARTS = "parts"
 PICTURES = "annotated"
+CROPS = "crops"
 INPUTS = "inputs.parquet"
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import errno
 import logging
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain, groupby, repeat, takewhile
+from itertools import chain, groupby, repeat
 from pathlib import Path
 from typing import Any, cast
 
@@ -18,9 +17,10 @@ from tfzoo.batch.finished import Found, read_back
 from tfzoo.batch.inputs import Input
 from tfzoo.batch.job import Job
 from tfzoo.batch.names import VIDEO_ENDINGS, earlier_picture, on_disk
+from tfzoo.batch.output import write_of_image
 from tfzoo.detections.types import Detections
 from tfzoo.errors import ImageError, OutputError
-from tfzoo.files import hidden_name, write_whole
+from tfzoo.files import hidden_name
 from tfzoo.images.image import Image
 from tfzoo.images.video import VideoInfo, open_cv, read_frames, video_info
 from tfzoo.outside import printable
@@ -33,12 +33,6 @@ _USUAL_FRAMES_PER_S = 25.0
 
 #: The longest side that a format can hold, in pixels: libjpeg's limit and WebP's.
 _LONGEST = {".jpg": 65_500, ".jpeg": 65_500, ".webp": 16_383}
-
-#: Errors that a picture's own name causes; others are the disk's, and would meet all.
-_OF_A_NAME = {
-    errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ, errno.ENOTDIR, errno.EISDIR, errno.EEXIST,
-    errno.ENOENT, errno.ELOOP,
-}  # fmt: skip
 
 #: An annotated video of a source whose frames come at any time has no more than these.
 _MOST_FRAMES_PER_S = 60.0
@@ -63,15 +57,7 @@ def write_picture(path: Path, image: Image, mark: str = "") -> None:
     if max(image.shape[:2]) > _LONGEST.get(path.suffix.lower(), math.inf):
         path = path.with_name(f"{path.name}.png")
     encoded = cv2.imencode(path.suffix.lower(), np.ascontiguousarray(image[:, :, ::-1]))[1]
-    try:
-        missing = list(takewhile(lambda folder: not folder.is_dir(), path.parents))
-        for folder in reversed(missing):  # With `parents`, a thousand are too deep for Python.
-            folder.mkdir(exist_ok=True)
-        write_whole(path, cast(Any, encoded).tobytes(), mark=mark)
-    except OSError as error:
-        if error.errno in _OF_A_NAME:
-            raise
-        raise OutputError(f"picture {path} can't be written: {error.strerror}") from None
+    write_of_image(path, cast(Any, encoded).tobytes(), mark)
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from tfzoo.batch.crops import write_crops
+from tfzoo.batch.formats import frame_name
 from tfzoo.batch.inputs import Input
 from tfzoo.batch.job import Job
 from tfzoo.batch.names import earlier_picture, on_disk
@@ -50,10 +52,9 @@ def read(detector: Detector, item: Item, job: Job) -> Item:
         image = item.image
         if image is None:
             image = read_image(item.result.path, job.settings.max_pixels)
-        # Only a picture still needs it.
-        return replace(
-            item, image=image if job.settings.pictures else None, input=detector.prepare(image)
-        )
+        # Only a picture, or a crop, still needs it.
+        needed = job.settings.pictures or job.settings.crops
+        return replace(item, image=image if needed else None, input=detector.prepare(image))
     except Exception as error:  # Whatever it is, it is this image's row.
         return _failed(item, error)
 
@@ -86,20 +87,28 @@ def _failed(item: Item, error: Exception) -> Item:
 
 
 def draw(item: Item, job: Job) -> Item:
-    """Writes the annotated picture of an image; the item without it, or why there is none.
+    """Writes the annotated picture of an image, and its crops; the item without it, or why not.
 
     Raises:
         OutputError: The disk can't be written, so that no picture can.
     """
     result = item.result
-    if item.image is not None and result.found is not None and result.frame is None:
-        try:
+    if item.image is None or result.found is None:
+        return replace(item, image=None)
+    what = "its picture can't be drawn"
+    try:
+        if job.settings.pictures and result.frame is None:
             named = item.names.picture if item.names else None
             path = job.pictures / on_disk(named or earlier_picture(result.file_name))
             write_picture(path, result.found.draw(item.image), job.mark)
-        except OutputError:
-            raise
-        except Exception as error:  # What was found is kept all the same.
-            text = f"{result.path}: detected, but its picture can't be drawn: {reason_of(error)}"
-            result = replace(result, error=text)
+        what = "it can't be cut out"
+        if job.settings.crops and item.names and item.names.stem:
+            stem = item.names.stem
+            named = stem if result.frame is None else f"{stem}/{frame_name(result.frame)}"
+            write_crops(job, item.image, result.found, named)
+    except OutputError:
+        raise
+    except Exception as error:  # What was found is kept all the same.
+        text = f"{result.path}: detected, but {what}: {reason_of(error)}"
+        result = replace(result, error=text)
     return replace(item, image=None, result=result)

@@ -178,7 +178,7 @@ def scores_by_id(
     Raises:
         UsageError: The labels know no such category; names the closest.
     """
-    scores = {}
+    scores: dict[str, float] = {}
     for name, score in min_score.items():
         ids = [DEFAULT] if name == DEFAULT else category_ids([name], labels)
         scores |= {str(class_id): score for class_id in ids}
