@@ -225,14 +225,18 @@ def least_score(min_score: MinScore) -> float:
 def _checked_scores(min_score: Any) -> float | dict[str, float]:
     """Least scores with Python's own numbers, and one for what they leave out."""
     if not isinstance(min_score, Mapping):
-        if not isinstance(min_score, Real) or not 0 <= min_score <= 1:
-            raise UsageError(f"min_score is {min_score!r}; expected a score from 0 to 1")
-        return float(min_score)
-    for name, score in min_score.items():
-        if not isinstance(score, Real) or not 0 <= score <= 1:
-            raise UsageError(f"min_score of {name!r} is {score!r}; expected a score from 0 to 1")
-    given = {str(name): float(score) for name, score in min_score.items()}
+        return _checked_score("min_score", min_score)
+    given = {
+        str(name): _checked_score(f"min_score of {name!r}", score)
+        for name, score in min_score.items()
+    }
     return {DEFAULT: MIN_SCORE} | given
+
+
+def _checked_score(name: str, score: Any) -> float:
+    if not isinstance(score, Real) or not 0 <= float(score) <= 1:
+        raise UsageError(f"{name} is {score!r}; expected a score from 0 to 1")
+    return float(score)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -48,6 +48,8 @@ TESTS = {
     "tfzoo/accuracy/predictions.py": ["accuracy/test_evaluate.py"],
     "tfzoo/accuracy/settings.py": ["accuracy/test_evaluate.py", "cli/test_reference.py"],
     "tfzoo/accuracy/truth.py": ["accuracy/test_coco.py", "accuracy/test_metrics.py"],
+    "tfzoo/batch/finished.py": ["batch/test_datasets.py", "batch/test_videos.py"],
+    "tfzoo/batch/formats.py": ["batch/test_datasets.py", "batch/test_owned.py"],
     "tfzoo/batch/inputs.py": ["batch/test_journal.py"],
     "tfzoo/batch/job.py": ["batch/test_settings.py", "batch/test_folder.py"],
     "tfzoo/batch/local.py": ["batch/test_journal.py"],

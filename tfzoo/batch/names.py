@@ -76,29 +76,28 @@ class Namer:
             The annotated picture's below its folder, such as `a/x.jpg`, and what those of other
             files begin with, such as `a/x`; bytes that are no text are written out (`\xff`).
         """
-        digest = _digest(path)
-        own = self._fitting(below(path, self._roots), digest)
+        own = self._fitting(below(path, self._roots), path)
         endings = VIDEO_ENDINGS if is_video else PICTURE_ENDINGS
-        for name in chain([own], _marked(own, digest)):
+        for name in chain([own], _marked(own, path)):
             if self._take("picture", picture := with_its_ending(name, endings)):
                 break
         # A video's frames have a folder, which is called as no other folder beside it can be.
         stems = [name] if is_video else [os.path.splitext(name)[0], name]  # noqa: PTH122
-        for stem in chain(stems, _marked(stems[0], digest)):
+        for stem in chain(stems, _marked(stems[0], path)):
             if self._take("stem", stem):
                 break
         return picture, stem
 
-    def _fitting(self, name: str, digest: str) -> str:
-        """A name that every disk takes; with the digest where it is not the image's own then."""
+    def _fitting(self, name: str, path: str) -> str:
+        """A name that every disk takes; with a digest where it is not the image's own then."""
         parts = [part for part in name.split("/") if part not in ("", ".")] or ["image"]
         fit = "/".join("__" if part == ".." else _UNFIT.sub("_", part) for part in parts)
         if fit != "/".join(parts):
-            fit = next(_marked(fit, digest))
+            fit = next(_marked(fit, path))
         *folders, last = fit.split("/")
         # Of a picture, whose ending may be added; the others' names are cut as they are made.
-        last = _cut(last, digest, _LONGEST_NAME - len(PICTURE_ENDINGS[0]) * _adds_ending(last))
-        fit = "/".join([*(_cut(part, _digest(part)) for part in folders), last])
+        last = _cut(last, path, _LONGEST_NAME - len(PICTURE_ENDINGS[0]) * _adds_ending(last))
+        fit = "/".join([*(_cut(part, part) for part in folders), last])
         if len(fit.encode()) > self._most:
             return f"{_digest('/'.join(folders))}/{last}"
         return fit
@@ -159,7 +158,7 @@ def file_of(folder: Path, stem: str, ending: str) -> Path:
     """
     parts, _, last = stem.rpartition("/")
     most = _LONGEST_NAME - len(ending.encode())
-    return folder / on_disk(parts) / on_disk(_cut(last, _digest(stem), most) + ending)
+    return folder / on_disk(parts) / on_disk(_cut(last, stem, most) + ending)
 
 
 def on_disk(name: str) -> str:
@@ -186,31 +185,31 @@ def fitting_folder(name: str) -> str:
     """A text as the name of a folder; told apart by its digest where it can't be as it is."""
     text = printable(name)
     fit = re.sub(r"[/\\]", "_", _UNFIT.sub("_", text)).strip(". ")
-    return _cut(fit if fit and fit == text else f"{fit}-{_digest(text)}", _digest(text))
+    return _cut(fit if fit and fit == text else f"{fit}-{_digest(text)}", text)
 
 
 def _adds_ending(name: str) -> bool:
     return with_its_ending(name, PICTURE_ENDINGS) != name
 
 
-def _marked(name: str, digest: str) -> Iterator[str]:
-    """A name with a digest before its ending, and then with others, without an end."""
+def _marked(name: str, path: str) -> Iterator[str]:
+    """A name with a digest of the path before its ending, and then with more, without an end."""
     folder, slash, last = name.rpartition("/")
     beginning, ending = os.path.splitext(last)  # noqa: PTH122 - a million times
-    count = 0
+    digest, count = _digest(path), 0
     while True:
         mark = f"-{digest}{f'-{count}' if count else ''}{ending}"
         most = _LONGEST_NAME - len(PICTURE_ENDINGS[0]) - len(mark.encode())
-        yield f"{folder}{slash}{_cut(beginning, digest, most)}{mark}"
+        yield f"{folder}{slash}{_cut(beginning, path, most)}{mark}"
         count += 1
 
 
-def _cut(text: str, digest: str, most: int = _LONGEST_NAME) -> str:
-    """A name of no more than so many bytes; where it is cut, with its digest and its ending."""
+def _cut(text: str, whole: str, most: int = _LONGEST_NAME) -> str:
+    """A name of no more than so many bytes; where it is cut, with a digest of what is whole."""
     if len(text) * 4 <= most or len(data := text.encode()) <= most:
         return text
     ending = os.path.splitext(text)[1]  # noqa: PTH122
-    mark = f"-{digest}{ending if len(ending) < 10 else ''}"
+    mark = f"-{_digest(whole)}{ending if len(ending) < 10 else ''}"
     return data[: most - len(mark.encode())].decode(errors="ignore") + mark
 
 
