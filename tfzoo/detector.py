@@ -16,14 +16,22 @@ from numpy.typing import NDArray
 
 from tfzoo.decode.feeding import Feeding, feeding
 from tfzoo.decode.kinds import Frame, Raw, decode, prepare, recognise
+from tfzoo.detections.kept import by_id, keep
 from tfzoo.detections.label_files import Labels, labels_of
-from tfzoo.detections.labels import COCO, category_ids
+from tfzoo.detections.labels import COCO
 from tfzoo.detections.types import Detections, RunInfo
 from tfzoo.errors import ModelFormatError, UsageError
 from tfzoo.images.image import Image, ImageLike
 from tfzoo.images.pipeline import READERS, batched, in_order
 from tfzoo.images.reading import is_one_image, read_image
-from tfzoo.options import DetectOptions, Precision, check_number, check_precision
+from tfzoo.options import (
+    DetectOptions,
+    MinScore,
+    Precision,
+    check_number,
+    check_precision,
+    least_score,
+)
 from tfzoo.prepare.choice import USUAL_IMAGES, Choice, known_choice, on_gpu
 from tfzoo.prepare.cut import WHOLE, Cut
 from tfzoo.prepare.opening import open_model
@@ -120,7 +128,7 @@ class Detector:
     def stream(
         self,
         images: Iterable[ImageLike] | ImageLike,
-        min_score: float = 0.0,
+        min_score: MinScore = 0.0,
         batch_size: int = 1,
         *,
         options: DetectOptions | None = None,
@@ -129,7 +137,7 @@ class Detector:
 
         Args:
             images: See `__call__`; one image is taken as a list of one.
-            min_score: Leave out detections below this score.
+            min_score: Leave out detections below this score, or below their category's.
             batch_size: How many images to run in one call. Where the model takes one image a
                 call (`takes_batches`), as many calls are in flight instead.
             options: All that a run over a folder can be told of detecting, in place of the two
@@ -142,8 +150,7 @@ class Detector:
         if options is None:
             check_number("batch_size", batch_size, 1)
             options = DetectOptions(min_score=min_score, batch=batch_size)
-        if options.classes is not None:
-            options = replace(options, classes=category_ids(options.classes, self.labels))
+        options = by_id(options, self.labels)
         workers = self.workers
         if not self.takes_batches:
             options, workers = replace(options, batch=1), max(options.batch, workers)
@@ -153,7 +160,7 @@ class Detector:
 
         sources = [images] if is_one_image(images) else images
         prepared = in_order(read, sources, READERS)
-        for found in self._stream(prepared, options.min_score, options.batch, workers):
+        for found in self._stream(prepared, least_score(options.min_score), options.batch, workers):
             yield keep(found, options)
 
     def detect_many(self, images: Iterable[Image], min_score: float = 0.0) -> Iterator[Detections]:
@@ -265,13 +272,6 @@ class Detector:
         return (
             f"<tfzoo detector {self.model.id}, {self.run_info.runtime} on {self.run_info.device}>"
         )
-
-
-def keep(found: Detections, options: DetectOptions) -> Detections:
-    """The detections of the categories asked for (by id), as many as asked for."""
-    if options.classes is not None:
-        found = found.of(options.classes)
-    return found[: options.max_detections]
 
 
 def load(

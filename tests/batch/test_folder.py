@@ -35,10 +35,16 @@ def test_thresholds_classes_and_limits_choose_what_is_kept(
     assert found() == [1, 18, 90]
     assert found(min_score=0.7) == [1, 18]
     assert found(max_detections=1) == [1]
+    assert found(exclude=["dog"]) == [1, 90]
+    assert found(classes=["dog", 90], exclude=["Toothbrush"]) == [18]
+    assert found(min_score={"person": 0.99, "default": 0.5}) == [18, 90]
+    assert found(min_score={"toothbrush": 0.7}) == [1, 18]
     assert found(classes=["Dog", 90]) == [18, 90]
     assert found(classes=["90", "person"], max_detections=1) == [1]
     with pytest.raises(UsageError, match=r"'doog'. Closest: dog"):
         found(classes=["doog"])
+    with pytest.raises(UsageError, match=r"'gnu'. Closest: "):
+        found(min_score={"gnu": 0.5})
 
 
 def test_a_run_of_bad_images_alone_could_not_run(standard: Detector, tmp_path: Path) -> None:

@@ -82,7 +82,7 @@ def test_a_listing_counts_images_and_videos_as_it_gives_them(tmp_path: Path) -> 
     for path in films:  # Damaged, each is an image that will fail.
         path.write_bytes(b"no film at all")
     listing = Listing(RunSettings([fill(tmp_path / "photos", 3), *films]))
-    names = [Path(path).name for path, _, _ in listing]
+    names = [Path(one.path).name for one in listing]
     assert names == ["0.png", "1.png", "2.png", "a.mp4", "b.mp4"]
     assert (listing.images, listing.videos, listing.skipped) == (5, 2, 0)
 
@@ -116,7 +116,7 @@ def earlier_run(out: Path) -> Path:
 
 def listed(*sources: str | Path, out: str | Path, recursive: bool = True) -> list[str]:
     found = Listing(RunSettings(sources, "model", out, recursive=recursive))
-    return [name for _, name, _ in found]
+    return [one.name for one in found]
 
 
 @pytest.mark.parametrize("began", [False, True])

@@ -70,6 +70,8 @@ def test_two_runs_do_not_write_into_one_folder(watched: Detector, tmp_path: Path
     [
         ({"min_score": 0.5}, "min_score: was 0.3, now 0.5"),
         ({"classes": ["dog"]}, r"classes: was null, now \[18\]"),
+        ({"exclude": ["dog"]}, r"exclude: was null, now \[18\]"),
+        ({"min_score": {"dog": 0.5}}, r'min_score: was 0.3, now {"default": 0.3, "18": 0.5}'),
         ({"max_detections": 3}, "max_detections"),
         ({"recursive": True}, "recursive"),
         ({"pictures": False}, "pictures"),

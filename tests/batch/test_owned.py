@@ -23,7 +23,8 @@ from tests.helpers.paths import ROOT
 from tfzoo.batch import folder
 from tfzoo.batch.exports import WRITTEN
 from tfzoo.batch.folder import detect_folder
-from tfzoo.batch.inputs import write_inputs
+from tfzoo.batch.formats import FORMATS
+from tfzoo.batch.inputs import Input, write_inputs
 from tfzoo.batch.lock import locked
 from tfzoo.detector import Detector
 from tfzoo.errors import OutputError, TfzooError, UsageError
@@ -246,10 +247,14 @@ def test_a_run_that_died_before_its_journal_is_in_nobodys_way(
         f"parts/images/.part-000000.parquet.{run}-0123456789ab.tmp",
         f"annotated/deeper/.0.png.{run}-0123456789ab.tmp",
         f"annotated/.clip.mp4.{run}-0123456789ab.tmp.mp4",
+        f"crops/person/a/.0_0.50_1.jpg.{run}-0123456789ab.tmp",
+        f"yolo/.data.yaml.{run}-0123456789ab.tmp",
+        f"voc/Annotations/a/.0.xml.{run}-0123456789ab.tmp",
+        f"labelme/.0.json.{run}-0123456789ab.tmp",
     }
     put(out, *died)
     mine = put(out, *ALIKE)
-    write_inputs(out / "inputs.parquet", [("/a/0.png", "0.png", None)], 4, run, pictures=True)
+    write_inputs(out / "inputs.parquet", [Input("/a/0.png", "0.png")], 4, run, pictures=True)
     with locked(out) as hold:
         hold.sign(run)
         record = (out / ".lock").read_bytes()
@@ -257,6 +262,80 @@ def test_a_run_that_died_before_its_journal_is_in_nobodys_way(
     assert detect_folder(images, watched, out).images == 3
     assert mine.items() <= digests(out).items()
     assert not died & digests(out).keys()
+
+
+#: Files of formats, each in the way of a run that is to write it.
+OF_FORMATS = (
+    "coco.json",
+    "detections.parquet",
+    "counts.csv",
+    "yolo/data.yaml",
+    "yolo/labels/2.txt",
+    "voc/Annotations/0.xml",
+    "labelme/1.json",
+    "labelme",
+    "crops",
+)
+BESIDE = ("yolo/labels/mine.txt", "yolo/images/0.png", "voc/0.xml", "labelme/0.png", "coco.csv")
+
+
+@pytest.mark.parametrize("name", OF_FORMATS)
+def test_a_file_of_a_formats_name_is_never_replaced_nor_deleted(
+    watched: Detector, images: Path, tmp_path: Path, name: str
+) -> None:
+    out = tmp_path / "out"
+    before = put(out, name)
+    for options in ({}, {"overwrite": True}):
+        with pytest.raises(UsageError, match=f"holds {name}"):
+            detect_folder(images, watched, out, formats=FORMATS, **options)
+    assert digests(out) == before
+    if name == "crops":
+        return
+    detect_folder(images, watched, out)  # Where the format is not asked for, it is in no way.
+    whole = digests(out)
+    with pytest.raises(UsageError, match=f"holds {name}"):
+        detect_folder(images, watched, out, formats=FORMATS, resume=True)
+    assert digests(out) == whole
+    detect_folder(images, watched, out, overwrite=True, pictures=False)
+    assert before.items() <= digests(out).items()
+
+
+def test_files_of_formats_go_with_their_run(
+    watched: Detector, images: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    mine = put(out, *BESIDE)
+    detect_folder(images, watched, out, formats=FORMATS)
+    first = digests(out)
+    assert {name for name in OF_FORMATS if "." in name} <= first.keys()
+    detect_folder(images, watched, out, formats=FORMATS, resume=True)
+    assert {name: value for name, value in digests(out).items() if name != "run.json"} == {
+        name: value for name, value in first.items() if name != "run.json"
+    }
+    detect_folder(images, watched, out, overwrite=True, pictures=False, formats=["coco"])
+    assert mine.items() <= digests(out).items()
+    left = digests(out).keys() - mine.keys() - {*WRITTEN, "run.json", "inputs.parquet", ".lock"}
+    assert {name for name in left if not name.startswith("parts/")} == {"coco.json"}
+    put(out, "coco.json")
+    mine |= put(out, "coco.json")
+    with pytest.raises(UsageError, match=r"holds coco\.json"):
+        detect_folder(images, watched, out, resume=True, formats=["coco"])
+    assert mine.items() <= digests(out).items()
+
+
+def test_a_run_of_an_earlier_version_has_no_names_for_files_of_formats(
+    watched: Detector, images: Path, tmp_path: Path
+) -> None:
+    import pyarrow.parquet as pq
+
+    out = tmp_path / "out"
+    detect_folder(images, watched, out)
+    table = pq.read_table(out / "inputs.parquet")
+    pq.write_table(table.drop_columns(["picture", "stem"]), out / "inputs.parquet")
+    with pytest.raises(UsageError, match="earlier version, which kept no names for files of yolo"):
+        detect_folder(images, watched, out, resume=True, formats=["coco", "yolo"])
+    detect_folder(images, watched, out, resume=True, formats=["coco", "counts"])
+    assert (out / "coco.json").exists() and not (out / "yolo").exists()
 
 
 def as_before(out: Path) -> None:
@@ -345,6 +424,7 @@ import sys
 from pathlib import Path
 from tfzoo.batch import local
 from tfzoo.batch.folder import detect_folder
+from tfzoo.batch.formats import FORMATS
 from tfzoo.detections.labels import COCO
 from tfzoo.detector import Detector
 from tfzoo.runtimes.runtime import open_runtime

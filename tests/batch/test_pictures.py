@@ -106,9 +106,13 @@ def test_a_picture_whose_name_can_t_be_is_its_own_fault_alone(tmp_path: Path) ->
 def test_a_picture_may_have_a_name_that_the_locale_has_no_letters_for(tmp_path: Path) -> None:
     program = (
         "import os, pathlib, sys, numpy as np\n"
-        "from tfzoo.batch.pictures import picture_path, write_picture\n"
+        "from tfzoo.batch.names import earlier_picture, naming, on_disk\n"
+        "from tfzoo.batch.pictures import write_picture\n"
         "name = os.fsdecode(b'gr\\xc3\\xb6\\xc3\\x9fe.png')\n"
-        "path = picture_path(pathlib.Path(sys.argv[1]), name)\n"
+        "with naming(('/photos', ''), pathlib.Path(sys.argv[1])) as namer:\n"
+        "    picture, _ = namer.of('/photos/' + name)\n"
+        "assert picture == earlier_picture(name)\n"
+        "path = pathlib.Path(sys.argv[1], on_disk(picture))\n"
         "write_picture(path, np.zeros((4, 4, 3), np.uint8))\n"
     )
     locale = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}

@@ -102,7 +102,7 @@ def test_two_nodes_give_the_rows_of_the_local_engine(
     out = tmp_path / "ray"
     counted = []
     summary = detect_folder(
-        photos, model, out, engine="ray", workers=2,
+        photos, model, out, engine="ray", workers=2, crops=True, formats=["yolo"],
         on_progress=lambda done, total: counted.append((done, total)),
     )  # fmt: skip
     assert written(out) == expected
@@ -111,6 +111,8 @@ def test_two_nodes_give_the_rows_of_the_local_engine(
     assert counted[0] == (0, IMAGES)
     assert counted[-1] == (IMAGES, IMAGES)
     assert len(list((out / "annotated").iterdir())) == IMAGES - 1
+    assert len(list((out / "crops").rglob("*.jpg"))) == summary.detections - summary.without_crop
+    assert len(list((out / "yolo/labels").iterdir())) == IMAGES - 1
 
 
 def test_a_node_killed_in_mid_run_loses_and_doubles_nothing(

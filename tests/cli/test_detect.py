@@ -108,6 +108,23 @@ def test_options_reach_the_run(model: Path, photos: Path, tmp_path: Path) -> Non
     assert detect(photos, "-m", model, "-o", out, *options).exit_code == 0
     (row,) = json.loads((out / "detections.json").read_text())
     assert row["image_id"] == 77
+    (tmp_path / "scores.yaml").write_text("person: 0.99\ndefault: 0.2")
+    for given in ("person=0.99,0.2", str(tmp_path / "scores.yaml")):
+        options = ["--min-score", given, "--exclude", "17,cat", "--json", "--overwrite"]
+        result = detect(photos, "-m", model, "-o", out, *options)
+        assert json.loads(result.stdout)["categories"] == {"dog": 4}
+
+
+def test_formats_and_crops_are_told_of(model: Path, photos: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    options = ["-m", model, "-o", out, "--format", "coco,counts", "--format", "yolo", "--crops"]
+    said = detect(photos, *options).stdout
+    assert f"Formats: {out}/coco.json, yolo/labels, counts.csv" in said
+    assert f"Crops: {out}/crops" in said
+    again = detect(photos, *options, "--resume", "--format", "voc", "--json")
+    files = json.loads(again.stdout)["files"]
+    assert {"coco.json", "yolo/labels", "voc/Annotations", "counts.csv", "crops"} < files.keys()
+    assert all(Path(path).exists() for path in files.values())
 
 
 def test_labels_of_a_fine_tuned_model(model: Path, photos: Path, tmp_path: Path) -> None:

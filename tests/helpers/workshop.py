@@ -64,6 +64,8 @@ TESTS = {
     "tfzoo/explain/boxes.py": ["explain/test_confusion.py", "explain/test_tide.py"],
     "tfzoo/explain/folder.py": ["explain/test_report.py", "comparison/test_compare.py"],
     "tfzoo/explain/*.py": ["explain/test_report.py"],
+    "tfzoo/batch/finished.py": ["batch/test_datasets.py", "batch/test_videos.py"],
+    "tfzoo/batch/formats.py": ["batch/test_datasets.py", "batch/test_owned.py"],
     "tfzoo/batch/inputs.py": ["batch/test_journal.py"],
     "tfzoo/batch/job.py": ["batch/test_settings.py", "batch/test_folder.py"],
     "tfzoo/batch/local.py": ["batch/test_journal.py"],

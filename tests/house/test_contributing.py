@@ -52,7 +52,8 @@ def test_each_path_that_the_page_names_is_there() -> None:
     [
         ("NEEDS", "tfzoo/runtimes/runtime.py"),
         ("FORMS", "tfzoo/prepare/prepared.py"),
-        ("WRITTEN", "tfzoo/batch/exports.py"),
+        ("FORMATS", "tfzoo/batch/formats.py"),
+        ("WRITERS", "tfzoo/batch/datasets.py"),
         ("class RunSettings", "tfzoo/batch/settings.py"),
     ],
 )

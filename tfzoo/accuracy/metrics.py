@@ -163,28 +163,6 @@ def scorable(
     return _with_numbers(truth, rows)
 
 
-def scorable(
-    truth: GroundTruth, results: Iterable[Row], kind: Kind
-) -> tuple[GroundTruth, Sequence[Row]]:
-    """Annotations and detections as `run_evaluation` takes them: whole numbers as ids.
-
-    Returns:
-        The annotations, images and categories in their order, and the rows of this kind.
-
-    Raises:
-        UsageError: The annotations hold nothing of this kind.
-        AnnotationError: The detections are of images that the annotations do not list.
-    """
-    if kind not in truth.kinds:
-        raise UsageError(
-            f"{truth.path} holds no {kind} to score against; it holds "
-            f"{', '.join(truth.kinds) or 'nothing'}"
-        )
-    rows: Sequence[Row] = [row for row in results if row.get(FIELDS[kind])]
-    _check_images(truth, rows)
-    return _with_numbers(truth, rows)
-
-
 def _or_none(value: Any) -> float | None:
     # COCO marks what it could not score by -1.
     return None if value < 0 else float(value)

@@ -9,11 +9,15 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from uuid import uuid4
 
 from tfzoo.batch import journal, local, ray
+from tfzoo.batch.crops import without_crop
+from tfzoo.batch.datasets import write_formats
 from tfzoo.batch.exports import export
+from tfzoo.batch.formats import FORMATS
 from tfzoo.batch.inputs import Listing, WholeAddresses, read_inputs, write_inputs
 from tfzoo.batch.job import INPUTS, PART_IMAGES, Job, open_detector, probe, understood
 from tfzoo.batch.journal import Journal
@@ -22,9 +26,9 @@ from tfzoo.batch.output import told_of
 from tfzoo.batch.owned import (
     Owned,
     in_the_way,
+    of_images_in_the_way,
     owned_by,
     owned_by_inputs,
-    pictures_in_the_way,
     sweep,
 )
 from tfzoo.batch.parts import mark_of
@@ -34,7 +38,7 @@ from tfzoo.detector import Detector
 from tfzoo.errors import UsageError
 from tfzoo.files import give_name, hidden_name
 from tfzoo.images.sources import ImageFile
-from tfzoo.options import called_with
+from tfzoo.options import called_with, least_score
 from tfzoo.store.cache import NOTHING
 from tfzoo.trials.check import Check, check
 from tfzoo.trials.occasion import silent
@@ -60,6 +64,8 @@ class Summary:
         check: How a sample compares with TensorFlow's detections, where that was asked for.
         left_out: Files of the folders that are no images, by their endings.
         vouched_by: What vouches for the model's bytes, `nothing` where nothing does.
+        formats: What other formats the results were written in.
+        without_crop: Detections whose boxes cover no pixel, so that none is cut out.
     """
 
     images: int
@@ -77,6 +83,8 @@ class Summary:
     check: Check | None = None
     left_out: dict[str, int] = field(default_factory=dict, repr=False)
     vouched_by: str = NOTHING
+    formats: tuple[str, ...] = ()
+    without_crop: int = 0
 
     @property
     def exit_code(self) -> int:
@@ -124,6 +132,7 @@ def detect_folder(settings: RunSettings) -> Summary:  # noqa: D417 - `called_wit
         else:
             job, detectors = _opened(settings, run, begun.images, begun.videos, begun)
             begun.check(journal.pins(job, detectors[0]), out)
+            _add_formats(begun, job)
         hold.stays = True
         job.parts.create()
         summary = _run(job, begun, detectors, settings.on_progress)
@@ -163,7 +172,7 @@ def _lies_there(settings: RunSettings) -> tuple[Journal | None, Owned | None]:
                 "--resume. Delete its results and start anew: --overwrite. Keep them: another --out"
             )
         earlier = owned_by(out, found) if found else owned_by_inputs(out, began=False)
-    if others := in_the_way(out, earlier, resumed):
+    if others := in_the_way(out, earlier, resumed, tuple(settings.formats or ())):
         raise _others(out, others, earlier)
     return (found if resumed else None), earlier
 
@@ -186,7 +195,9 @@ def _begin(
     out, inputs = settings.folder, settings.folder / INPUTS
     hidden = hidden_name(inputs, mark_of(run))
     try:
-        write_inputs(hidden, listing, PART_IMAGES, run, pictures=settings.pictures)
+        formats = list(settings.formats or ())
+        said = {"pictures": settings.pictures, "formats": formats, "roots": listing.roots}
+        write_inputs(hidden, listing, PART_IMAGES, run, **said)
         listing.check()
         job, detectors = _opened(settings, run, listing.images, listing.videos)
         begun = Journal(
@@ -197,13 +208,15 @@ def _begin(
             dict(listing.left_out),
             detectors[0].model.vouchers,
             run,
+            formats=formats,
         )
         # Pictures of two runs may go by the same names: those of the earlier one have to go first.
-        if earlier is not None and earlier.pictures:
+        if earlier is not None and earlier.of_images:
             earlier.delete()
-        if settings.pictures and (other := next(pictures_in_the_way(out, hidden), None)):
+        others = of_images_in_the_way(out, hidden, settings.pictures, formats)
+        if other := next(others, None):
             raise _others(out, [other], earlier)
-        if earlier is not None and not earlier.pictures:
+        if earlier is not None and not earlier.of_images:
             earlier.delete()
         with told_of(inputs):
             give_name(hidden, inputs, lambda path: False)
@@ -211,6 +224,24 @@ def _begin(
         hidden.unlink(missing_ok=True)
     begun.write(out)
     return begun, job, detectors
+
+
+def _add_formats(begun: Journal, job: Job) -> None:
+    """Notes what formats a run that is gone on with is to write beside those that it wrote."""
+    out = job.out
+    new = [name for name in job.settings.formats or () if name not in begun.formats]
+    if not new:
+        return
+    for_each = [name for name in new if FORMATS[name].folder]
+    if for_each and any(one.stem is None for _, one in read_inputs(job.inputs, 0, 1)):
+        raise UsageError(
+            f"the run in {out} was begun by an earlier version, which kept no names for files of "
+            f"{', '.join(for_each)}: begin another with another --out, or anew with --overwrite"
+        )
+    if other := next(of_images_in_the_way(out, job.inputs, False, for_each), None):
+        raise _others(out, [other], owned_by(out, begun))
+    begun.formats.extend(new)
+    begun.write(out, again=True)
 
 
 def _opened(
@@ -248,13 +279,13 @@ def _open(settings: RunSettings, images: int) -> list[Detector]:
 def _check(job: Job, detector: Detector, settings: RunSettings) -> Check:
     """Compares images of the run, frames of videos left out, with TensorFlow's detections."""
     addresses = WholeAddresses(job.settings)
-    listed = ((addresses.of(path), name) for _, path, name, _ in read_inputs(job.inputs))
+    listed = ((addresses.of(one.path), one.name) for _, one in read_inputs(job.inputs))
     files = [(path, name) for path, name in listed if not ImageFile(path, name).is_video]
     return check(
         detector,
         files,
         settings.check,
-        settings.min_score,
+        least_score(settings.min_score),
         settings.devices[0],
         settings.on_step or silent,
     )
@@ -278,9 +309,11 @@ def _run(
     else:
         devices = local.run(job, detectors, count)
     seconds = time.monotonic() - started
-    categories = export(job.parts, job.out, begun.result_file)
+    opened = partial(begun.result_file, job.out)
+    categories = export(job.parts, job.out, opened)
+    write_formats(job, begun.formats, detectors[0].labels, opened)
     if job.columns.video and job.settings.pictures:
-        annotate_videos(job.parts, job.pictures, WholeAddresses(job.settings).of)
+        annotate_videos(job, WholeAddresses(job.settings).of)
     sealed = job.parts.sealed().values()
     images = sum(part.images for part in sealed)
     return Summary(
@@ -298,4 +331,6 @@ def _run(
         out=job.out,
         left_out=begun.left_out,
         vouched_by=detectors[0].model.vouchers,
+        formats=tuple(begun.formats),
+        without_crop=without_crop(job) if job.settings.crops else 0,
     )

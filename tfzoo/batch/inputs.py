@@ -6,23 +6,48 @@ import json
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from tfzoo.batch.job import PICTURES
+from tfzoo.batch.job import CROPS, PICTURES
 from tfzoo.batch.journal import JOURNAL, read_journal
+from tfzoo.batch.names import naming, shared
 from tfzoo.batch.output import output_file
 from tfzoo.batch.parts import mark_of, metadata_of
 from tfzoo.batch.settings import RunSettings
 from tfzoo.errors import ImageError, OutputError, UsageError
 from tfzoo.images.addresses import absolute, is_address
-from tfzoo.images.sources import ImageFile, find_images, hidden_addresses
+from tfzoo.images.sources import ImageFile, find_images, folders_of, hidden_addresses
 from tfzoo.outside import HIDDEN, keyed
 
 
+@dataclass(frozen=True, slots=True)
+class Input:
+    """One of the inputs of a run.
+
+    Attributes:
+        path: Where it lies, from the root, or its address (in a list, as `keyed` holds it).
+        name: The name its results go by.
+        image_id: The annotation file's, or None: numbered from 1.
+        picture: Its annotated picture's name below their folder; None in the list of an earlier
+            version (see `earlier_picture`).
+        stem: What the names of its other files begin with; None as above.
+    """
+
+    path: str
+    name: str
+    image_id: int | None = None
+    picture: str | None = None
+    stem: str | None = None
+
+
 class Listing:
-    """The inputs of a run, walked once, with their image ids; counts what it gives.
+    """The inputs of a run, walked once, with their ids and names; counts what it gives.
+
+    Attributes:
+        roots: What the names of all files are below (see `tfzoo.batch.names`).
 
     Raises:
         UsageError: No image was found, or none that the annotations list.
@@ -38,9 +63,23 @@ class Listing:
         results = _results_in(settings.folder)
         found = find_images(settings.paths, settings.recursive, self.left_out, results)
         self._files = chain([next(found)], found)
+        self._out = settings.folder
+        self.roots = shared(folders_of(settings.paths))
         self.images = self.videos = self.skipped = 0
 
-    def __iter__(self) -> Iterator[tuple[str, str, int | None]]:
+    def __iter__(self) -> Iterator[Input]:
+        with naming(self.roots, self._out) as namer:
+            for file, image_id in self._wanted():
+                if video := file.is_video:
+                    self.videos += 1
+                    self.images += _frames(file)
+                else:
+                    self.images += 1
+                path = absolute(file.path)
+                yield Input(path, file.name, image_id, *namer.of(keyed(path), video))
+
+    def _wanted(self) -> Iterator[tuple[ImageFile, int | None]]:
+        """The files that are to be detected, with their ids."""
         taken: dict[int, str] = {}
         for file in self._files:
             image_id = None
@@ -55,12 +94,7 @@ class Listing:
                         "annotation file; name the one folder that it is about"
                     )
                 taken[image_id] = file.name
-            if file.is_video:
-                self.videos += 1
-                self.images += _frames(file)
-            else:
-                self.images += 1
-            yield absolute(file.path), file.name, image_id
+            yield file, image_id
 
     def check(self) -> None:
         """To be called at the end."""
@@ -77,7 +111,7 @@ def _results_in(out: Path) -> Callable[[str], bool]:
     """Says of a folder below a source whether results lie there: a run's pictures are no images.
 
     Args:
-        out: The output folder of the run to come; of earlier ones, the annotated pictures are told.
+        out: The output folder of the run to come; of earlier ones, pictures and crops are told.
     """
     own = os.path.realpath(out)
 
@@ -85,7 +119,7 @@ def _results_in(out: Path) -> Callable[[str], bool]:
         if os.path.realpath(folder) == own:
             return True
         parent, name = os.path.split(folder)
-        return name == PICTURES and _holds_a_run(parent)
+        return name in (PICTURES, CROPS) and _holds_a_run(parent)
 
     return holds_results
 
@@ -120,12 +154,12 @@ def _annotated_ids(path: Path) -> dict[str, int]:
 
 def write_inputs(
     path: Path,
-    files: Iterable[tuple[str, str, int | None]],
+    files: Iterable[Input],
     group: int,
     run: str = "",
     **said: Any,
 ) -> int:
-    """Writes the list of a run's inputs: path (as bytes), name, image id.
+    """Writes the list of a run's inputs: path and name (as bytes), image id, names of files.
 
     Of an address it holds no password and no signature; `WholeAddresses` finds them again.
 
@@ -142,10 +176,11 @@ def write_inputs(
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    schema = pa.schema([("path", pa.binary()), ("name", pa.binary()), ("image_id", pa.int64())])
+    kinds = {"path": pa.binary(), "name": pa.binary(), "image_id": pa.int64()}
+    schema = pa.schema(kinds | {"picture": pa.string(), "stem": pa.string()})
     schema = schema.with_metadata(metadata_of({"run": run, **said}))
     count = 0
-    rows: list[tuple[bytes, bytes, int | None]] = []
+    rows: list[tuple[Any, ...]] = []
     with (
         output_file(path, mark=mark_of(run)) as file,
         pq.ParquetWriter(file, schema, compression="zstd") as writer,
@@ -157,8 +192,9 @@ def write_inputs(
             writer.write_table(pa.Table.from_arrays(arrays, schema=schema))
             rows.clear()
 
-        for source, name, image_id in files:
-            rows.append((_encoded(keyed(source)), _encoded(name), image_id))
+        for one in files:
+            place, name = _encoded(keyed(one.path)), _encoded(one.name)
+            rows.append((place, name, one.image_id, one.picture, one.stem))
             count += 1
             if len(rows) == group:
                 flush()
@@ -175,10 +211,8 @@ def _encoded(name: str) -> bytes:
         return name.encode("utf-8", "replace")
 
 
-def read_inputs(
-    path: Path, start: int = 0, stop: int | None = None
-) -> Iterator[tuple[int, str, str, int | None]]:
-    """The inputs from a position on: position, path, name, image id; one row group in memory.
+def read_inputs(path: Path, start: int = 0, stop: int | None = None) -> Iterator[tuple[int, Input]]:
+    """The inputs from a position on, each with its position; one row group in memory.
 
     Raises:
         OutputError: The list can't be read.
@@ -191,12 +225,11 @@ def read_inputs(
             size = file.metadata.row_group(0).num_rows if file.num_row_groups else 1
             end = file.metadata.num_rows if stop is None else min(stop, file.metadata.num_rows)
             for group in range(start // size, -(-end // size)):
-                columns = (column.to_pylist() for column in file.read_row_group(group).columns)
-                for i, (source, name, image_id) in enumerate(
-                    zip(*columns, strict=True), group * size
-                ):
+                columns = [column.to_pylist() for column in file.read_row_group(group).columns]
+                for i, row in enumerate(zip(*columns, strict=True), group * size):
                     if start <= i < end:
-                        yield i, os.fsdecode(source), os.fsdecode(name), image_id
+                        source, name, *more = row  # Earlier versions knew no names of files.
+                        yield i, Input(os.fsdecode(source), os.fsdecode(name), *more)
     except (OSError, pa.ArrowException, ValueError, TypeError) as error:
         raise OutputError(
             f"{path}, the run's list of inputs, can't be read: {error}. Start anew with --overwrite"

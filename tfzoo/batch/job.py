@@ -10,8 +10,8 @@ import numpy as np
 
 from tfzoo.batch.parts import Columns, Parts, mark_of
 from tfzoo.batch.settings import RunSettings
+from tfzoo.detections.kept import by_id
 from tfzoo.detections.label_files import labels_of
-from tfzoo.detections.labels import category_ids
 from tfzoo.detector import Detector
 from tfzoo.errors import ModelFormatError
 from tfzoo.prepare.choice import USUAL_IMAGES
@@ -25,6 +25,7 @@ PART_IMAGES = 256
 # What lies in the output folder beside the files that `exports` writes.
 PARTS = "parts"
 PICTURES = "annotated"
+CROPS = "crops"
 INPUTS = "inputs.parquet"
 
 
@@ -107,14 +108,12 @@ def understood(settings: RunSettings, detector: Detector) -> RunSettings:
     Raises:
         UsageError: The model knows no such category.
     """
-    classes = settings.classes
     return replace(
-        settings,
+        by_id(settings, detector.labels),
         model=detector.model.id,
         out=settings.folder,
         runtime=detector.runtime.name,
         precision=detector.precision,
-        classes=None if classes is None else category_ids(classes, detector.labels),
         on_progress=None,
         on_step=None,
     )

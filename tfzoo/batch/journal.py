@@ -45,6 +45,7 @@ class Journal:
         began: When, UTC, ISO 8601.
         written: Digests of the files for people that it wrote, by name; None for a run of an
             earlier version, whose files go by their names.
+        formats: What other formats it writes, or wrote.
     """
 
     settings: dict[str, Any]
@@ -56,6 +57,7 @@ class Journal:
     run: str = ""
     began: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
     written: dict[str, list[str]] | None = field(default_factory=dict)
+    formats: list[str] = field(default_factory=list)
 
     def write(self, out: Path, *, again: bool = False) -> None:
         """Writes it; from then on the run can be resumed.
@@ -71,8 +73,13 @@ class Journal:
             ours=lambda path: again,
         )
 
-    def result_file(self, path: Path) -> AbstractContextManager[IO[bytes]]:
-        """A file for people, which is noted before it gets its name and replaces only its like."""
+    def result_file(self, out: Path, path: Path) -> AbstractContextManager[IO[bytes]]:
+        """A file for people, which is noted before it gets its name and replaces only its like.
+
+        Args:
+            out: The run's folder.
+            path: Where it will lie, there or in a folder of it.
+        """
 
         def note(hidden: Path) -> None:
             if self.written is None:
@@ -80,7 +87,7 @@ class Journal:
             digests = self.written.setdefault(path.name, [])
             if (digest := _digest(hidden)) not in digests:
                 digests.append(digest)
-                self.write(path.parent, again=True)
+                self.write(out, again=True)
 
         return output_file(path, mark=mark_of(self.run), ours=self.wrote, when_whole=note)
 
@@ -134,6 +141,7 @@ def pins(job: Job, detector: Detector) -> dict[str, Any]:
         "precision": detector.run_info.precision,
         "calibrated_on": None if float32 else calibrated_on(detector.model),
         "classes": None if settings.classes is None else list(settings.classes),
+        "exclude": None if settings.exclude is None else list(settings.exclude),
         "labels": {str(class_id): name for class_id, name in detector.labels.items()},
         "sources": [keyed(absolute(path)) for path in settings.paths],
         "annotations": None if annotations is None else _digest_of_annotations(Path(annotations)),

@@ -149,17 +149,18 @@ def items_from(job: Job, row: int, position: Position, stop: int | None = None) 
         stop: The input to end before, or None.
     """
     addresses = WholeAddresses(job.settings)
-    for index, listed, name, image_id in read_inputs(job.inputs, position.file, stop):
-        number = row + 1 if image_id is None else image_id
+    for index, one in read_inputs(job.inputs, position.file, stop):
+        name = one.name
+        number = row + 1 if one.image_id is None else one.image_id
         following = Position(index + 1)
         try:
-            path = addresses.of(listed)
+            path = addresses.of(one.path)
         except ImageError as error:
-            yield Item(row, ImageResult(number, name, listed, error=str(error)), following)
+            yield Item(row, ImageResult(number, name, one.path, error=str(error)), following)
             row += 1
             continue
         if not ImageFile(path, name).is_video:
-            yield Item(row, ImageResult(number, name, path), following)
+            yield Item(row, ImageResult(number, name, path), following, names=one)
             row += 1
             continue
         from tfzoo.images.video import read_frames
@@ -170,7 +171,7 @@ def items_from(job: Job, row: int, position: Position, stop: int | None = None) 
                 result = ImageResult(
                     row + 1, name, path, frame=frame.index, timestamp_s=frame.timestamp_s
                 )
-                yield Item(row, result, Position(index, frame.index + 1), frame.image)
+                yield Item(row, result, Position(index, frame.index + 1), frame.image, names=one)
                 row += 1
         except ImageError as error:
             yield Item(row, ImageResult(row + 1, name, path, error=str(error)), following)

@@ -1,24 +1,27 @@
 """Which files of a folder are a run's own: those that its journal names, and no others.
 
-Its Parquet files hold its id, the files for people go by their digests, and pictures by the names
-of its inputs. Whatever else lies there is somebody's: it is neither replaced nor deleted.
+Its Parquet files and crops hold its id, the files for people that hold all images go by their
+digests, and pictures and others that hold one by the names of its inputs. Whatever else lies there
+is somebody's: it is neither replaced nor deleted.
 """
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from tfzoo.batch.crops import is_crop_of
 from tfzoo.batch.exports import WRITTEN
-from tfzoo.batch.inputs import read_inputs
-from tfzoo.batch.job import INPUTS, PARTS, PICTURES
+from tfzoo.batch.formats import FORMATS
+from tfzoo.batch.inputs import Input, read_inputs
+from tfzoo.batch.job import CROPS, INPUTS, PARTS, PICTURES
 from tfzoo.batch.journal import JOURNAL, Journal
+from tfzoo.batch.names import VIDEO_ENDINGS, earlier_picture, file_of, on_disk
 from tfzoo.batch.parts import TABLES, Columns, Parts, mark_of, said_in
-from tfzoo.batch.pictures import paths_of_pictures
 from tfzoo.errors import OutputError
 from tfzoo.files import remove_leftovers
 from tfzoo.images.sources import ImageFile
@@ -34,6 +37,7 @@ class Owned:
         out: The run's folder.
         run: Its id; empty for a run of an earlier version.
         pictures: Whether it draws pictures.
+        formats: What other formats it writes.
         wrote: Whether a file for people is one that it wrote.
         began: Whether it has a journal, without which it wrote no more than its inputs.
     """
@@ -43,6 +47,12 @@ class Owned:
     pictures: bool
     wrote: Callable[[Path], bool]
     began: bool = True
+    formats: Sequence[str] = ()
+
+    @property
+    def of_images(self) -> bool:
+        """Whether it has files that go by the names of its inputs."""
+        return self.pictures or any(FORMATS[name].folder for name in self.formats)
 
     def delete(self) -> None:
         """Deletes the run's files; the journal when nothing is left that it must name.
@@ -51,37 +61,38 @@ class Owned:
             OutputError: One can't be deleted.
         """
         try:
-            if self.pictures:
-                self._delete_pictures()
+            if self.of_images:
+                self._delete_files_of_images()
+            for crop in _files_below(self.out / CROPS):
+                if is_crop_of(crop, self.run):
+                    crop.unlink()
+                    _delete_emptied(crop.parent, self.out)
             for path in filter(self._is_part, _in_tables(self.out)):
                 path.unlink()
             for folder in (*(self.out / PARTS / table for table in TABLES), self.out / PARTS):
                 with suppress(OSError):  # It is not there, or holds somebody's files.
                     folder.rmdir()
-            for path in (self.out / name for name in WRITTEN):
+            for path in _files_of_all(self.out, self.formats):
                 if path.exists() and self.wrote(path):
                     path.unlink()
+                    _delete_emptied(path.parent, self.out)
             (self.out / JOURNAL).unlink(missing_ok=True)
             if self._is_ours(self.out / INPUTS):
                 (self.out / INPUTS).unlink(missing_ok=True)
         except OSError as error:
             raise OutputError(f"{error.filename} can't be deleted: {error.strerror}") from None
 
-    def _delete_pictures(self) -> None:
+    def _delete_files_of_images(self) -> None:
         inputs, folders = self.out / INPUTS, set()
         if not self._is_ours(inputs):
             return
         with suppress(OutputError):  # A list that is damaged names nothing any more.
-            for _, path, name, _ in read_inputs(inputs):
-                for picture in paths_of_pictures(self.out / PICTURES, ImageFile(path, name)):
-                    picture.unlink(missing_ok=True)
-                    folders.add(picture.parent)
+            for _, one in read_inputs(inputs):
+                for path in _files_of(one, self.out, self.pictures, self.formats):
+                    path.unlink(missing_ok=True)
+                    folders.add(path.parent)
         for folder in sorted(folders, key=lambda folder: -len(folder.parts)):
-            for emptied in (folder, *folder.parents):
-                if not emptied.is_relative_to(self.out / PICTURES):
-                    break
-                with suppress(OSError):
-                    emptied.rmdir()
+            _delete_emptied(folder, self.out)
 
     def _is_ours(self, path: Path) -> bool:
         return Parts(self.out / PARTS, 1, Columns(), self.run).ours(path)
@@ -91,14 +102,15 @@ class Owned:
 
     def is_own(self, path: Path) -> bool:
         """Whether what lies where a run writes is a file of this one's."""
-        if path.parent != self.out:
-            return self._is_part(path)
-        return self.wrote(path) if path.name in WRITTEN else self._is_ours(path)
+        if path in _files_of_all(self.out, self.formats):
+            return self.wrote(path)
+        return self._is_part(path) if path.parent != self.out else self._is_ours(path)
 
 
 def owned_by(out: Path, journal: Journal) -> Owned:
     """What a journal names as its run's own."""
-    return Owned(out, journal.run, bool(journal.settings.get("pictures")), journal.wrote)
+    pictures, formats = bool(journal.settings.get("pictures")), _known(journal.formats)
+    return Owned(out, journal.run, pictures, journal.wrote, formats=formats)
 
 
 def owned_by_inputs(out: Path, began: bool) -> Owned | None:
@@ -116,34 +128,94 @@ def owned_by_inputs(out: Path, began: bool) -> Owned | None:
     if not said.get("run"):
         return None
     pictures = began and bool(said.get("pictures"))
-    return Owned(out, str(said["run"]), pictures, lambda path: began, began)
+    formats = _known(said.get("formats") if began else ())
+    return Owned(out, str(said["run"]), pictures, lambda path: began, began, formats)
 
 
-def in_the_way(out: Path, earlier: Owned | None, resumed: bool) -> list[Path]:
+def _known(formats: object) -> tuple[str, ...]:
+    """Formats that a file names, as far as this version knows them."""
+    return tuple(name for name in FORMATS if isinstance(formats, list | tuple) and name in formats)
+
+
+def in_the_way(
+    out: Path, earlier: Owned | None, resumed: bool, formats: Sequence[str] = ()
+) -> list[Path]:
     """What lies where a run is to write, and is no file of the earlier one's.
 
     Args:
         out: The folder.
         earlier: What the run that is gone on with or deleted owns, if there is one.
         resumed: Whether its parts are read, and so looked at anyway.
+        formats: That the run is to write.
     """
-    folders = (out / PARTS, *(out / PARTS / table for table in TABLES), out / PICTURES)
-    no_folders = [path for path in folders if os.path.lexists(path) and not path.is_dir()]
-    files = [out / name for name in WRITTEN]
+    files = list(_files_of_all(out, formats))
+    folders = {out / PARTS, *(out / PARTS / table for table in TABLES), out / PICTURES, out / CROPS}
+    folders |= {path.parent for path in files}
+    folders |= {out / (FORMATS[name].folder or "") for name in formats}
+    folders |= {folder.parent for folder in folders if folder != out}
+    no_folders = [path for path in sorted(folders) if os.path.lexists(path) and not path.is_dir()]
     if not resumed:
         files += [out / INPUTS, *_in_tables(out)]
     found = [path for path in files if os.path.lexists(path)]
     return no_folders + [path for path in found if earlier is None or not earlier.is_own(path)]
 
 
-def pictures_in_the_way(out: Path, inputs: Path) -> Iterator[Path]:
-    """Pictures that lie where those of a list of inputs are to be written."""
-    if not (out / PICTURES).exists():
-        return
-    for _, path, name, _ in read_inputs(inputs):
-        for picture in paths_of_pictures(out / PICTURES, ImageFile(path, name)):
-            if os.path.lexists(picture):
-                yield picture
+def of_images_in_the_way(
+    out: Path, inputs: Path, pictures: bool, formats: Sequence[str]
+) -> Iterator[Path]:
+    """What lies where the files of a list of inputs, an image's each, are to be written."""
+    formats = [name for name in formats if (out / (FORMATS[name].folder or "-")).is_dir()]
+    pictures = pictures and (out / PICTURES).exists()
+    if pictures or formats:
+        for _, one in read_inputs(inputs):
+            paths = _files_of(one, out, pictures, formats)
+            yield from (path for path in paths if os.path.lexists(path))
+
+
+def _files_of_all(out: Path, formats: Iterable[str]) -> Iterator[Path]:
+    """The files for people that hold all images."""
+    for name in (*WRITTEN, *(name for kind in formats for name in FORMATS[kind].files)):
+        yield out / name
+
+
+def _files_of(one: Input, out: Path, pictures: bool, formats: Iterable[str]) -> Iterator[Path]:
+    """Where the files of an input may lie."""
+    if pictures:
+        yield from _pictures_of(one, out / PICTURES)
+    for kind in (FORMATS[name] for name in formats):
+        if kind.folder is None or one.stem is None:
+            continue
+        yield file_of(out / kind.folder, one.stem, kind.ending)
+        if ImageFile(one.path, one.name).is_video_by_name is not False:
+            frames = out / kind.folder / on_disk(one.stem)
+            named = re.compile(rf"frame_\d{{6,}}{re.escape(kind.ending)}")
+            yield from (path for path in _files_below(frames) if named.fullmatch(path.name))
+
+
+def _files_below(folder: Path) -> Iterator[Path]:
+    for where, _, names in os.walk(folder, topdown=False):
+        yield from (Path(where, name) for name in names)
+
+
+def _delete_emptied(folder: Path, out: Path) -> None:
+    """Deletes a folder of a run's files, and those it lies in, where nothing is left in them."""
+    for emptied in (folder, *folder.parents):
+        if emptied == out or not emptied.is_relative_to(out):
+            break
+        with suppress(OSError):
+            emptied.rmdir()
+
+
+def _pictures_of(one: Input, folder: Path) -> list[Path]:
+    """Where the annotated picture or video of an input may lie, as far as its name says which."""
+    if one.picture is not None:
+        names = [one.picture, f"{one.picture}.png"]  # What is too long for its format is a PNG.
+    else:
+        as_picture = earlier_picture(one.name)
+        as_video = earlier_picture(one.name, VIDEO_ENDINGS)
+        by_name = {True: [as_video], False: [as_picture], None: [as_picture, as_video]}
+        names = by_name[ImageFile(one.path, one.name).is_video_by_name]
+    return [folder / on_disk(name) for name in names]
 
 
 def _in_tables(out: Path) -> Iterator[Path]:
@@ -158,6 +230,9 @@ def sweep(out: Path, run: str) -> None:
     """Removes what a run that was killed left half-written; it goes by its id."""
     if not run:
         return
-    drawn = (Path(folder) for folder, _, _ in os.walk(out / PICTURES))
+    kinds = FORMATS.values()
+    places = {PICTURES, CROPS, *(kind.folder for kind in kinds if kind.folder)}
+    places |= {str(Path(name).parent) for kind in kinds for name in kind.files} - {"."}
+    drawn = (Path(where) for place in sorted(places) for where, _, _ in os.walk(out / place))
     for folder in (out, *(out / PARTS / table for table in TABLES), *drawn):
         remove_leftovers(folder, mark_of(run))

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-import errno
 import logging
 import math
-import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain, groupby, repeat, takewhile
+from itertools import chain, groupby, repeat
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tfzoo.batch.parts import Parts
+from tfzoo.batch.finished import Found, read_back
+from tfzoo.batch.inputs import Input
+from tfzoo.batch.job import Job
+from tfzoo.batch.names import VIDEO_ENDINGS, earlier_picture, on_disk
+from tfzoo.batch.output import write_of_image
 from tfzoo.detections.types import Detections
 from tfzoo.errors import ImageError, OutputError
-from tfzoo.files import hidden_name, write_whole
+from tfzoo.files import hidden_name
 from tfzoo.images.image import Image
-from tfzoo.images.sources import ImageFile
 from tfzoo.images.video import VideoInfo, open_cv, read_frames, video_info
 from tfzoo.outside import printable
 from tfzoo.runtimes.runtime import reason_of
@@ -33,47 +34,8 @@ _USUAL_FRAMES_PER_S = 25.0
 #: The longest side that a format can hold, in pixels: libjpeg's limit and WebP's.
 _LONGEST = {".jpg": 65_500, ".jpeg": 65_500, ".webp": 16_383}
 
-#: Errors that a picture's own name causes; others are the disk's, and would meet all.
-_OF_A_NAME = {
-    errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ, errno.ENOTDIR, errno.EISDIR, errno.EEXIST,
-    errno.ENOENT, errno.ELOOP,
-}  # fmt: skip
-
 #: An annotated video of a source whose frames come at any time has no more than these.
 _MOST_FRAMES_PER_S = 60.0
-
-
-def picture_path(
-    folder: Path,
-    name: str,
-    formats: tuple[str, ...] = (".jpg", ".jpeg", ".png", ".webp"),
-) -> Path:
-    """Where the annotated picture of an image goes: its name below the folder.
-
-    Args:
-        folder: Of all pictures.
-        name: The image's name, perhaps with folders, perhaps absolute or an address.
-        formats: Endings that may stay; any other has the first of them appended.
-    """
-    # Letters that the system's locale has not are in file names as their bytes.
-    text = os.fsdecode(printable(name).encode())
-    parts = [
-        "__" if part == ".." else part.replace(":", "_")
-        for part in text.split("/")
-        if part not in ("", ".")
-    ]
-    path = folder.joinpath(*parts)
-    return path if path.suffix.lower() in formats else path.with_name(path.name + formats[0])
-
-
-def paths_of_pictures(folder: Path, file: ImageFile) -> list[Path]:
-    """Where the annotated picture or video of a file may lie, as far as its name says which."""
-    as_picture, as_video = (
-        picture_path(folder, file.name),
-        picture_path(folder, file.name, (".mp4",)),
-    )
-    by_name = {True: [as_video], False: [as_picture], None: [as_picture, as_video]}
-    return by_name[file.is_video_by_name]
 
 
 def write_picture(path: Path, image: Image, mark: str = "") -> None:
@@ -95,15 +57,7 @@ def write_picture(path: Path, image: Image, mark: str = "") -> None:
     if max(image.shape[:2]) > _LONGEST.get(path.suffix.lower(), math.inf):
         path = path.with_name(f"{path.name}.png")
     encoded = cv2.imencode(path.suffix.lower(), np.ascontiguousarray(image[:, :, ::-1]))[1]
-    try:
-        missing = list(takewhile(lambda folder: not folder.is_dir(), path.parents))
-        for folder in reversed(missing):  # With `parents`, a thousand are too deep for Python.
-            folder.mkdir(exist_ok=True)
-        write_whole(path, cast(Any, encoded).tobytes(), mark=mark)
-    except OSError as error:
-        if error.errno in _OF_A_NAME:
-            raise
-        raise OutputError(f"picture {path} can't be written: {error.strerror}") from None
+    write_of_image(path, cast(Any, encoded).tobytes(), mark)
 
 
 @dataclass(frozen=True)
@@ -189,73 +143,51 @@ def write_video(path: Path, pictures: Iterable[Image], pace: Pace, mark: str = "
             temporary.unlink(missing_ok=True)
 
 
-def annotate_videos(parts: Parts, folder: Path, whole: Callable[[str], str] = str) -> None:
+def annotate_videos(job: Job, whole: Callable[[str], str] = str) -> None:
     """Writes each video of a run with its detections drawn, streamed from the parts.
 
     The frames are read a second time: a video can't be appended to, and so a run that was stopped
     and resumed ends with whole ones all the same.
 
     Args:
-        parts: The finished run's.
-        folder: Of all pictures.
+        job: The finished run.
         whole: Gives what is to be opened for a path in the parts.
 
     Raises:
         OutputError: A video can't be written.
     """
-    videos = groupby(_frame_rows(parts), key=lambda row: (row.path, row.name))
-    for ((path, name), rows), times_s in zip(videos, _times(parts), strict=True):
-        target = picture_path(folder, name, formats=(".mp4",))
+    videos = zip(_videos(job), _videos(job, detections=False), strict=True)
+    for (one, frames), (_, again) in videos:
+        times_s = [found.image["timestamp_s"] for found in again]
+        name = one.picture or earlier_picture(one.name, VIDEO_ENDINGS)
         try:
-            video = whole(path)
+            video = whole(printable(one.path))
             found_pace = pace(times_s, video_info(video))
-            write_video(target, _drawn(video, rows), found_pace, parts.mark)
+            drawn = _drawn(video, frames)
+            write_video(job.pictures / on_disk(name), drawn, found_pace, job.mark)
         except OutputError:
             raise
         except Exception as error:  # Such as one gone since it was detected; the rows stay.
-            _log.warning("%s can't be drawn: %s", name, reason_of(error))
+            _log.warning("%s can't be drawn: %s", one.name, reason_of(error))
 
 
-@dataclass(frozen=True)
-class _FrameRows:
-    path: str
-    name: str
-    frame: int
-    detections: list[dict[str, Any]]
-
-
-def _frame_rows(parts: Parts) -> Iterator[_FrameRows]:
-    """What was found in each frame, in order; one part in memory."""
-    for number in parts.sealed():
-        detections, images = parts.read(number)
-        first = 0
-        for image in images.to_pylist():
-            count = image["detections"] or 0
-            if image["frame"] is not None:
-                rows = detections.slice(first, count).to_pylist()
-                yield _FrameRows(image["path"], image["file_name"], image["frame"], rows)
-            first += count
-
-
-def _times(parts: Parts) -> Iterator[list[float]]:
-    """The times of each video's frames, in seconds; those of one video in memory."""
+def _videos(job: Job, *, detections: bool = True) -> Iterator[tuple[Input, Iterator[Found]]]:
+    """The videos of a run, each with what was found in its frames, in order."""
     frames = (
-        image
-        for number in parts.sealed()
-        for image in parts.images(number).to_pylist()
-        if image["frame"] is not None
+        found for found in read_back(job, detections=detections) if found.image["frame"] is not None
     )
-    for _, of_one in groupby(frames, key=lambda image: (image["path"], image["file_name"])):
-        yield [image["timestamp_s"] for image in of_one]
+    for (_, one), of_one in groupby(frames, key=lambda found: (found.position, found.input)):
+        yield one, of_one
 
 
-def _drawn(path: str, rows: Iterator[_FrameRows]) -> Iterator[Image]:
+def _drawn(path: str, rows: Iterator[Found]) -> Iterator[Image]:
     row = next(rows, None)
     try:
         for frame in read_frames(path):
-            while row is not None and row.frame < frame.index:
+            while row is not None and row.image["frame"] < frame.index:
                 row = next(rows, None)
-            found = row.detections if row is not None and row.frame == frame.index else []
+            same = row is not None and row.image["frame"] == frame.index
+            found = row.detections if row is not None and same else []
             yield _detections(found, frame.image).draw(frame.image)
     except ImageError:
         pass  # It ends early, which its rows say already.

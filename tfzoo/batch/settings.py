@@ -1,15 +1,26 @@
 """The settings of a run: all that `tfzoo.detect_folder` and `tfzoo detect` can be told."""
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import KW_ONLY, dataclass, field
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast
 
+from tfzoo.batch.formats import checked_formats
 from tfzoo.detections.label_files import Labels, labels_of, read_labels
 from tfzoo.errors import UsageError
-from tfzoo.options import CHECK, PRECISION, RUNTIME, DetectOptions, OnStep, Precision, option, told
+from tfzoo.options import (
+    CHECK,
+    PRECISION,
+    RUNTIME,
+    DetectOptions,
+    OnStep,
+    Precision,
+    names_in,
+    option,
+    told,
+)
 from tfzoo.settings import at_home
 from tfzoo.zoo.manifest import DEFAULT_MODEL
 
@@ -59,6 +70,23 @@ class RunSettings(DetectOptions):
     _: KW_ONLY
     recursive: bool = option(False, "Look into subfolders too.", flags=("--recursive", "-r"))
     pictures: bool = option(True, "Write annotated pictures.", flags=("--images/--no-images",))
+    crops: bool = option(
+        False, "Write what was found, cut out: a JPEG for each box.", flags=("--crops",)
+    )
+    crop_padding: float = option(
+        0.0, "Add to a crop on each side this share of its box.", metavar="SHARE", least=0
+    )
+    formats: Collection[str] | None = option(
+        None,
+        "Write the results in this format too, several times or separated by commas: coco, yolo, "
+        "voc, labelme, parquet, counts (a row an image), csv (always written). With --resume, of "
+        "a run that is done.",
+        metavar="FORMAT",
+        flags=("--format",),
+        text=list[str] | None,
+        parse=names_in,
+        pinned=False,
+    )
     annotations: str | PathLike[str] | None = option(
         None,
         "A COCO annotation file: its image ids are used, and only its images detected.",
@@ -118,6 +146,7 @@ class RunSettings(DetectOptions):
     def __post_init__(self) -> None:
         super().__post_init__()
         object.__setattr__(self, "labels", labels_of(self.labels))
+        object.__setattr__(self, "formats", checked_formats(self.formats))
         if self.engine not in _ENGINES:
             raise UsageError(f"engine is '{self.engine}'; expected {' or '.join(_ENGINES)}")
         given = self.sources

@@ -5,15 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from tfzoo.batch.crops import write_crops
+from tfzoo.batch.formats import frame_name
+from tfzoo.batch.inputs import Input
 from tfzoo.batch.job import Job
+from tfzoo.batch.names import earlier_picture, on_disk
 from tfzoo.batch.parts import Position
-from tfzoo.batch.pictures import picture_path, write_picture
+from tfzoo.batch.pictures import write_picture
 from tfzoo.batch.rows import ImageResult
+from tfzoo.detections.kept import keep
 from tfzoo.detections.types import Detections
-from tfzoo.detector import Detector, Prepared, keep
+from tfzoo.detector import Detector, Prepared
 from tfzoo.errors import ImageError, OutputError
 from tfzoo.images.image import Image
 from tfzoo.images.reading import read_image
+from tfzoo.options import least_score
 from tfzoo.runtimes.runtime import reason_of
 
 
@@ -27,6 +33,7 @@ class Item:
         following: The position after it.
         image: uint8 [H, W, 3] RGB, once it was read and as long as it is needed.
         input: The same as the model takes it, until it was detected.
+        names: Of its files.
     """
 
     row: int
@@ -34,6 +41,7 @@ class Item:
     following: Position
     image: Image | None = None
     input: Prepared | None = None
+    names: Input | None = None
 
 
 def read(detector: Detector, item: Item, job: Job) -> Item:
@@ -44,10 +52,9 @@ def read(detector: Detector, item: Item, job: Job) -> Item:
         image = item.image
         if image is None:
             image = read_image(item.result.path, job.settings.max_pixels)
-        # Only a picture still needs it.
-        return replace(
-            item, image=image if job.settings.pictures else None, input=detector.prepare(image)
-        )
+        # Only a picture, or a crop, still needs it.
+        needed = job.settings.pictures or job.settings.crops
+        return replace(item, image=image if needed else None, input=detector.prepare(image))
     except Exception as error:  # Whatever it is, it is this image's row.
         return _failed(item, error)
 
@@ -59,7 +66,8 @@ def detect(detector: Detector, items: Sequence[Item], job: Job) -> list[Item]:
     """
     inputs = [item.input for item in items if item.input is not None]
     try:
-        several = iter(detector.detect_prepared(inputs, job.settings.min_score) if inputs else ())
+        floor = least_score(job.settings.min_score)
+        several = iter(detector.detect_prepared(inputs, floor) if inputs else ())
         return [item if item.input is None else _found(item, next(several), job) for item in items]
     except Exception as error:  # Runtimes raise what they like on an image they can't take.
         if len(items) > 1:
@@ -79,19 +87,28 @@ def _failed(item: Item, error: Exception) -> Item:
 
 
 def draw(item: Item, job: Job) -> Item:
-    """Writes the annotated picture of an image; the item without it, or why there is none.
+    """Writes the annotated picture of an image, and its crops; the item without it, or why not.
 
     Raises:
         OutputError: The disk can't be written, so that no picture can.
     """
     result = item.result
-    if item.image is not None and result.found is not None and result.frame is None:
-        try:
-            path = picture_path(job.pictures, result.file_name)
+    if item.image is None or result.found is None:
+        return replace(item, image=None)
+    what = "its picture can't be drawn"
+    try:
+        if job.settings.pictures and result.frame is None:
+            named = item.names.picture if item.names else None
+            path = job.pictures / on_disk(named or earlier_picture(result.file_name))
             write_picture(path, result.found.draw(item.image), job.mark)
-        except OutputError:
-            raise
-        except Exception as error:  # What was found is kept all the same.
-            text = f"{result.path}: detected, but its picture can't be drawn: {reason_of(error)}"
-            result = replace(result, error=text)
+        what = "it can't be cut out"
+        if job.settings.crops and item.names and item.names.stem:
+            stem = item.names.stem
+            named = stem if result.frame is None else f"{stem}/{frame_name(result.frame)}"
+            write_crops(job, item.image, result.found, named)
+    except OutputError:
+        raise
+    except Exception as error:  # What was found is kept all the same.
+        text = f"{result.path}: detected, but {what}: {reason_of(error)}"
+        result = replace(result, error=text)
     return replace(item, image=None, result=result)

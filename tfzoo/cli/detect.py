@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import shlex
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import typer
 
+from tfzoo.batch.formats import FORMATS
 from tfzoo.batch.settings import RunSettings
 from tfzoo.cli.console import (
     JsonOption,
@@ -48,9 +49,9 @@ def detect_command(
         bar.step("starting")
         summary = detect_folder(**values, on_progress=bar.count, on_step=bar.step)
     if as_json:
-        print_json(_as_json(asdict(summary), values["pictures"]))
+        print_json(_as_json(asdict(summary), values))
     else:
-        _print(asdict(summary), values["pictures"])
+        _print(asdict(summary), values)
     asked_for = values["precision"] != "float32"  # What is chosen for auto is no use to it.
     if values["prepare"] and not asked_for and summary.failed < summary.images:
         prepare_afterwards(values["model"], values["runtime"], values["device"])
@@ -62,17 +63,26 @@ def _resume_command() -> str:
     return shlex.join(["tfzoo", *given, "--resume"])
 
 
-def _files(folder: Path, pictures: bool) -> dict[str, str]:
-    names = ["detections.json", "images.json", "detections.csv", "errors.jsonl", "parts"]
-    return {name: str(folder / name) for name in names + ["annotated"] * pictures}
+def _of_formats(formats: Sequence[str]) -> list[str]:
+    """The files of formats, or the folder where a format has one for each image."""
+    kinds = [FORMATS[name] for name in formats]
+    return [name for kind in kinds for name in ([kind.folder] if kind.folder else kind.files)]
 
 
-def _as_json(summary: dict[str, Any], pictures: bool) -> dict[str, Any]:
+def _as_json(summary: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
     folder = summary["out"]
-    return summary | {"out": str(folder), "files": _files(folder, pictures)}
+    names = ["detections.json", "images.json", "detections.csv", "errors.jsonl", "parts"]
+    names += [*_of_formats(summary["formats"]), *(["crops"] if _cut_out(summary, values) else [])]
+    names += ["annotated"] * values["pictures"]
+    files = {name: str(folder / name) for name in names}
+    return summary | {"out": str(folder), "files": files}
 
 
-def _print(summary: dict[str, Any], pictures: bool) -> None:
+def _cut_out(summary: dict[str, Any], values: dict[str, Any]) -> bool:
+    return bool(values["crops"]) and summary["detections"] > summary["without_crop"]
+
+
+def _print(summary: dict[str, Any], values: dict[str, Any]) -> None:
     folder = summary["out"]
     fresh = summary["images"] - summary["resumed"]
     text = f"{summary['images']} images"
@@ -97,6 +107,12 @@ def _print(summary: dict[str, Any], pictures: bool) -> None:
         say(left_out_text(summary["left_out"]))
     if summary["failed"]:
         say(f"{summary['failed']} images failed; see {folder / 'errors.jsonl'}", style="bold")
+    if summary["without_crop"]:
+        say(f"{summary['without_crop']} detections have no crop: their boxes cover no pixel")
     say(f"Results: {folder / 'detections.json'}, detections.csv, images.json, parts/")
-    if pictures:
+    if others := _of_formats(summary["formats"]):
+        say(f"Formats: {', '.join([str(folder / others[0]), *others[1:]])}")
+    if _cut_out(summary, values):
+        say(f"Crops: {folder / 'crops'}")
+    if values["pictures"]:
         say(f"Pictures: {folder / 'annotated'}")

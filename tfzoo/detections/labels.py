@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 from types import MappingProxyType
 
 from tfzoo.errors import UsageError
+from tfzoo.options import DEFAULT
 
 #: COCO's 80 categories by their own ids: 1 to 90 with ten gaps (https://cocodataset.org).
 COCO: Mapping[int, str] = MappingProxyType(
@@ -167,3 +168,18 @@ def category_ids(classes: Collection[int | str], labels: Mapping[int, str]) -> t
                 "ids count too"
             )
     return tuple(sorted(ids))
+
+
+def scores_by_id(
+    min_score: Mapping[str, float] | Mapping[int, float], labels: Mapping[int, str]
+) -> dict[str, float]:
+    """Least scores by category (see `tfzoo.options.MinScore`) with ids, as texts, for names.
+
+    Raises:
+        UsageError: The labels know no such category; names the closest.
+    """
+    scores: dict[str, float] = {}
+    for name, score in min_score.items():
+        ids = [DEFAULT] if name == DEFAULT else category_ids([name], labels)
+        scores |= {str(class_id): score for class_id in ids}
+    return scores

@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfzoo.detections.drawing import draw, encode_png
-from tfzoo.detections.labels import COCO, category_ids, category_name
+from tfzoo.detections.labels import COCO, category_ids, category_name, scores_by_id
 from tfzoo.detections.masks import encode, paste
 from tfzoo.images.image import Image
+from tfzoo.options import DEFAULT, MinScore
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -187,9 +188,26 @@ class Detections:
         """The category name of each detection."""
         return [category_name(self.labels, int(class_id)) for class_id in self.class_ids]
 
-    def above(self, score: float) -> Detections:
-        """The detections with at least this score (0 to 1)."""
-        return self[self.scores >= score]
+    def above(self, score: MinScore) -> Detections:
+        """The detections with at least this score (0 to 1).
+
+        Args:
+            score: Of all, or by category, such as `{"person": 0.6, "default": 0.3}`; 0 of what is
+                not named, where there is no `default`.
+
+        Raises:
+            UsageError: The model knows no such category; names the closest.
+        """
+        if not isinstance(score, Mapping):
+            return self[self.scores >= score]
+        by_id = scores_by_id(score, self._known())
+        default = by_id.get(DEFAULT, 0.0)
+        least = [by_id.get(str(class_id), default) for class_id in self.class_ids.tolist()]
+        return self[self.scores >= np.array(least, dtype=np.float64)]
+
+    def _known(self) -> dict[int, str]:
+        """The labels, with the classes that the model finds although its labels leave them out."""
+        return {int(c): f"class {c}" for c in self.class_ids} | dict(self.labels)
 
     def __eq__(self, other: object) -> bool:
         """Whether all is the same, number by number, what produced it and the kept image too."""
@@ -213,9 +231,7 @@ class Detections:
             UsageError: The model knows no such category; names the closest.
         """
         wanted = [classes] if isinstance(classes, str | int | Integral) else classes
-        # A model may find classes that its labels leave out; their ids are known by that.
-        known = {int(c): f"class {c}" for c in self.class_ids} | dict(self.labels)
-        return self[np.isin(self.class_ids, category_ids(wanted, known))]
+        return self[np.isin(self.class_ids, category_ids(wanted, self._known()))]
 
     def mask(self, index: int) -> NDArray[np.bool_]:
         """One detection's mask, bool [H, W] at the size of the original image.

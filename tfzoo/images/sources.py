@@ -142,6 +142,29 @@ def hidden_addresses(
         yield from (image.path for image in images if keyed(image.path) != image.path)
 
 
+def folders_of(sources: Iterable[str | os.PathLike[str]]) -> Iterator[str]:
+    """The folders that the images of sources lie in, or below: paths and addresses."""
+    for source in (_at_home(os.fspath(source)) for source in sources):
+        path = Path(source)
+        if not is_address(source) and path.is_dir():
+            yield source
+        elif path.suffix.lower() == ".txt" and path.is_file():
+            yield from (_parent(image.path) for image in _listed(path))
+        elif not is_address(source) and glob.has_magic(source) and not path.exists():
+            yield _root_of(source) or "."
+        else:
+            yield _parent(source)
+
+
+def _parent(source: str) -> str:
+    """The folder of an image; of an address that names no image, and can be listed, itself."""
+    if not is_address(source):
+        return os.path.dirname(source) or "."  # noqa: PTH120 - links stay links
+    place = re.split("[?#]", source)[0]
+    listed = source.partition(":")[0].lower() not in ("http", "https")
+    return place if listed and not ends_as_image(_ending(place)) else place.rpartition("/")[0]
+
+
 def left_out_text(left_out: Mapping[str, int]) -> str:
     """What was left out, and why: `12 files left out: 9 .heic (pip install ...), 3 .txt`.
 
