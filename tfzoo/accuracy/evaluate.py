@@ -100,7 +100,8 @@ def measure_accuracy(settings: EvaluateSettings) -> Accuracy:
         command=_command(settings),
     )
     if settings.check:
-        named = [(file, file.name) for file in evidence.files.values()]
+        listed = {i: image for t in evidence.truths.values() for i, image in t.images.items()}
+        named = [(file, listed[one]["file_name"]) for one, file in evidence.files.items()]
         return replace(measured, check=check(detector, named, settings.check))
     return measured
 

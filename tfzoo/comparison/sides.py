@@ -8,14 +8,14 @@ from os import PathLike, fspath
 from pathlib import Path
 from typing import Any, cast
 
+from tfzoo.accuracy.category_names import for_results
 from tfzoo.accuracy.coco import CocoSet, name_of, read_results
 from tfzoo.accuracy.evaluate import detect_evidence, images_for
 from tfzoo.accuracy.evidence import Evidence
 from tfzoo.accuracy.fields import Id
-from tfzoo.accuracy.image_files import find_files
 from tfzoo.accuracy.results_check import check_results, join
 from tfzoo.accuracy.settings import EvaluateSettings, OnProgress
-from tfzoo.accuracy.truth import FIELDS, KINDS, GroundTruth, Kind
+from tfzoo.accuracy.truth import FIELDS, KINDS, GroundTruth, Kind, Stored
 from tfzoo.accuracy.truth_check import check_kind
 from tfzoo.comparison.settings import CompareSettings
 from tfzoo.errors import AnnotationError, UsageError
@@ -126,12 +126,12 @@ def side_of(
     )
 
 
-def _files(coco_set: CocoSet, chosen: Sequence[Id]) -> Mapping[Id, Path]:
-    return find_files(coco_set.images, {one: coco_set.files[one] for one in chosen})
+def _files(coco_set: CocoSet, chosen: Sequence[Id]) -> Mapping[Id, Path | Stored]:
+    return coco_set.sources(chosen)
 
 
 def _read(
-    path: Path, coco_set: CocoSet, chosen: Sequence[Id], files: Mapping[Id, Path]
+    path: Path, coco_set: CocoSet, chosen: Sequence[Id], files: Mapping[Id, Path | Stored]
 ) -> Evidence:
     """What a results file holds of the images that count.
 
@@ -145,6 +145,7 @@ def _read(
         truth = coco_set.truth(kind)
         if truth is None or not any(row.get(FIELDS[kind]) for row in all_rows):
             continue
+        truth = for_results(truth, None)
         join(all_rows, path, truth)
         check_kind(truth, kind)
         of_kind = [row for row in all_rows if row.get(FIELDS[kind])]
