@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from tfzoo.options import DetectOptions
     from tfzoo.prepare.choice import Choice, Trial
     from tfzoo.report.chart import draw_chart, save_chart
+    from tfzoo.report.here import LatenciesHere, forecast_here
     from tfzoo.report.points import as_printed_points, pareto_front, reported_points
     from tfzoo.report.recommend import recommend
     from tfzoo.report.table import build_table
@@ -52,6 +53,7 @@ _HOMES = {
     "Detection": "detections.types",
     "Detections": "detections.types",
     "Detector": "detector",
+    "LatenciesHere": "report.here",
     "ModelSpec": "zoo.schema",
     "NothingQualifiesError": "errors",
     "Plan": "reproduction.plan",
@@ -68,6 +70,7 @@ _HOMES = {
     "draw_chart": "report.chart",
     "evaluate": "accuracy.evaluate",
     "find_model": "zoo.manifest",
+    "forecast_here": "report.here",
     "list_models": "zoo.manifest",
     "load": "detector",
     "load_manifest": "zoo.manifest",
@@ -90,6 +93,7 @@ __all__ = [
     "Detection",
     "Detections",
     "Detector",
+    "LatenciesHere",
     "ModelSpec",
     "NothingQualifiesError",
     "Plan",
@@ -107,6 +111,7 @@ __all__ = [
     "draw_chart",
     "evaluate",
     "find_model",
+    "forecast_here",
     "list_models",
     "load",
     "load_manifest",
