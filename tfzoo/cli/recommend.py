@@ -29,6 +29,11 @@ if TYPE_CHECKING:
     from tfzoo.report.here import LatenciesHere, LatencyHere
 
 _METRIC_OF: dict[str, Metric] = {"boxes": "box", "keypoints": "keypoint", "masks": "mask"}
+_MEASURED_ALONE = (
+    "--here takes measured times where there are any, and forecasts the others; leave out "
+    "--speed-from, or --here for what was measured alone"
+)
+_OF_HERE = "--all, --runtime and --device are of this machine's times; add --here"
 
 
 def recommend_command(
@@ -79,16 +84,11 @@ def recommend_command(
     known: LatenciesHere | None = None
     if here:
         if speed_from == "measured":
-            raise UsageError(
-                "--here takes measured times where there are any, and forecasts the others; leave "
-                "out --speed-from, or --here for what was measured alone"
-            )
+            raise UsageError(_MEASURED_ALONE)
         known, points = _known_here(runtime, device, results, accuracy_from == "measured")
     else:
         if every or (runtime, device) != ("auto", "auto"):
-            raise UsageError(
-                "--all, --runtime and --device are of this machine's times; add --here"
-            )
+            raise UsageError(_OF_HERE)
         points = points_from(
             load_manifest(), results, accuracy_from=accuracy_from, speed_from=speed_from
         )
