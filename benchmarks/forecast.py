@@ -4,7 +4,7 @@
     python -m benchmarks.forecast --results results --runtime openvino
     python -m benchmarks.forecast --models demo SAVED_MODEL ... --runtime tensorflow
 
-Without `--results` the times are those of `forecast_times.csv`: graphs of the Object Detection
+Without options the times are those of `forecast_times.csv`: graphs of the Object Detection
 API's own exporter with random weights, which cost what the zoo's cost, and the embedded model. The
 constants of `tfzoo.report.forecast` were chosen on them, so that the errors of times measured
 elsewhere tell more: those of a results folder, which `tfzoo benchmark` writes, or of models of any
@@ -20,7 +20,7 @@ import re
 import statistics
 import sys
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -30,7 +30,7 @@ from tfzoo.report.here import forecast_here
 from tfzoo.store.models import get_model
 from tfzoo.timing.benchmark import benchmark
 from tfzoo.zoo.manifest import find_model
-from tfzoo.zoo.schema import Operations
+from tfzoo.zoo.schema import ModelSpec, Operations
 
 RECORDED = Path(__file__).with_name("forecast_times.csv")
 
@@ -38,14 +38,37 @@ RECORDED = Path(__file__).with_name("forecast_times.csv")
 Pair = tuple[Timed, Latency]
 
 
-def recorded() -> dict[str, list[Timed]]:
-    """The recorded times by machine and runtime."""
+def recorded(use: str = "chosen on") -> dict[str, list[Timed]]:
+    """The recorded times by machine and runtime.
+
+    Args:
+        use: `chosen on` are those that the constants were chosen on, `held out` others.
+    """
     sets: dict[str, list[Timed]] = defaultdict(list)
     with RECORDED.open(newline="") as file:
         for row in csv.DictReader(file):
-            spec = find_model(row["model"])
+            if row["use"] != use:
+                continue
+            name = row["model"]
+            spec = (
+                own(name, float(row["gmacs"]), float(row["macts"]))
+                if row["gmacs"]
+                else find_model(name)
+            )
             sets[f"{row['machine']}, {row['runtime']}"].append(Timed(spec, float(row["ms"])))
     return dict(sets)
+
+
+def own(name: str, gmacs: float, macts: float) -> ModelSpec:
+    """A model that no manifest lists: it shares neither family nor backbone with another."""
+    return replace(
+        find_model("demo"),
+        id=re.sub("[^A-Za-z0-9]", "_", name),
+        name=Path(name).name,
+        family=name,
+        backbone=re.sub("[^A-Za-z]", "", name),
+        operations=Operations(gmacs=gmacs, macts=macts, source="graph"),
+    )
 
 
 def timed_now(models: Sequence[str], runtime: str) -> list[Timed]:
@@ -59,14 +82,7 @@ def timed_now(models: Sequence[str], runtime: str) -> list[Timed]:
         spec = model.spec
         if spec is None:
             counted, put_out = count_model(model.path)
-            operations = Operations(gmacs=counted / 1e9, macts=put_out / 1e6, source="graph")
-            spec = replace(
-                find_model("demo"),
-                name=Path(name).name,
-                family=name,
-                backbone=re.sub("[^A-Za-z]", "", name),
-                operations=operations,
-            )
+            spec = own(name, counted / 1e9, put_out / 1e6)
         operations = spec.operations
         print(f"{name}: {measured.p50_ms} ms, {operations}, {measured.notes}", file=sys.stderr)
         timed.append(Timed(spec, measured.p50_ms))
@@ -111,12 +127,18 @@ def main() -> None:
     elif given.results:
         here = forecast_here(runtime=given.runtime, results=given.results)
         sets = {str(here.machine): [Timed(one.spec, one.measured_ms or 0) for one in here.timed]}
+    else:
+        print_errors("held out", recorded("held out"))
+    print_errors("chosen on" if not (given.models or given.results) else "timed", sets)
+
+
+def print_errors(called: str, sets: Mapping[str, Sequence[Timed]]) -> None:
+    """Prints each forecast beside its time, set by set, then the errors of all."""
     pairs: list[Pair] = []
     singles: list[Pair] = []
     for name, timed in sets.items():
-        print(
-            f"\n{name}\n\n| model | measured ms | forecast ms | 95 % interval |\n|---|---|---|---|"
-        )
+        print(f"\n{called}: {name}\n")
+        print("| model | measured ms | forecast ms | 95 % interval |\n| --- | --- | --- | --- |")
         found = from_the_others(timed)
         for one, latency in found:
             interval = f"{latency.low_ms:.3g} to {latency.high_ms:.3g}"
