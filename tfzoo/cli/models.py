@@ -144,7 +144,7 @@ def info_command(
         f"{'with' if spec.anchors else 'without'} anchors",
         "backbone": spec.backbone,
         "input": f"{spec.input.text} {(spec.input.resizer or '').replace('_', ' ')}".strip(),
-        "operations": _counted(spec),
+        "operations": _counted(spec, whole),
         "outputs": ", ".join(spec.outputs),
         "licence": spec.license,
         "download": f"about {spec.download_mb:g} MB" if spec.download_mb else "",
@@ -173,10 +173,11 @@ def info_command(
     out.print(grid)
 
 
-def _counted(spec: ModelSpec) -> str:
-    if spec.operations is None:
+def _counted(spec: ModelSpec, manifest: Manifest) -> str:
+    if (found := spec.operations) is None:
         return ""
-    return f"{spec.operations.gmacs:.4g} G multiply-adds an image (counted, not measured)"
+    source = manifest.references[found.source].title
+    return f"{found.gmacs:g} G multiply-adds, {found.macts:g} M outputs an image  ({source})"
 
 
 def _show_own(model: StoredModel, as_json: bool) -> None:

@@ -142,10 +142,8 @@ def _print_chosen(chosen: Sequence[Point], metric: Metric) -> None:
     if forecast:
         table.add_column("forecast, 95 % interval")
     for point in chosen:
-        figures = (point.accuracy(metric), point.latency_ms, point.fps)
-        cells = [
-            f"{figure:{form}}" for figure, form in zip(figures, ("g", ".4g", ".4g"), strict=True)
-        ]
+        assert point.latency_ms is not None  # It would not be chosen.
+        cells = [f"{point.accuracy(metric):g}", _ms(point.latency_ms, 4), f"{point.fps:.4g}"]
         marked = [_interval(point.latency_interval)] if forecast else []
         table.add_row(point.name, *cells, *marked)
     out.print(table)
@@ -155,9 +153,9 @@ def _interval(ends: tuple[float, float] | None) -> str:
     return "measured" if ends is None else f"forecast, {_ms(ends[0])} to {_ms(ends[1])} ms"
 
 
-def _ms(milliseconds: float) -> str:
-    """Three digits of a time, written out: 1930, never 1.93e+03."""
-    return f"{float(f'{milliseconds:.3g}'):g}"
+def _ms(milliseconds: float, digits: int = 3) -> str:
+    """Some digits of a time, written out: 1930, never 1.93e+03."""
+    return f"{float(f'{milliseconds:.{digits}g}'):.10g}"
 
 
 def _print_doubts(chosen: Sequence[Point], max_latency_ms: float | None) -> None:
@@ -211,8 +209,9 @@ def _print_here(known: LatenciesHere, every: bool) -> None:
             "interval.",
             style="dim",
         )
-    for reason in dict.fromkeys(one.reason for one in known.models if one.reason):
-        names = ", ".join(one.spec.name for one in known.models if one.reason == reason)
+    without = [one for one in known.models if one.reason and one.measured_ms is None]
+    for reason in dict.fromkeys(one.reason for one in without):
+        names = ", ".join(one.spec.name for one in without if one.reason == reason)
         out.print(f"No forecast of {names}: {reason}.", style="dim")
 
 
