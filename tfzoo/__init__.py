@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from tfzoo.options import DetectOptions
     from tfzoo.prepare.choice import Choice, Trial
     from tfzoo.report.chart import draw_chart, save_chart
+    from tfzoo.report.here import LatenciesHere, forecast_here
     from tfzoo.report.points import as_printed_points, pareto_front, reported_points
     from tfzoo.report.recommend import recommend
     from tfzoo.report.report_files import write_report
@@ -62,6 +63,7 @@ _HOMES = {
     "Detection": "detections.types",
     "Detections": "detections.types",
     "Detector": "detector",
+    "LatenciesHere": "report.here",
     "ModelSpec": "zoo.schema",
     "NothingQualifiesError": "errors",
     "Plan": "reproduction.plan",
@@ -83,6 +85,7 @@ _HOMES = {
     "evaluate": "accuracy.evaluate",
     "explain_accuracy": "explain.report",
     "find_model": "zoo.manifest",
+    "forecast_here": "report.here",
     "list_models": "zoo.manifest",
     "load": "detector",
     "load_manifest": "zoo.manifest",
@@ -109,6 +112,7 @@ __all__ = [
     "Detection",
     "Detections",
     "Detector",
+    "LatenciesHere",
     "ModelSpec",
     "NothingQualifiesError",
     "Plan",
@@ -131,6 +135,7 @@ __all__ = [
     "evaluate",
     "explain_accuracy",
     "find_model",
+    "forecast_here",
     "list_models",
     "load",
     "load_manifest",

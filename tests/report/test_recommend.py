@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -93,6 +94,14 @@ def test_the_nearest_is_the_best_that_keeps_half_the_budget(
         recommend(FRONT, min_map=min_map, max_latency_ms=max_latency_ms)
     listed = str(caught.value).splitlines()[1:]
     assert [line.split(":")[0].strip() for line in listed] == nearest
+
+
+def test_a_forecast_is_named_as_one_where_nothing_qualifies_too() -> None:
+    unsure = replace(FRONT[0], latency_interval=(6.0, 15.5))
+    with pytest.raises(NothingQualifiesError) as caught:
+        recommend([unsure, FRONT[1]], min_map=30, max_latency_ms=10)
+    assert "small: 20 mAP, 10 ms (forecast, 6 to 15.5 ms)" in str(caught.value)
+    assert "middle: 30 mAP, 20 ms\n" in str(caught.value)
 
 
 def test_an_unknown_metric_is_refused() -> None:

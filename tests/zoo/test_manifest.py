@@ -86,6 +86,38 @@ def test_a_keypoint_map_printed_as_box_map_is_no_box_map() -> None:
     assert (spec.box_map, spec.keypoint_map) == (None, 41.7)
 
 
+def test_the_operations_of_all_models_with_a_public_graph_are_counted() -> None:
+    unknown = [spec.id for spec in load_manifest().all_models if spec.operations is None]
+    assert unknown == ["extremenet_20200711", "extremenet_20210507"]
+
+
+@pytest.mark.parametrize(
+    ("name", "printed"),
+    # Multiply-adds in 10^9: table 2 of the EfficientDet paper (arXiv 1911.09070; D6 there is of
+    # 1280x1280), half of the GFLOPs in YOLOv5's README.
+    [
+        ("efficientdet d0", 2.5),
+        ("efficientdet d1", 6.1),
+        ("efficientdet d2", 11),
+        ("efficientdet d3", 25),
+        ("efficientdet d4", 55),
+        ("efficientdet d5", 135),
+        ("efficientdet d6", 226 * (1408 / 1280) ** 2),
+        ("efficientdet d7", 325),
+        ("yolov5s", 16.5 / 2),
+        ("yolov5m", 49.0 / 2),
+        ("yolov5l", 109.1 / 2),
+        ("yolov5x", 205.7 / 2),
+    ],
+)
+def test_the_operations_counted_are_about_those_that_papers_print(
+    name: str, printed: float
+) -> None:
+    operations = find_model(name).operations
+    assert operations is not None
+    assert operations.gmacs == pytest.approx(printed, rel=0.1)
+
+
 def test_the_packaged_manifest_passes_the_full_check() -> None:
     assert validate_manifest(packaged_manifest_path()) == load_manifest([])
 
@@ -165,6 +197,9 @@ def test_a_manifest_of_ones_own_joins_the_zoo(
         ({"reported": [{"metric": "box_map", "value": -1.0, "source": "me"}]}, "above 0"),
         ({"reported": [{"metric": "box_map", "value": 0.0, "source": "me"}]}, "above 0"),
         ({"reported": [{"metric": "keypoint_map", "value": 1.0, "source": "me"}]}, "keypoint_map"),
+        ({"operations": {"gmacs": 0, "macts": 1, "source": "me"}}, "gmacs and macts are above 0"),
+        ({"operations": {"gmacs": 1, "macts": 0, "source": "me"}}, "gmacs and macts are above 0"),
+        ({"operations": {"gmacs": 1, "macts": 1, "source": "hearsay"}}, "hearsay"),
         ({"aliases": ["EFFICIENTDET D0 512x512"]}, "efficientdet d0 512x512"),
         ({"id": "../escape"}, "letters, digits"),
         ({"id": "con"}, "device"),

@@ -144,6 +144,7 @@ def info_command(
         f"{'with' if spec.anchors else 'without'} anchors",
         "backbone": spec.backbone,
         "input": f"{spec.input.text} {(spec.input.resizer or '').replace('_', ' ')}".strip(),
+        "operations": _counted(spec, whole),
         "outputs": ", ".join(spec.outputs),
         "licence": spec.license,
         "download": f"about {spec.download_mb:g} MB" if spec.download_mb else "",
@@ -170,6 +171,13 @@ def info_command(
     for note in (*spec.notes, *(spec.as_printed.slips if spec.as_printed else ())):
         grid.add_row("note", note)
     out.print(grid)
+
+
+def _counted(spec: ModelSpec, manifest: Manifest) -> str:
+    if (found := spec.operations) is None:
+        return ""
+    source = manifest.references[found.source].title
+    return f"{found.gmacs:g} G multiply-adds, {found.macts:g} M outputs an image  ({source})"
 
 
 def _show_own(model: StoredModel, as_json: bool) -> None:

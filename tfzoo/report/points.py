@@ -50,6 +50,8 @@ class Point:
         mask_map: Mask mAP in percent, or None.
         fps: Images a second, or None.
         latency_ms: Milliseconds an image, or None.
+        latency_interval: Of a forecast, the 95 % interval of milliseconds an image; None for a
+            speed that was reported or measured.
         comparable: Whether the speed may be compared with the other models' at all: it is of the
             same conditions, or of the machine that most were timed on.
         other_images: Metrics whose mAP is of other images than most models', so not comparable.
@@ -69,6 +71,7 @@ class Point:
     mask_map: float | None = None
     fps: float | None = None
     latency_ms: float | None = None
+    latency_interval: tuple[float, float] | None = None
     comparable: bool = True
     other_images: tuple[Metric, ...] = ()
     notes: tuple[str, ...] = ()
@@ -135,6 +138,20 @@ def reported_points(manifest: Manifest) -> list[Point]:
                 )
             )
     return points
+
+
+def rated_points(manifest: Manifest) -> list[Point]:
+    """Every model with the mAP that is reported of its files, and without a speed."""
+    return [
+        Point(
+            *_identity(spec, spec.name),
+            box_map=spec.box_map,
+            keypoint_map=spec.keypoint_map,
+            mask_map=spec.mask_map,
+            notes=spec.notes,
+        )
+        for spec in manifest.models
+    ]
 
 
 def measured_points(manifest: Manifest, results: Path) -> list[Point]:
@@ -301,12 +318,18 @@ def points_from(
     accuracies, speeds = (
         (reported, measured) if accuracy_from == "reported" else (measured, reported)
     )
+    return joined(accuracies, speeds)
+
+
+def joined(accuracies: Iterable[Point], speeds: Iterable[Point]) -> list[Point]:
+    """The accuracy of some points with the speed of others; of models that are in both."""
     by_id = {point.id: point for point in speeds}
     return [
         replace(
             point,
             fps=speed.fps,
             latency_ms=speed.latency_ms,
+            latency_interval=speed.latency_interval,
             comparable=speed.comparable,
             notes=tuple(dict.fromkeys((*point.notes, *speed.notes))),
             speed_notes=speed.speed_notes,

@@ -69,10 +69,17 @@ def _nearest(
     # Most accurate first, so the front's first fast and last accurate model come nearest.
     nearest = [*accurate[-1:], *fast[:1]] or [front[0], front[-1]]
     listed = "\n".join(
-        f"  {point.name}: {_accuracy(point, metric):g} mAP, {_latency_ms(point):g} ms"
+        f"  {point.name}: {_accuracy(point, metric):g} mAP, {_told_latency(point)}"
         for point in dict.fromkeys(nearest)
     )
     return f"no model {' and '.join(asked)}. Nearest:\n{listed}"
+
+
+def _told_latency(point: Point) -> str:
+    if point.latency_interval is None:
+        return f"{_latency_ms(point):g} ms"
+    low_ms, high_ms = point.latency_interval
+    return f"{_latency_ms(point):.3g} ms (forecast, {low_ms:.3g} to {high_ms:.3g} ms)"
 
 
 def parse_latency_ms(text: str) -> float:

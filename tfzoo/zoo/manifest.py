@@ -31,6 +31,7 @@ from tfzoo.zoo.schema import (
     KnownFile,
     Metric,
     ModelSpec,
+    Operations,
     Reference,
     Source,
 )
@@ -71,6 +72,7 @@ class Manifest(Entry):
             cited = {figure.source for figure in spec.reported} | {spec.input.source}
             cited |= {file.source for file in spec.known_files}
             cited |= {spec.as_printed.source} if spec.as_printed else set()
+            cited |= {spec.operations.source} if spec.operations else set()
             if missing := sorted(cited - set(self.references)):
                 raise ValueError(
                     f"{spec.id}: cites {', '.join(missing)}, which `references` does not list"
@@ -277,7 +279,12 @@ def _build(data: dict[str, Any]) -> Manifest:
 
 
 def _build_spec(entry: dict[str, Any]) -> ModelSpec:
-    single: dict[str, Any] = {"input": InputSize, "as_printed": AsPrinted, "held_out": HeldOut}
+    single: dict[str, Any] = {
+        "input": InputSize,
+        "operations": Operations,
+        "as_printed": AsPrinted,
+        "held_out": HeldOut,
+    }
     several: dict[str, Any] = {"sources": Source, "reported": Figure, "known_files": KnownFile}
     values: dict[str, Any] = {
         key: tuple(v) if isinstance(v, list) else v for key, v in entry.items()

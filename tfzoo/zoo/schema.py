@@ -116,6 +116,27 @@ class InputSize(Entry):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Operations(Entry):
+    """What the network of a model computes for an image; counted in its graph, never measured.
+
+    Attributes:
+        gmacs: Multiply-adds of its convolutions and matrix products, in 10^9 (half the FLOPs that
+            others give).
+        macts: Numbers that these put out ("activations": Radosavovic et al. 2020, Designing
+            Network Design Spaces, section 3.1), in 10^6; what moves through memory goes with them.
+        source: Key of the manifest's `references`, which says in what graph they were counted.
+    """
+
+    gmacs: float
+    macts: float
+    source: str
+
+    def __post_init__(self) -> None:
+        if not (self.gmacs > 0 and self.macts > 0):
+            raise ValueError("operations: gmacs and macts are above 0")
+
+
+@dataclass(frozen=True, kw_only=True)
 class Source(Entry):
     """One place a model can be had from; sources are tried in order.
 
@@ -184,6 +205,7 @@ class ModelSpec(Entry):
         name: As the zoo prints it.
         stages: 1 or 2, as detectors are sorted into one-stage and two-stage.
         anchors: Whether the detector works from anchor boxes.
+        operations: What it computes for an image, or None where no public graph says.
         outputs: What it detects.
         signature: Kind of its inputs and outputs (see `tfzoo.decode`).
         archive: Bare file name of the download; the model itself for `.onnx`.
@@ -201,6 +223,7 @@ class ModelSpec(Entry):
     anchors: bool
     backbone: str
     input: InputSize
+    operations: Operations | None = None
     outputs: tuple[Output, ...]
     max_detections: int | None = None
     signature: SignatureKind
