@@ -37,6 +37,7 @@ ORDER = [
     "decode",
     "detector",
     "trials",
+    "cluster",
     "batch",
     "results",
     "accuracy",

@@ -5,11 +5,23 @@ from collections.abc import Callable, Iterable
 from dataclasses import KW_ONLY, dataclass, field
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, cast
 
 from tfzoo.detections.label_files import Labels, labels_of, read_labels
-from tfzoo.errors import UsageError
-from tfzoo.options import CHECK, PRECISION, RUNTIME, DetectOptions, OnStep, Precision, option, told
+from tfzoo.options import (
+    ADDRESS,
+    CHECK,
+    ENGINE,
+    PRECISION,
+    RUNTIME,
+    DetectOptions,
+    Engine,
+    OnStep,
+    Precision,
+    check_engine,
+    option,
+    told,
+)
 from tfzoo.settings import at_home
 from tfzoo.zoo.manifest import DEFAULT_MODEL
 
@@ -19,8 +31,6 @@ if TYPE_CHECKING:
 
 #: Told how many images are finished, and how many there are (None while unknown).
 OnProgress = Callable[[int, int | None], None]
-
-_ENGINES = ("local", "ray")
 
 
 @dataclass(frozen=True)
@@ -89,15 +99,8 @@ class RunSettings(DetectOptions):
     overwrite: bool = option(
         False, "Delete an earlier run's results first.", flags=("--overwrite",), pinned=False
     )
-    engine: Literal["local", "ray"] = option(
-        "local", "local: this machine; ray: many, by Ray Data (extra 'ray').", pinned=False
-    )
-    address: str | None = option(
-        None,
-        "The Ray cluster to join, such as auto; else this machine.",
-        metavar="ADDRESS",
-        pinned=False,
-    )
+    engine: Engine = option("local", ENGINE)
+    address: str | None = option(None, ADDRESS)
     workers: int | None = option(
         None,
         "Ray's workers; else one a GPU, or every two processors.",
@@ -118,8 +121,7 @@ class RunSettings(DetectOptions):
     def __post_init__(self) -> None:
         super().__post_init__()
         object.__setattr__(self, "labels", labels_of(self.labels))
-        if self.engine not in _ENGINES:
-            raise UsageError(f"engine is '{self.engine}'; expected {' or '.join(_ENGINES)}")
+        check_engine(self.engine)
         given = self.sources
         sources = (given,) if isinstance(given, str | PathLike) else tuple(given)
         object.__setattr__(self, "sources", sources)

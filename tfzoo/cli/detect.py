@@ -23,6 +23,7 @@ from tfzoo.cli.console import (
 )
 from tfzoo.cli.options import takes
 from tfzoo.cli.prepare import prepare_afterwards, print_check
+from tfzoo.outside import public
 
 
 @takes(RunSettings)
@@ -48,9 +49,8 @@ def detect_command(
             bar.step("starting")
             summary = detect_folder(**values, on_progress=bar.count, on_step=bar.step)
     except KeyboardInterrupt:
-        kept = f"Stopped. What was finished is kept in {values['out']}. Go on with:"
-        err.print(kept, soft_wrap=True)
-        err.print(f"  {_resume_command()}", soft_wrap=True)
+        err.print(f"Stopped. What was finished is kept in {values['out']}. {how_to_go_on()}",
+                  soft_wrap=True)  # fmt: skip
         raise
     if as_json:
         print_json(_as_json(asdict(summary), values["pictures"]))
@@ -62,9 +62,13 @@ def detect_command(
     raise typer.Exit(summary.exit_code)
 
 
-def _resume_command() -> str:
+def how_to_go_on() -> str:
+    """What goes on with a run that was stopped: a command, where one can be shown that works."""
     given = [word for word in sys.argv[1:] if word not in ("--resume", "--overwrite")]
-    return shlex.join(["tfzoo", *given, "--resume"])
+    command = shlex.join(["tfzoo", *given, "--resume"])
+    if public(command) != command:  # Without its password an address can't be detected.
+        return "Go on with the same command and --resume, in place of --overwrite if it has that."
+    return f"Go on with:\n  {command}"
 
 
 def _files(folder: Path, pictures: bool) -> dict[str, str]:
