@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -99,7 +100,9 @@ def given(tmp_path: Path) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def models(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     folder = tmp_path_factory.mktemp("models")
-    return [str(standins.save("standard", folder / name)) for name in ("one", "two", "three")]
+    one = standins.save("standard", folder / "one")
+    copies = [shutil.copytree(one, folder / name) for name in ("two", "three")]
+    return list(map(str, [one, *copies]))
 
 
 @pytest.fixture
