@@ -45,7 +45,7 @@ def query_gpu(device: str, *fields: str) -> list[str] | None:
         device: `gpu:N`.
         fields: See `nvidia-smi --help-query-gpu`.
     """
-    index = device.partition(":")[2] or "0"
+    index = _driver_index(device.partition(":")[2] or "0")
     command = ["nvidia-smi", f"--query-gpu={','.join(fields)}", "--format=csv,noheader,nounits"]
     try:
         done = subprocess.run(
@@ -54,3 +54,9 @@ def query_gpu(device: str, *fields: str) -> list[str] | None:
     except (OSError, subprocess.SubprocessError):
         return None
     return [text.strip() for text in done.stdout.strip().split(",")]
+
+
+def _driver_index(index: str) -> str:
+    """What the driver calls a GPU: CUDA counts those that it was told to see, the driver all."""
+    visible = [part.strip() for part in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")]
+    return visible[int(index)] if visible != [""] and int(index) < len(visible) else index

@@ -91,6 +91,12 @@ CHECK = Option(
     least=0,
     pinned=False,
 )
+ENGINE = Option("local: this machine; ray: many, by Ray (extra 'ray').", pinned=False)
+ADDRESS = Option(
+    "The Ray cluster to join, such as auto; else this machine.", metavar="ADDRESS", pinned=False
+)
+#: Where work is done.
+Engine = Literal["local", "ray"]
 RESULTS = Option("Folder of the measurements, such as accuracy.csv.", metavar="DIR", text=Path)
 
 
@@ -173,6 +179,16 @@ def check_precision(precision: str) -> None:
     if precision not in get_args(Precision):
         expected = " or ".join(get_args(Precision))
         raise UsageError(f"there is no precision {precision!r}; expected {expected}")
+
+
+def check_engine(engine: str) -> None:
+    """Refuses an engine that there is none of.
+
+    Raises:
+        UsageError: There is no such engine.
+    """
+    if engine not in get_args(Engine):
+        raise UsageError(f"engine is '{engine}'; expected {' or '.join(get_args(Engine))}")
 
 
 def names_in(texts: list[str]) -> list[str]:

@@ -21,6 +21,7 @@ from typer.testing import CliRunner
 import tfzoo
 from tests.helpers import standins
 from tests.helpers.coco_data import random_data, write
+from tfzoo.accuracy import evaluate as evaluating
 from tfzoo.accuracy.evaluate import evaluate_predictions
 from tfzoo.accuracy.measured import Accuracy, AccuracyWarning
 from tfzoo.cli.main import app
@@ -230,7 +231,7 @@ def test_saved_detections_are_used_again_and_a_larger_sample_goes_on_with_them(
 
 
 def test_detections_of_another_model_or_of_other_images_are_not_used(
-    models: dict[str, Path], painted: Path, tmp_path: Path
+    models: dict[str, Path], painted: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     evaluate(models["standard"], painted, tmp_path)
     evaluate(models["mask_rcnn"], painted, tmp_path)
@@ -241,6 +242,14 @@ def test_detections_of_another_model_or_of_other_images_are_not_used(
 
     evaluate(models["standard"], changed(painted, tmp_path, drop_one), tmp_path)
     assert len(journals(tmp_path)) == 3
+    # Another machine that writes into the same folder.
+    monkeypatch.setattr(evaluating, "hardware_name", lambda device: "Another CPU, 64 cores")
+    seen: list[int] = []
+    measured = evaluate(
+        models["standard"], painted, tmp_path, on_progress=lambda done, total: seen.append(done)
+    )
+    assert seen[0] == 0 and measured.hardware == "Another CPU, 64 cores"
+    assert len(journals(tmp_path)) == 4
 
 
 def many(folder: Path, count: int) -> Path:

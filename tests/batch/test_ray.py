@@ -1,10 +1,16 @@
-"""Ray Data on a real local cluster of two nodes: the same rows as here, whatever is lost."""
+"""Ray on a real local cluster of two nodes: the same rows as here, whatever is lost.
+
+The reproduction of a table is tested on it too: one cluster starts faster than two.
+"""
 
 from __future__ import annotations
 
+import json
 import os
 import random
+import shutil
 from collections.abc import Iterator
+from itertools import combinations
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,6 +19,7 @@ import cv2
 import pytest
 
 from tests.helpers import standins
+from tests.helpers.coco_data import write
 from tests.helpers.paths import ROOT
 from tfzoo.batch import folder
 from tfzoo.batch.exports import WRITTEN
@@ -22,6 +29,8 @@ from tfzoo.batch.parts import Columns, Parts
 from tfzoo.batch.ray import run, unsealed
 from tfzoo.batch.settings import RunSettings
 from tfzoo.errors import UsageError
+from tfzoo.reproduction.run import reproduce
+from tfzoo.results import read_rows
 
 ray = pytest.importorskip("ray")
 
@@ -202,3 +211,36 @@ def test_a_video_is_refused(cluster: Any, model: Path, tmp_path: Path) -> None:
     (tmp_path / "clip.mp4").write_bytes(b"")
     with pytest.raises(UsageError, match="detect videos with the local engine"):
         detect_folder(tmp_path / "clip.mp4", model, tmp_path / "out", engine="ray")
+
+
+def test_two_nodes_measure_models_and_nothing_beside_a_timing(
+    cluster: Any, second_node: Any, model: Path, photos: Path, tmp_path: Path
+) -> None:
+    person = {"id": 1, "image_id": 0, "category_id": 1, "iscrowd": 0}
+    truth: dict[str, Any] = {
+        "annotations": [{**person, "bbox": [10, 10, 50, 50], "area": 2500}],
+        "categories": [{"id": 1, "name": "person"}],
+    }
+    named = [{"id": i, "file_name": f"{i}.png", "width": 120, "height": 120} for i in range(3)]
+    annotations = write(tmp_path / "truth.json", truth | {"images": named})
+    other = Path(shutil.copy(model, tmp_path / "other.onnx"))
+    broken = tmp_path / "broken.onnx"
+    broken.write_bytes(b"no graph")
+    rows = reproduce(
+        [model, other, broken], images=photos, annotations=annotations, runtimes=["onnx"],
+        device="cpu", min_images=5, min_seconds=0.2, resamples=0, engine="ray",
+        results=tmp_path / "results", report=tmp_path / "report",
+    )  # fmt: skip
+    assert [row.error for row in rows[:2]] == [None, None]
+    assert rows[2].error is not None and "broken.onnx" in rows[2].error
+    # Rows came back; what the nodes detected stayed there.
+    assert len(read_rows(tmp_path / "results" / "timing.csv")) == 2
+    assert not (tmp_path / "results" / "predictions").exists()
+    lines = map(json.loads, (tmp_path / "results" / "reproduce.jsonl").read_text().splitlines())
+    kept = [line["measured"] for line in lines if "measured" in line]
+    spans = [(began, end, one["step"]) for one in kept for began, end in one["stretches"]]
+    assert len(kept) == 4
+    for first, second in combinations(spans, 2):
+        if "speed" in (first[2], second[2]):
+            # Both nodes are on one machine.
+            assert first[1] <= second[0] or second[1] <= first[0]

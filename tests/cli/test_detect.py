@@ -22,7 +22,7 @@ from tests.helpers import standins
 from tests.helpers.paths import ROOT
 from tfzoo.batch import folder
 from tfzoo.batch.folder import Summary, detect_folder
-from tfzoo.cli.detect import detect_command
+from tfzoo.cli.detect import detect_command, how_to_go_on
 from tfzoo.cli.main import app
 
 
@@ -212,6 +212,20 @@ def test_a_stopped_run_ends_cleanly_and_says_how_to_go_on(
     summary = json.loads(resumed.communicate()[0])
     assert resumed.returncode == 0
     assert 0 <= summary["resumed"] < summary["images"] == 300
+
+
+@pytest.mark.parametrize(
+    ("source", "told"),
+    [
+        ("my photos", "Go on with:\n  tfzoo detect 'my photos' --json --resume"),
+        ("https://me:secret@example.org/a.jpg", "Go on with the same command and --resume"),
+    ],
+)
+def test_a_command_is_printed_to_go_on_with_only_where_it_works(
+    monkeypatch: pytest.MonkeyPatch, source: str, told: str
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["tfzoo", "detect", source, "--overwrite", "--json"])
+    assert how_to_go_on().startswith(told)
 
 
 def test_a_run_in_the_way_is_told_of_and_resumed(model: Path, photos: Path, tmp_path: Path) -> None:

@@ -38,6 +38,7 @@ ORDER = [
     "decode",
     "detector",
     "trials",
+    "cluster",
     "batch",
     "results",
     "accuracy",

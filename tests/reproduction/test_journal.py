@@ -1,6 +1,7 @@
 """Nothing is measured twice, whatever ended the run before."""
 
 import json
+import platform
 from pathlib import Path
 
 import pytest
@@ -46,15 +47,15 @@ def test_what_a_killed_run_had_no_time_to_add_is_added_by_the_next(tmp_path: Pat
 def test_a_last_line_that_was_cut_short_is_cut_off(tmp_path: Path) -> None:
     with open_journal(tmp_path) as journal:
         journal.keep(ACCURACY)
-        journal.fetching("mine")
+        journal.fetching("mine", "here")
     whole = (tmp_path / NAME).read_bytes()
     for cut in range(len(whole.splitlines(keepends=True)[0]), len(whole)):
         (tmp_path / NAME).write_bytes(whole[:cut])
         with open_journal(tmp_path) as journal:
             assert journal.find("mine", "accuracy", ASKED) == ACCURACY
-            assert not journal.fetched("mine")
-            journal.fetching("yours")
-        assert read_journal(tmp_path).fetched("yours")
+            assert not journal.fetched("mine", "here")
+            journal.fetching("yours", "here")
+        assert read_journal(tmp_path).fetched("yours", "here")
 
 
 def test_a_damaged_journal_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
@@ -67,14 +68,14 @@ def test_a_damaged_journal_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
 
 def test_what_was_removed_and_is_there_again_is_the_users(tmp_path: Path) -> None:
     with open_journal(tmp_path) as journal:
-        journal.fetching("mine")
-        assert journal.fetched("mine")
-        journal.removed("mine")
-        assert not journal.fetched("mine")
-    assert not read_journal(tmp_path).fetched("mine")
+        journal.fetching("mine", "here")
+        assert journal.fetched("mine", "here")
+        journal.removed("mine", "here")
+        assert not journal.fetched("mine", "here")
+    assert not read_journal(tmp_path).fetched("mine", "here")
     with open_journal(tmp_path) as journal:
-        journal.fetching("mine")
-    assert read_journal(tmp_path).fetched("mine")
+        journal.fetching("mine", "here")
+    assert read_journal(tmp_path).fetched("mine", "here")
 
 
 def test_two_runs_do_not_write_into_one_folder(tmp_path: Path) -> None:
@@ -87,5 +88,24 @@ def test_two_runs_do_not_write_into_one_folder(tmp_path: Path) -> None:
 
 
 def test_looking_makes_nothing(tmp_path: Path) -> None:
-    assert not read_journal(tmp_path / "results").fetched("mine")
+    assert not read_journal(tmp_path / "results").fetched("mine", "here")
     assert not (tmp_path / "results").exists()
+
+
+def test_what_one_machine_fetched_is_the_users_on_another(tmp_path: Path) -> None:
+    with open_journal(tmp_path) as journal:
+        journal.fetching("mine", "here")
+        assert not journal.fetched("mine", "there")
+        journal.fetching("mine", "there")
+        journal.removed("mine", "here")
+    assert read_journal(tmp_path).fetched("mine", "there")
+    assert not read_journal(tmp_path).fetched("mine", "here")
+
+
+def test_a_journal_without_machines_is_of_this_one(tmp_path: Path) -> None:
+    old = {"model": "mine", "step": "speed", "asked": ASKED, "rows": [ROW]}
+    lines = [{"fetching": "mine"}, {"measured": old}]
+    (tmp_path / NAME).write_text("".join(json.dumps(line) + "\n" for line in lines))
+    journal = read_journal(tmp_path)
+    assert journal.fetched("mine", platform.node())
+    assert journal.find("mine", "speed", ASKED) is not None

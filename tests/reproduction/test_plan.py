@@ -39,6 +39,8 @@ def test_the_disk_holds_all_models_or_one_at_a_time(given: dict[str, object]) ->
     freed = plan_reproduction([], family="centernet", free_disk=True, **given)
     largest = max(model.download_mb or 0 for model in freed.models)
     assert freed.peak_mb == pytest.approx(4 * largest)
+    several = plan_reproduction([], family="centernet", free_disk=True, jobs=3, **given)
+    assert 4 * largest < several.peak_mb <= 3 * freed.peak_mb
     assert everything.peak_mb == pytest.approx(3 * everything.download_mb + largest)
 
 

@@ -3,10 +3,12 @@
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,31 +19,27 @@ from tests.helpers.coco_data import random_data, write
 from tests.helpers.paths import ROOT
 from tests.helpers.store_faults import TRIALS
 from tfzoo.errors import MeasurementError, OutputError
-from tfzoo.reproduction import run
+from tfzoo.reproduction import page, run
+from tfzoo.reproduction.journal import NAME
+from tfzoo.reproduction.places import PlaceLostError, Taken
 from tfzoo.reproduction.run import reproduce
+from tfzoo.reproduction.settings import ReproduceSettings
 from tfzoo.results import read_rows
 from tfzoo.store.models import get_model
 
 #: Steps that take no time, in a process to be killed; each says that it was taken.
 QUICK = """
 import json, sys, time
-from tfzoo.reproduction import run
-from tests.reproduction.test_run import measured
+from tfzoo.reproduction import page, run
+from tests.reproduction.test_run import QuickPlace
+page._chart = lambda settings: "<p>a chart</p>"
 taken = open(sys.argv[1], "a")
 def told(step, model):
     time.sleep(0.02)
     taken.write(f"{step} {model}\\n")
     taken.flush()
-def evaluated(model, runtime, settings, on_progress):
-    rows = [measured(model)["accuracy"]]
-    told("accuracy", model)
-    return rows, []
-def timed(model, runtime, settings):
-    row = measured(model)["speed"]
-    told("speed", model)
-    return row
-run.evaluated, run.timed = evaluated, timed
 given = json.loads(sys.argv[2])
+run.local_places = lambda settings, check: [QuickPlace(told)] * given["jobs"]
 print(json.dumps([row.to_json() for row in run.reproduce(given.pop("models"), **given)]))
 """
 
@@ -53,6 +51,41 @@ def measured(model: str) -> dict[str, dict[str, Any]]:
     figures = {"kind": "box", "images": 5, "image_set": "other", "AP": 0.3}
     accuracy = shared | figures | {"AP_low": 0.25, "AP_high": 0.35}
     return {"accuracy": accuracy, "speed": shared | {"mean_ms": 20.0, "cpu": "One", "cores": 2}}
+
+
+class QuickPlace:
+    """A place where steps take no time, and are told of; those of a real one are `test_places`'."""
+
+    host = "here"
+
+    def __init__(self, told: Callable[[str, str], None]) -> None:
+        self._told = told
+
+    def digest(self, model: str) -> str | None:
+        return get_model(model).digest
+
+    def runs(self, model: str, runtime: str) -> bool:
+        return runtime != "frozen"
+
+    def evaluate(self, model: str, runtime: str, on_count: object) -> Taken:
+        self._told("accuracy", model)
+        return Taken([measured(model)["accuracy"]], self.host, [("1", "2")])
+
+    def time(self, model: str, runtime: str) -> Taken:
+        self._told("speed", model)
+        return Taken([measured(model)["speed"]], self.host, [("3", "4")])
+
+
+@pytest.fixture(autouse=True)
+def undrawn(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Charts take seconds to draw; one test looks at one."""
+    if "drawn" not in request.fixturenames:
+        monkeypatch.setattr(page, "_chart", lambda settings: "<p>a chart</p>")
+
+
+@pytest.fixture
+def drawn() -> None:
+    """Lets a test have its chart."""
 
 
 @pytest.fixture
@@ -67,7 +100,9 @@ def given(tmp_path: Path) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def models(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     folder = tmp_path_factory.mktemp("models")
-    return [str(standins.save("standard", folder / name)) for name in ("one", "two", "three")]
+    one = standins.save("standard", folder / "one")
+    copies = [shutil.copytree(one, folder / name) for name in ("two", "three")]
+    return list(map(str, [one, *copies]))
 
 
 @pytest.fixture
@@ -75,23 +110,20 @@ def taken(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
     """The steps that were taken, each in no time."""
     steps: list[tuple[str, str]] = []
 
-    def evaluated(model: str, *_: object) -> tuple[list[dict[str, Any]], list[str]]:
-        steps.append(("accuracy", Path(model).name))
-        return [measured(model)["accuracy"]], []
-
-    def timed(model: str, *_: object) -> dict[str, Any]:
-        steps.append(("speed", Path(model).name))
-        if Path(model).name == "two":
+    def told(step: str, model: str) -> None:
+        steps.append((step, Path(model).name))
+        if (step, Path(model).name) == ("speed", "two"):
             raise MeasurementError("it does not fit into the memory")
-        return measured(model)["speed"]
 
-    monkeypatch.setattr(run, "evaluated", evaluated)
-    monkeypatch.setattr(run, "timed", timed)
+    def places(settings: ReproduceSettings, check: object) -> list[QuickPlace]:
+        return [QuickPlace(told)] * (settings.jobs or 1)
+
+    monkeypatch.setattr(run, "local_places", places)
     return steps
 
 
 def test_a_model_that_fails_is_a_row_and_the_others_go_on(
-    models: list[str], given: dict[str, Any], taken: list[tuple[str, str]]
+    models: list[str], given: dict[str, Any], taken: list[tuple[str, str]], drawn: None
 ) -> None:
     told: list[str] = []
     rows = reproduce(models, **given, on_row=lambda row: told.append(Path(row.id).name))
@@ -99,8 +131,8 @@ def test_a_model_that_fails_is_a_row_and_the_others_go_on(
     assert [row.error for row in rows] == [None, "it does not fit into the memory", None]
     assert [row.speed.measured_ms for row in rows] == [20.0, None, 20.0]
     assert rows[1].accuracy["box"].measured == 30.0
-    page = (Path(given["report"]) / "index.html").read_text()
-    assert "it does not fit into the memory" in page
+    shown = (Path(given["report"]) / "index.html").read_text()
+    assert "it does not fit into the memory" in shown and "<iframe" in shown
     assert len(read_rows(Path(given["results"]) / "accuracy.csv")) == 3
 
 
@@ -156,9 +188,11 @@ def test_json_has_the_keys_that_are_promised(
     assert {"reported_ms", "measured_ms", "verdict"} <= set(shown["speed"])
 
 
+@pytest.mark.parametrize("jobs", [1, 3])
 def test_killed_at_any_moment_it_goes_on_and_measures_nothing_twice(
-    models: list[str], given: dict[str, Any], tmp_path: Path
+    models: list[str], given: dict[str, Any], tmp_path: Path, jobs: int
 ) -> None:
+    given["jobs"] = jobs
     chance = random.Random(0)
     for trial in range(TRIALS):
         place = tmp_path / str(trial)
@@ -179,7 +213,62 @@ def test_killed_at_any_moment_it_goes_on_and_measures_nothing_twice(
         for name in ("accuracy.csv", "timing.csv"):
             listed = [row["model"] for row in read_rows(place / "results" / name)]
             assert sorted(listed) == sorted(models)
-        # A step that was under way when the kill came is the only one to be taken again.
-        assert len(log.read_text().splitlines()) <= 2 * len(models) + 1
+        # Steps that were under way when the kill came are the only ones to be taken again.
+        assert len(log.read_text().splitlines()) <= 2 * len(models) + jobs
         assert (place / "report" / "index.html").read_text().endswith("</html>\n")
     assert os.environ.get("TFZOO_CACHE")
+
+
+def test_several_at_once_give_the_rows_in_the_order_of_the_plan(
+    models: list[str], given: dict[str, Any], taken: list[tuple[str, str]]
+) -> None:
+    steps: list[str] = []
+    rows = reproduce(
+        models, **given, jobs=2, runtimes=["tensorflow", "onnx", "frozen"],
+        on_step=lambda doing, done, of: steps.append(doing),
+    )  # fmt: skip
+    names = [(Path(row.id).name, row.runtime) for row in rows]
+    assert names == [(n, r) for n in ("one", "two", "three") for r in ("tensorflow", "onnx")]
+    assert sorted(taken) == sorted(
+        2 * [(step, name) for step in ("accuracy", "speed") for name in ("one", "two", "three")]
+    )
+    assert {step.partition(",")[0] for step in steps} == {"1 of 3", "2 of 3", "3 of 3"}
+
+
+def test_a_machine_that_leaves_gives_its_model_to_the_others(
+    models: list[str], given: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[tuple[str, str]] = []
+
+    def leave(step: str, model: str) -> None:
+        if step == "speed":
+            raise PlaceLostError("a node has left")
+
+    def stay(step: str, model: str) -> None:
+        told.append((step, Path(model).name))
+
+    places = [QuickPlace(leave), QuickPlace(stay)]
+    monkeypatch.setattr(run, "local_places", lambda settings, check: list(places))
+    rows = reproduce(models, **given)
+    assert [row.error for row in rows] == [None, None, None]
+    # What was measured before it left is not measured again.
+    kept = [json.loads(line)["measured"] for line in journal_of(given)]
+    assert len({(one["model"], one["step"]) for one in kept}) == len(kept) == 6
+    del places[1]
+    (row,) = reproduce(models[:1], **given, again=True)
+    assert row.error is not None and "every machine" in row.error
+
+
+def journal_of(given: dict[str, Any]) -> list[str]:
+    return (Path(given["results"]) / NAME).read_text().splitlines()
+
+
+def test_an_error_of_ours_ends_all_and_is_told(
+    models: list[str], given: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def told(step: str, model: str) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(run, "local_places", lambda settings, check: [QuickPlace(told)] * 2)
+    with pytest.raises(ZeroDivisionError):
+        reproduce(models, **given)

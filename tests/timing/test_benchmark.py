@@ -211,6 +211,7 @@ def test_a_failure_is_a_row_and_the_run_goes_on(model: Path, tmp_path: Path) -> 
     failed, timed = rows(results / "timing.csv")
     assert "is damaged or not a SavedModel's graph" in failed["error"]
     assert failed["mean_ms"] == ""
+    assert failed["runtime"] == timed["runtime"] and failed["precision"] == "float32"
     assert timed["error"] == ""
     assert float(timed["mean_ms"]) > 0
     assert [row["model"] for row in json.loads(done.stdout)] == [failed["model"], timed["model"]]
@@ -250,6 +251,7 @@ def test_a_process_that_dies_or_hangs_leaves_a_row_that_says_how(
     assert timing.error is not None and error in timing.error
     (row,) = rows(tmp_path / "timing.csv")
     assert row["error"] == timing.error
+    assert row["runtime"].startswith("tensorflow 2.")
 
 
 def test_a_name_that_fits_no_model_is_refused_and_leaves_no_row(tmp_path: Path) -> None:

@@ -121,12 +121,23 @@ def gpu_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     )
     tool.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     return tmp_path
 
 
 def test_a_gpu_is_asked_by_its_own_index(gpu_machine: Path) -> None:
     assert query_gpu("gpu:1", "name", "driver_version") == ["Card 1", "550.1"]
     assert query_gpu("gpu", "name") == ["Card 0"]
+
+
+@pytest.mark.parametrize(
+    ("visible", "asked"), [("3", "Card 3"), ("GPU-1a, GPU-2b", "Card GPU-1a"), ("", "Card 0")]
+)
+def test_a_gpu_is_the_one_that_cuda_was_told_to_see(
+    gpu_machine: Path, monkeypatch: pytest.MonkeyPatch, visible: str, asked: str
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    assert hardware_name("gpu:0") == asked
 
 
 def test_a_gpu_slowed_by_heat_is_noted(gpu_machine: Path) -> None:

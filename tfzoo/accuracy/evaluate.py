@@ -293,6 +293,8 @@ def _predict(
             "digest": detector.model.digest,
             "runtime": detector.run_info.runtime,
             "device": detector.run_info.device,
+            # Two machines may write into one folder; their last digits differ.
+            "hardware": hardware_name(detector.run_info.device),
             **_int8_identity(detector),
             # All images, not those chosen: a larger sample goes on with a smaller one's.
             "images": f"{coco_set.place.resolve()} {list_digest(numbered)}",

@@ -9,8 +9,6 @@ fetched once for each node.
 
 from __future__ import annotations
 
-import logging
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -18,9 +16,9 @@ from typing import Any
 from tfzoo.batch.job import Job, open_detector
 from tfzoo.batch.local import OpenPart, Pipeline, items_from
 from tfzoo.batch.parts import Position
-from tfzoo.errors import OutputError, RuntimeUnavailableError, TfzooError, UsageError
+from tfzoo.cluster import join
+from tfzoo.errors import OutputError, TfzooError, UsageError
 from tfzoo.images.addresses import absolute
-from tfzoo.runtimes.runtime import quiet_stderr
 
 
 def run(
@@ -43,34 +41,12 @@ def run(
         UsageError: A source is a video, or no cluster answers at the address.
         TfzooError: Ray can't be started, or stops.
     """
-    try:
-        import ray
-    except ImportError:
-        raise RuntimeUnavailableError(
-            "engine ray needs Ray, which is not installed: pip install 'tfzoo[ray]'"
-        ) from None
     if job.columns.video:
         raise UsageError("engine ray takes images; detect videos with the local engine")
     # A worker is in another folder, and may look up an address in the list that names it.
     sources = tuple(absolute(path) for path in job.settings.paths)
     job = replace(job, settings=replace(job.settings, sources=sources))
-    # Ray would join whatever cluster runs on this machine, anybody's, where it is told nothing.
-    address = job.settings.address or os.environ.get("RAY_ADDRESS") or "local"
-    # What Ray tells of itself goes into its own files; what matters of it becomes an error here.
-    os.environ.setdefault("RAY_DATA_LOG_LEVEL", "ERROR")
-    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
-    if not ray.is_initialized():
-        try:
-            with quiet_stderr():
-                ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
-        except ConnectionError as error:
-            raise UsageError(
-                f"no Ray cluster answers at {address}: {error}. Start one with: ray start --head"
-            ) from None
-        except Exception as error:  # Ray raises nothing more exact when it fails to start.
-            raise TfzooError(
-                f"Ray could not be started: {error}\nThe engine local needs none"
-            ) from error
+    ray = join(job.settings.address)
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
     # What a lost worker or node was at is taken up by the next pass, by whoever is left.

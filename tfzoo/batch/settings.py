@@ -5,18 +5,21 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import KW_ONLY, dataclass, field
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, cast
 
 from tfzoo.batch.formats import checked_formats
 from tfzoo.detections.label_files import Labels, labels_of, read_labels
-from tfzoo.errors import UsageError
 from tfzoo.options import (
+    ADDRESS,
     CHECK,
+    ENGINE,
     PRECISION,
     RUNTIME,
     DetectOptions,
+    Engine,
     OnStep,
     Precision,
+    check_engine,
     names_in,
     option,
     told,
@@ -30,8 +33,6 @@ if TYPE_CHECKING:
 
 #: Told how many images are finished, and how many there are (None while unknown).
 OnProgress = Callable[[int, int | None], None]
-
-_ENGINES = ("local", "ray")
 
 
 @dataclass(frozen=True)
@@ -117,15 +118,8 @@ class RunSettings(DetectOptions):
     overwrite: bool = option(
         False, "Delete an earlier run's results first.", flags=("--overwrite",), pinned=False
     )
-    engine: Literal["local", "ray"] = option(
-        "local", "local: this machine; ray: many, by Ray Data (extra 'ray').", pinned=False
-    )
-    address: str | None = option(
-        None,
-        "The Ray cluster to join, such as auto; else this machine.",
-        metavar="ADDRESS",
-        pinned=False,
-    )
+    engine: Engine = option("local", ENGINE)
+    address: str | None = option(None, ADDRESS)
     workers: int | None = option(
         None,
         "Ray's workers; else one a GPU, or every two processors.",
@@ -147,8 +141,7 @@ class RunSettings(DetectOptions):
         super().__post_init__()
         object.__setattr__(self, "labels", labels_of(self.labels))
         object.__setattr__(self, "formats", checked_formats(self.formats))
-        if self.engine not in _ENGINES:
-            raise UsageError(f"engine is '{self.engine}'; expected {' or '.join(_ENGINES)}")
+        check_engine(self.engine)
         given = self.sources
         sources = (given,) if isinstance(given, str | PathLike) else tuple(given)
         object.__setattr__(self, "sources", sources)

@@ -24,6 +24,7 @@ from tfzoo.cli.console import (
 from tfzoo.cli.options import takes
 from tfzoo.cli.prepare import prepare_afterwards, print_check
 from tfzoo.cli.stopping import stop_told
+from tfzoo.outside import public
 
 
 @takes(RunSettings)
@@ -44,8 +45,8 @@ def detect_command(
     start_light()
     from tfzoo.batch.folder import detect_folder
 
-    kept = f"Stopped. What was finished is kept in {values['out']}. Go on with:"
-    with stop_told(kept, f"  {_resume_command()}"), progress_bar("detecting", "images") as bar:
+    kept = f"Stopped. What was finished is kept in {values['out']}. {how_to_go_on()}"
+    with stop_told(kept), progress_bar("detecting", "images") as bar:
         bar.step("starting")
         summary = detect_folder(**values, on_progress=bar.count, on_step=bar.step)
     if as_json:
@@ -58,9 +59,13 @@ def detect_command(
     raise typer.Exit(summary.exit_code)
 
 
-def _resume_command() -> str:
+def how_to_go_on() -> str:
+    """What goes on with a run that was stopped: a command, where one can be shown that works."""
     given = [word for word in sys.argv[1:] if word not in ("--resume", "--overwrite")]
-    return shlex.join(["tfzoo", *given, "--resume"])
+    command = shlex.join(["tfzoo", *given, "--resume"])
+    if public(command) != command:  # Without its password an address can't be detected.
+        return "Go on with the same command and --resume, in place of --overwrite if it has that."
+    return f"Go on with:\n  {command}"
 
 
 def _of_formats(formats: Sequence[str]) -> list[str]:

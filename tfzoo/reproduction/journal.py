@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Lock
 from typing import IO, Any, Literal
 
 from tfzoo.errors import MeasurementError
@@ -40,12 +42,17 @@ class Measured:
         step: What was measured.
         asked: What it was asked for with: runtime, images, ...
         rows: As they stand in `accuracy.csv` or `timing.csv`.
+        host: Name of the machine that it was measured on.
+        stretches: When something was computed for it: each beginning and end, UTC, ISO 8601. None
+            of a time's overlaps any other of the same machine.
     """
 
     model: str
     step: Step
     asked: Mapping[str, Any]
     rows: list[dict[str, Any]]
+    host: str = ""
+    stretches: list[list[str]] = field(default_factory=list)
 
     @property
     def digest(self) -> str:
@@ -54,41 +61,51 @@ class Measured:
 
 
 class Journal:
-    """A journal: open (see `open_journal`), or to be looked into (see `read_journal`)."""
+    """A journal: open (see `open_journal`), or to be looked into (see `read_journal`).
+
+    Its methods may be called from several threads at once.
+    """
 
     def __init__(self, results: Path, lines: list[dict[str, Any]], file: IO[bytes] | None) -> None:
-        self._file, self._results = file, results
+        self._file, self._results, self._lock = file, results, Lock()
         self._measured = [Measured(**line["measured"]) for line in lines if "measured" in line]
-        self._fetched: set[str] = set()
+        #: Models that were fetched for this, each with the machine.
+        self._fetched: set[tuple[str, str]] = set()
         for line in lines:
-            self._fetched |= {line["fetching"]} if "fetching" in line else set()
-            self._fetched -= {line["removed"]} if "removed" in line else set()
+            there = line.get("host", platform.node())
+            self._fetched |= {(line["fetching"], there)} if "fetching" in line else set()
+            self._fetched -= {(line["removed"], there)} if "removed" in line else set()
 
     def find(self, model: str, step: Step, asked: Mapping[str, Any]) -> Measured | None:
         """The newest measurement of a model with just these settings, or None."""
-        same = (m for m in reversed(self._measured) if (m.model, m.step) == (model, step))
-        return next((m for m in same if m.asked == asked), None)
+        with self._lock:
+            same = [m for m in self._measured if (m.model, m.step, m.asked) == (model, step, asked)]
+        return same[-1] if same else None
 
     def keep(self, measured: Measured) -> None:
         """Writes a measurement down and adds its rows to the table."""
-        self._write({"measured": measured.__dict__})
-        self._measured.append(measured)
-        self._add_to_table(measured)
+        with self._lock:
+            self._write({"measured": measured.__dict__})
+            self._measured.append(measured)
+            self._add_to_table(measured)
 
-    def fetching(self, model: str) -> None:
-        """Notes that a model is fetched for this, before it is."""
-        if model not in self._fetched:
-            self._write({"fetching": model})
-            self._fetched.add(model)
+    def fetching(self, model: str, host: str) -> None:
+        """Notes that a model is fetched for this to a machine, before it is."""
+        with self._lock:
+            if (model, host) not in self._fetched:
+                self._write({"fetching": model, "host": host})
+                self._fetched.add((model, host))
 
-    def removed(self, model: str) -> None:
+    def removed(self, model: str, host: str) -> None:
         """Notes that what was fetched for this is removed: what is there later is the user's."""
-        self._write({"removed": model})
-        self._fetched.discard(model)
+        with self._lock:
+            self._write({"removed": model, "host": host})
+            self._fetched.discard((model, host))
 
-    def fetched(self, model: str) -> bool:
-        """Whether a model that is here was fetched for this, by this run or one before."""
-        return model in self._fetched
+    def fetched(self, model: str, host: str) -> bool:
+        """Whether a model that a machine has was fetched for this, by this run or one before."""
+        with self._lock:
+            return (model, host) in self._fetched
 
     def _write(self, line: dict[str, Any]) -> None:
         assert self._file is not None

@@ -55,10 +55,12 @@ class Plan:
     Attributes:
         models: In the order in which they are measured.
         free_disk: Whether each is removed again.
+        at_once: How many are measured at once on a machine.
     """
 
     models: tuple[Planned, ...]
     free_disk: bool
+    at_once: int = 1
 
     @property
     def wanted(self) -> tuple[Planned, ...]:
@@ -73,8 +75,8 @@ class Plan:
     @property
     def peak_mb(self) -> float:
         """About what the disk must hold in MB: models, and an archive while it is unpacked."""
-        sizes = [model.download_mb or 0 for model in self.wanted]
-        largest = max(sizes, default=0.0)
+        sizes = sorted((model.download_mb or 0 for model in self.wanted), reverse=True)
+        largest = sum(sizes[: self.at_once])
         return _UNPACKED * (largest if self.free_disk else sum(sizes)) + largest
 
     @property
@@ -101,7 +103,7 @@ def asked(settings: ReproduceSettings, step: Step, runtime: str) -> dict[str, An
     shared = {
         "runtime": runtime,
         "precision": settings.precision,
-        "device": settings.device,
+        "device": "gpu" if len(settings.gpus) > 1 else settings.device,
     }
     if step == "speed":
         return shared | {"images": settings.min_images, "seconds": settings.min_seconds}
@@ -135,6 +137,7 @@ def make_plan(settings: ReproduceSettings, journal: Journal) -> Plan:
             for model, spec in specs.items()
         ),
         settings.free_disk,
+        settings.jobs or max(1, len(settings.gpus)),
     )
 
 

@@ -1,23 +1,27 @@
-"""The whole table, a model after the other, each row kept as soon as it is measured."""
+"""The whole table, each row kept as soon as it is measured; several models at once where wished."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from functools import partial
+import threading
+from collections import deque
+from collections.abc import Generator, Sequence
+from contextlib import AbstractContextManager, closing, nullcontext
+from dataclasses import dataclass, replace
 from pathlib import Path
+from queue import SimpleQueue
 
-from tfzoo.errors import TfzooError
 from tfzoo.options import called_with
-from tfzoo.prepare.choice import candidates, on_gpu
 from tfzoo.report.report_files import check_out, report_run
 from tfzoo.report.report_rows import Failure
-from tfzoo.reproduction.journal import Journal, Measured, Step, open_journal, read_journal
-from tfzoo.reproduction.plan import STEPS, Plan, Planned, asked, make_plan
+from tfzoo.reproduction.journal import Journal, open_journal, read_journal
+from tfzoo.reproduction.nodes import node_places
+from tfzoo.reproduction.places import Place, PlaceLostError, local_places
+from tfzoo.reproduction.plan import Plan, Planned, make_plan
 from tfzoo.reproduction.rows import Outcome, Row, judged
-from tfzoo.reproduction.settings import ReproduceSettings, command_of
-from tfzoo.reproduction.steps import evaluated, timed
-from tfzoo.store import upkeep
-from tfzoo.store.models import StoredModel, get_model, is_here
+from tfzoo.reproduction.settings import ReproduceSettings
+from tfzoo.reproduction.steps import Model, outcome_of
+from tfzoo.reproduction.turns import Stopped, Turn
+from tfzoo.threads import Workers
 
 
 @called_with(ReproduceSettings)
@@ -25,11 +29,12 @@ def reproduce(settings: ReproduceSettings) -> list[Row]:  # noqa: D417 - `called
     """Reproduces rows of the table: each model fetched, evaluated, timed, judged and reported.
 
     Whatever ends it, the same call goes on: what was measured is not measured again. A model that
-    fails is a row with its reason. Accuracy and time are measured in processes of their own, one
-    after the other.
+    fails is a row with its reason. Accuracy and time are measured in processes of their own;
+    nothing else of it computes on a machine while a model is timed there.
 
     Args:
-        on_step: Told what is being done, how many steps are done, and of how many.
+        on_step: Told what is being done, how many steps are done, and of how many; from a thread
+            for each model that is measured at once, one at a time.
         on_row: Told of each row as soon as it is measured.
 
     Returns:
@@ -42,20 +47,24 @@ def reproduce(settings: ReproduceSettings) -> list[Row]:  # noqa: D417 - `called
     """
     results = Path(settings.results)
     check_out(settings.report)
-    outcomes = []
+    outcomes: dict[tuple[int, str], Outcome] = {}
     with open_journal(results) as journal:
         plan = make_plan(settings, journal)
-        for number, planned in enumerate(plan.wanted):
-            for outcome in _Model(planned, settings, journal, number, len(plan.wanted)).outcomes():
-                outcomes.append(outcome)
+        with closing(_measured(plan, settings, journal)) as found:
+            for number, outcome in found:
+                if (number, outcome.runtime) in outcomes:
+                    continue  # Told before its machine was lost.
+                outcomes[number, outcome.runtime] = outcome
                 if settings.on_row is not None:
-                    settings.on_row(judged(results, [outcome])[0])
+                    settings.on_row(_judged(results, [outcome])[0])
         skipped = [
-            _outcome(model.id, "", settings, {}, model.skipped)
+            outcome_of(model.id, "", settings, {}, model.skipped)
             for model in plan.models
             if model.skipped is not None
         ]
-        rows = judged(results, [*outcomes, *skipped])
+        places = {name: place for place, name in enumerate(settings.runtimes)}
+        ordered = sorted(outcomes, key=lambda key: (key[0], places[key[1]]))
+        rows = _judged(results, [*(outcomes[key] for key in ordered), *skipped])
         report_run(results, Path(settings.report), _failures(rows))
         return rows
 
@@ -80,100 +89,106 @@ def plan_reproduction(settings: ReproduceSettings) -> Plan:  # noqa: D417 - `cal
     return make_plan(settings, read_journal(Path(settings.results)))
 
 
-def _outcome(
-    model: str,
-    runtime: str,
-    settings: ReproduceSettings,
-    measured: dict[Step, Measured],
-    error: str | None,
-) -> Outcome:
-    command = command_of(model, runtime, settings)
-    return Outcome(model, runtime, settings.precision, measured, error, command)
+def _judged(results: Path, outcomes: list[Outcome]) -> list[Row]:
+    """The rows of outcomes; not reckoned beside anything that is timed."""
+    with Turn().shared():
+        return judged(results, outcomes)
 
 
-class _Model:
-    """One model of the plan on its way to its rows."""
+def _places(
+    settings: ReproduceSettings, stop: threading.Event
+) -> AbstractContextManager[list[Place]]:
+    def check() -> None:
+        if stop.is_set():
+            raise Stopped
 
-    def __init__(
-        self, planned: Planned, settings: ReproduceSettings, journal: Journal, number: int, of: int
-    ) -> None:
-        self._id, self._settings, self._journal = planned.id, settings, journal
-        self._title = f"{number + 1} of {of}, {planned.name}"
+    if settings.engine == "ray":
+        return node_places(settings, check)
+    return nullcontext([*local_places(settings, check)])
 
-    def outcomes(self) -> Iterator[Outcome]:
-        """What comes of each runtime; at the end what was fetched for this may be removed."""
-        stored = self._stored() if is_here(self._id) else None
-        for runtime in self._settings.runtimes:
-            measured = self._measured(runtime, stored)
-            error = None
-            missing = [step for step in STEPS if step not in measured]
-            if missing and stored is None:
-                stored = self._stored()
-            if isinstance(stored, StoredModel) and missing:
-                if not self._can_run(stored, runtime):
-                    continue
-                error = self._measure(missing, runtime, measured)
-            elif isinstance(stored, TfzooError) and missing:
-                error = str(stored)
-            yield _outcome(self._id, runtime, self._settings, measured, error)
-        if self._settings.free_disk and self._journal.fetched(self._id) and is_here(self._id):
-            upkeep.remove(self._id)
-            self._journal.removed(self._id)
 
-    def _measured(
-        self, runtime: str, stored: StoredModel | TfzooError | None
-    ) -> dict[Step, Measured]:
-        """What was measured before, of the same files where they lie here."""
-        if self._settings.again:
-            return {}
-        found = {
-            step: self._journal.find(self._id, step, asked(self._settings, step, runtime))
-            for step in STEPS
-        }
-        digest = stored.digest if isinstance(stored, StoredModel) else None
-        return {
-            step: one
-            for step, one in found.items()
-            if one is not None and digest in (None, one.digest)
-        }
+def _measured(
+    plan: Plan, settings: ReproduceSettings, journal: Journal
+) -> Generator[tuple[int, Outcome], None, None]:
+    """What comes of each model, with its number in the plan, in the order in which it comes."""
+    told = threading.Lock()
+    if (on_step := settings.on_step) is not None:
 
-    def _stored(self) -> StoredModel | TfzooError:
-        """The model, fetched if need be, or why it can't be had."""
+        def in_turn(doing: str, done: int, of: int) -> None:
+            with told:
+                on_step(doing, done, of)
+
+        settings = replace(settings, on_step=in_turn)
+    todo = deque(enumerate(plan.wanted))
+    of = len(todo)
+    stop = threading.Event()
+    with _places(settings, stop) as places:
+        workers = Workers(len(places), "reproduce")
         try:
-            if not is_here(self._id):
-                self._tell("fetching")
-                self._journal.fetching(self._id)
-            return get_model(self._id)
-        except TfzooError as error:
-            return error
+            while todo and places:
+                finds: SimpleQueue[tuple[int, Outcome] | _Ended] = SimpleQueue()
+                for place in places:
+                    one = _Worker(place, settings, journal, todo, of, finds)
+                    workers.submit(one.work)
+                left = len(places)
+                while left:
+                    found = finds.get()
+                    if not isinstance(found, _Ended):
+                        yield found
+                        continue
+                    left -= 1
+                    if isinstance(found.error, PlaceLostError):
+                        places.remove(found.place)
+                    elif found.error is not None:
+                        raise found.error
+        finally:
+            stop.set()
+            workers.close()
+    for number, planned in todo:
+        error = "it was not measured: every machine of the cluster has left"
+        for runtime in settings.runtimes:
+            yield number, outcome_of(planned.id, runtime, settings, {}, error)
 
-    def _can_run(self, model: StoredModel, runtime: str) -> bool:
-        """Whether a runtime that `all` means runs this model; one that was named is tried."""
-        if len(self._settings.runtimes) == 1 or not model.path.is_dir():
-            return True
-        return runtime in ("auto", "xla", *candidates(model, on_gpu(self._settings.device)))
 
-    def _measure(
-        self, missing: list[Step], runtime: str, measured: dict[Step, Measured]
-    ) -> str | None:
-        """Takes the missing steps; says why one failed."""
-        errors = []
-        for step in missing:
+@dataclass(frozen=True)
+class _Ended:
+    """A worker has ended, for want of models or by an error."""
+
+    place: Place
+    error: BaseException | None
+
+
+@dataclass(frozen=True)
+class _Worker:
+    """Takes a model after the other to a place."""
+
+    place: Place
+    settings: ReproduceSettings
+    journal: Journal
+    todo: deque[tuple[int, Planned]]
+    of: int
+    finds: SimpleQueue[tuple[int, Outcome] | _Ended]
+
+    def work(self) -> None:
+        """Works until no model is left."""
+        try:
+            self._work()
+        except BaseException as error:  # Raised where all is waited for.
+            self.finds.put(_Ended(self.place, error))
+        else:
+            self.finds.put(_Ended(self.place, None))
+
+    def _work(self) -> None:
+        while self.todo:
             try:
-                if step == "accuracy":
-                    tell = partial(self._tell, f"evaluating with {runtime}")
-                    rows, _ = evaluated(self._id, runtime, self._settings, tell)
-                else:
-                    self._tell(f"timing {runtime}")
-                    rows = [timed(self._id, runtime, self._settings)]
-            except TfzooError as error:
-                errors.append(str(error))
-                continue
-            key = asked(self._settings, step, runtime)
-            measured[step] = Measured(self._id, step, key, rows)
-            self._journal.keep(measured[step])
-        return "; ".join(errors) or None
-
-    def _tell(self, doing: str, done: int = 0, of: int = 0) -> None:
-        if self._settings.on_step is not None:
-            self._settings.on_step(f"{self._title}: {doing}", done, of)
+                number, planned = self.todo.popleft()
+            except IndexError:  # Another was faster.
+                return
+            title = f"{number + 1} of {self.of}, {planned.name}"
+            model = Model(planned, self.place, self.settings, self.journal, title)
+            try:
+                for outcome in model.outcomes():
+                    self.finds.put((number, outcome))
+            except PlaceLostError:
+                self.todo.appendleft((number, planned))
+                raise

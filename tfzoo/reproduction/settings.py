@@ -1,5 +1,6 @@
 """The settings of a reproduction: all that `tfzoo.reproduce` and `tfzoo reproduce` can be told."""
 
+import re
 import shlex
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import KW_ONLY, dataclass, field
@@ -10,11 +11,14 @@ from typing import TYPE_CHECKING
 from tfzoo.accuracy.settings import ImageOptions
 from tfzoo.errors import UsageError
 from tfzoo.options import (
-    DEVICE,
+    ADDRESS,
+    ENGINE,
     PRECISION,
     RESULTS,
+    Engine,
     OnStep,
     Precision,
+    check_engine,
     command_line,
     option,
     told,
@@ -67,7 +71,21 @@ class ReproduceSettings(ImageOptions):
         text=list[str],
     )
     precision: Precision = option("float32", PRECISION)
-    device: str = option("auto", DEVICE)
+    device: str = option(
+        "auto",
+        "auto (a GPU where there is one), cpu, gpu, gpu:1, or several GPUs that have a model each: "
+        "gpu:0,gpu:1.",
+        metavar="DEVICE",
+    )
+    jobs: int | None = option(
+        None,
+        "Models at once on a machine; else one, or one a GPU of those named. Each is timed alone.",
+        metavar="N",
+        least=1,
+        pinned=False,
+    )
+    engine: Engine = option("local", ENGINE)
+    address: str | None = option(None, ADDRESS)
     min_images: int = field(default=50, metadata=_TIMED["min_images"].metadata)
     min_seconds: float = field(default=10.0, metadata=_TIMED["min_seconds"].metadata)
     timeout_s: float = field(default=3600.0, metadata=_TIMED["timeout_s"].metadata)
@@ -89,6 +107,9 @@ class ReproduceSettings(ImageOptions):
     on_row: OnRow | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
+        super().__post_init__()
+        check_engine(self.engine)
+        _check_devices(self)
         if not (self.models or self.all_models or self.family or self.outputs):
             raise UsageError(
                 "say which models: tfzoo reproduce NAME..., a pattern such as 'centernet*', "
@@ -98,6 +119,27 @@ class ReproduceSettings(ImageOptions):
         if "all" in runtimes:
             runtimes = [name for name in _ALL if installed(name)]
         object.__setattr__(self, "runtimes", tuple(dict.fromkeys(runtimes)))
+
+    @property
+    def gpus(self) -> tuple[int, ...]:
+        """The GPUs that are named by their numbers."""
+        found = re.findall(r"gpu:(\d+)", self.device)
+        return tuple(int(number) for number in found)
+
+
+def _check_devices(settings: ReproduceSettings) -> None:
+    devices = [part.strip() for part in settings.device.split(",")]
+    if settings.engine == "ray" and settings.device not in ("auto", "cpu", "gpu"):
+        raise UsageError(
+            f"device is '{settings.device}'; Ray takes every GPU of its nodes (auto, gpu), or "
+            "none (cpu)"
+        )
+    if len(devices) == 1:
+        return
+    if len(set(devices)) < len(devices) or not all(re.fullmatch(r"gpu:\d+", d) for d in devices):
+        raise UsageError(
+            f"device is '{settings.device}'; several are GPUs, each named once: gpu:0,gpu:1"
+        )
 
 
 def command_of(model: str, runtime: str, settings: ReproduceSettings) -> str:

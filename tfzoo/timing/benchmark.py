@@ -8,10 +8,8 @@ minimum time are reached.
 
 from __future__ import annotations
 
-import json
 import subprocess
-import sys
-import tempfile
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime
 from os import fspath
@@ -20,8 +18,10 @@ from typing import Any
 
 from tfzoo.errors import TfzooError, UsageError
 from tfzoo.options import called_with, command_line, runtime_of
-from tfzoo.processes import environment, how_it_ended
+from tfzoo.prepare.prepared import library_version
+from tfzoo.processes import answer_of
 from tfzoo.results import append_row, read_rows
+from tfzoo.runtimes.runtime import NEEDS
 from tfzoo.settings import at_home
 from tfzoo.store.models import StoredModel, get_model
 from tfzoo.timing.settings import BenchmarkSettings
@@ -49,7 +49,7 @@ class Timing:
         seconds: Their total time.
         peak_host_mb: The most host memory the process held, in MB (10^6 bytes).
         peak_device_mb: The most device memory TensorFlow held, in MB; None on the CPU.
-        runtime: Runtime and its version.
+        runtime: Runtime and its version; where it failed, `auto` may stand for what was not chosen.
         precision: `float32` or `int8`.
         image_set: What was detected: `generated 600x600`, or a folder and how many images.
         notes: What disturbed the measurement, and loads it stood beside.
@@ -130,38 +130,81 @@ def benchmark(settings: BenchmarkSettings) -> Timing:  # noqa: D417 - `called_wi
         UsageError: The request itself makes no sense, such as a name that fits no model.
         MeasurementError: `timing.csv` is no such file, or can't be written.
     """  # noqa: D414 - `called_with` fills in the arguments
-    model, images = settings.model, settings.images
-    name = fspath(model) if not isinstance(model, ModelSpec) else model.id
     table = None if settings.results is None else Path(settings.results) / "timing.csv"
     if table is not None:
         read_rows(table)  # One that can't be added to is told of before the work.
-    try:
-        stored = get_model(model)
-        request = {
-            "model": name,
-            "device": settings.device,
-            "runtime": runtime_of(settings.runtime, settings.precision),
-            "precision": settings.precision,
-            "image_size": list(settings.image_size),
-            "images": None if images is None else fspath(images),
-            "min_images": settings.min_images,
-            "min_seconds": settings.min_seconds,
-        }
-        if _unprepared(stored, settings):
-            prepared_choice(stored, settings.device, again=True)
-        measured = _in_a_fresh_process(stored.id, request, settings.timeout_s)
-    except UsageError:
-        raise
-    except TfzooError as error:
-        measured = Timing(name, settings.device, error=str(error))
-    measured = replace(
-        measured,
-        command=command_line("benchmark", name, settings),
-        date=datetime.now(UTC).isoformat(timespec="seconds"),
-    )
+    measured = measure_time(settings)
     if table is not None:
         append_row(table, TIMING_COLUMNS, measured.to_json())
     return measured
+
+
+def measure_time(
+    settings: BenchmarkSettings,
+    on_beat: Callable[[subprocess.Popen[bytes]], None] = lambda process: None,
+    variables: Mapping[str, str] | None = None,
+) -> Timing:
+    """As `benchmark`, but nothing is added to `timing.csv`.
+
+    Args:
+        settings: Those of `benchmark`.
+        on_beat: See `tfzoo.processes.answer_of`.
+        variables: Added to the environment of the process that times the model.
+
+    Raises:
+        UsageError: As `benchmark` does.
+    """
+    model, images = settings.model, settings.images
+    name = fspath(model) if not isinstance(model, ModelSpec) else model.id
+    runtime = runtime_of(settings.runtime, settings.precision)
+    try:
+        stored = get_model(model)
+        if _unprepared(stored, settings):
+            prepared_choice(stored, settings.device, again=True)
+    except UsageError:
+        raise
+    except TfzooError as error:
+        return _failed(name, runtime, settings, error)
+    request = {
+        "model": name,
+        "device": settings.device,
+        "runtime": runtime,
+        "precision": settings.precision,
+        "image_size": list(settings.image_size),
+        "images": None if images is None else fspath(images),
+        "min_images": settings.min_images,
+        "min_seconds": settings.min_seconds,
+    }
+    try:
+        # In a fresh process nothing is warm or taken from the model before.
+        answer = answer_of(
+            "tfzoo.timing.timed_process",
+            request,
+            on_beat=on_beat,
+            timeout_s=settings.timeout_s,
+            variables=variables,
+        )
+    except TfzooError as error:
+        return _failed(stored.id, runtime, settings, error)
+    command = command_line("benchmark", name, settings)
+    return replace(Timing(**answer), command=command, date=_now())
+
+
+def _failed(model: str, runtime: str, settings: BenchmarkSettings, error: TfzooError) -> Timing:
+    version = library_version(runtime) if runtime in NEEDS else ""
+    return Timing(
+        model,
+        settings.device,
+        error=str(error),
+        runtime=f"{runtime} {version}".rstrip(),
+        precision=settings.precision,
+        command=command_line("benchmark", model, settings),
+        date=_now(),
+    )
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def _unprepared(model: StoredModel, settings: BenchmarkSettings) -> bool:
@@ -169,30 +212,6 @@ def _unprepared(model: StoredModel, settings: BenchmarkSettings) -> bool:
     if settings.precision != "float32":
         return False
     return why_prepare(model, settings.runtime, settings.device) is not None
-
-
-def _in_a_fresh_process(model_id: str, request: dict[str, Any], timeout_s: float) -> Timing:
-    """Measures in a process of its own: nothing is warm or taken from the model before."""
-    with tempfile.TemporaryDirectory(prefix="tfzoo-benchmark-") as folder:
-        answer = Path(folder) / "answer.json"
-        command = [sys.executable, "-m", "tfzoo.timing.timed_process", str(answer)]
-        try:
-            done = subprocess.run(
-                command,
-                input=json.dumps(request),
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.PIPE,
-                text=True,
-                timeout=timeout_s,
-                env=environment(),
-                check=False,
-            )
-        except subprocess.TimeoutExpired:
-            error = f"gave up after {timeout_s:g} s"
-            return Timing(model_id, request["device"], error=error)
-        if answer.exists():
-            return Timing(**json.loads(answer.read_text()))
-    return Timing(model_id, request["device"], error=how_it_ended(done.returncode, done.stderr))
 
 
 def check_name(name: str) -> None:

@@ -1,31 +1,24 @@
-"""The process that times one model: `python -m tfzoo.timing.timed_process ANSWER < REQUEST`.
-
-Reads a request as JSON from standard input and writes one `Timing` as JSON to the file named. See
-`tfzoo.timing.benchmark` for the protocol.
-"""
+"""The process that times one model, asked by `tfzoo.timing.benchmark`, which has the protocol."""
 
 from __future__ import annotations
 
-import json
 import os
-import sys
 import time
+from collections.abc import Callable
 from dataclasses import asdict
 from importlib import import_module
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from tfzoo.detector import Detector, load
 from tfzoo.errors import ImageError, TfzooError, UsageError
-from tfzoo.files import write_whole
 from tfzoo.hardware import usable_cores
 from tfzoo.images.image import Image
 from tfzoo.images.reading import read_image
 from tfzoo.images.sources import find_images
 from tfzoo.prepare.opening import files_of
-from tfzoo.processes import end_with_parent
+from tfzoo.processes import answer
 from tfzoo.runtimes.runtime import NEEDS
 from tfzoo.store.models import StoredModel, get_model
 from tfzoo.timing.benchmark import Timing
@@ -38,19 +31,8 @@ WARM_UP_CALLS, WARM_UP_SECONDS = 5, 1.0
 MOST_IMAGES = 200
 
 
-def main() -> None:
-    """Times the model of the request; a failure of ours is an answer too."""
-    end_with_parent()
-    request = json.load(sys.stdin)
-    try:
-        answer = measure(request)
-    except TfzooError as error:
-        answer = Timing(request["model"], request["device"], error=str(error))
-    write_whole(Path(sys.argv[1]), json.dumps(asdict(answer)))
-
-
-def measure(request: dict[str, Any]) -> Timing:
-    """Times one model by the protocol of `tfzoo.timing.benchmark`.
+def measure(request: dict[str, Any], tell: Callable[[Any], None]) -> dict[str, Any]:
+    """Times one model by the protocol of `tfzoo.timing.benchmark`; gives the fields of a `Timing`.
 
     Raises:
         TfzooError: The model can't be had or run, or the images can't be read.
@@ -104,7 +86,7 @@ def measure(request: dict[str, Any]) -> Timing:
         **asdict(environment),
         # Last: it takes memory of its own.
         **asdict(_cost(model, images[0])),
-    )
+    ).to_json()
 
 
 def _cost(model: StoredModel, image: Image) -> GraphCost:
@@ -201,4 +183,4 @@ def _threads(detector: Detector) -> int | None:
 
 
 if __name__ == "__main__":
-    main()
+    answer(measure)
