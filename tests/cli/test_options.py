@@ -55,7 +55,7 @@ def test_a_wrong_call_is_told_of_the_function(function: Callable[..., Any]) -> N
 @pytest.mark.parametrize(
     ("command", "settings", "own"),
     [
-        ("evaluate", EvaluateSettings, {"names", "predictions", "kind"}),
+        ("evaluate", EvaluateSettings, {"names", "predictions", "kind", "report"}),
         ("benchmark", BenchmarkSettings, {"names"}),
     ],
 )

@@ -89,7 +89,7 @@ def measure_accuracy(settings: EvaluateSettings) -> Accuracy:
         detector.model.id,
         evidence,
         settings,
-        labels=settings.labels or detector.labels,
+        labels=labels_of(settings.labels) or detector.labels,
         model_digest=detector.model.digest,
         vouched_by=detector.model.vouchers,
         runtime=detector.run_info.runtime,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from tfzoo.candidates.settings import RankOptions
 from tfzoo.cli.chart import AccuracyFromOption, SpeedFromOption
 from tfzoo.cli.console import (
     JsonOption,
@@ -18,9 +19,10 @@ from tfzoo.cli.console import (
     plain_table,
     print_json,
 )
-from tfzoo.cli.options import written
+from tfzoo.cli.options import takes, written
+from tfzoo.cli.ranking import rank_and_print
 from tfzoo.errors import UsageError
-from tfzoo.options import DEVICE, RUNTIME
+from tfzoo.options import DEVICE, RUNTIME, options_of
 from tfzoo.report.points import Metric, Point, points_from
 from tfzoo.report.recommend import parse_latency_ms, recommend
 from tfzoo.zoo.manifest import load_manifest
@@ -36,7 +38,9 @@ _MEASURED_ALONE = (
 _OF_HERE = "--all, --runtime and --device are of this machine's times; add --here"
 
 
+@takes(RankOptions, without=("images", "runtime", "device"))
 def recommend_command(
+    values: dict[str, Any],
     min_map: Annotated[
         float | None, typer.Option(min=0, max=100, help="mAP to reach at least, in percent.")
     ] = None,
@@ -64,6 +68,14 @@ def recommend_command(
     ] = False,
     runtime: Annotated[str, written(RUNTIME)] = "auto",
     device: Annotated[str, written(DEVICE)] = "auto",
+    images: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="Try the models on these images, which need no labels: how fast each is here, and "
+            "how far they agree.",
+        ),
+    ] = None,
     results: ResultsOption = Path("results"),
     as_json: JsonOption = False,
     manifest: ManifestOption = None,
@@ -77,10 +89,22 @@ def recommend_command(
 
     Example: tfzoo recommend --min-map 35 --max-latency 60ms
 
+    With --images, models run on images of yours that nobody has labelled, and each is held against
+    the strongest, or against what most of the others see. That is agreement, not accuracy.
+
     Example: tfzoo recommend --here --max-latency 200ms
+
+    Example: tfzoo recommend --images photos --models demo,"ssd mobilenet v2 320" --report tried
     """
     metric = _METRIC_OF[outputs]
     max_latency_ms = None if max_latency is None else parse_latency_ms(max_latency)
+    if images is not None:
+        if here or every:
+            raise UsageError("--images times the models itself; leave out --here and --all")
+        budget = {"min_map": min_map, "max_latency_ms": max_latency_ms}
+        rank_and_print(images, {**values, **budget, "runtime": runtime, "device": device}, as_json)
+        return
+    _refuse_given(values)
     known: LatenciesHere | None = None
     if here:
         if speed_from == "measured":
@@ -102,15 +126,24 @@ def recommend_command(
         _print_doubts(chosen, max_latency_ms)
         _print_here(known, every)
     if "measured" in (accuracy_from, speed_from):
-        for point in chosen:
-            remarks = " ".join(point.remarks(metric))
-            out.print(f"{point.name}: {remarks}", style="dim")
+        _print_remarks(chosen, metric)
     if known is None and speed_from == "reported":
         out.print(
             "Reported times are of hardware the zoo does not state: take them as relative (--here "
             "forecasts them for this machine). YOLOv5 is left out (its speeds are not comparable).",
             style="dim",
         )
+
+
+def _refuse_given(values: dict[str, Any]) -> None:
+    defaults = {one.name: one.default for one, _ in options_of(RankOptions)}
+    if any(value != defaults[name] for name, value in values.items()):
+        raise UsageError("--models, --against, --limit, --true-score and --report go with --images")
+
+
+def _print_remarks(chosen: Sequence[Point], metric: Metric) -> None:
+    for point in chosen:
+        out.print(f"{point.name}: {' '.join(point.remarks(metric))}", style="dim")
 
 
 def _known_here(
@@ -210,7 +243,7 @@ def _print_here(known: LatenciesHere, every: bool) -> None:
             style="dim",
         )
     without = [one for one in known.models if one.reason and one.measured_ms is None]
-    for reason in dict.fromkeys(one.reason for one in without):
+    for reason in dict.fromkeys(one.reason for one in without if one.reason):
         names = ", ".join(one.spec.name for one in without if one.reason == reason)
         out.print(f"No forecast of {names}: {reason}.", style="dim")
 

@@ -10,7 +10,7 @@ import numpy as np
 from tfzoo.accuracy.evidence import Evidence
 from tfzoo.accuracy.fields import Id
 from tfzoo.accuracy.measured import Accuracy
-from tfzoo.accuracy.truth import Kind
+from tfzoo.accuracy.truth import Kind, Stored
 from tfzoo.explain.calibration import BINS
 from tfzoo.explain.confusion import Confusion
 from tfzoo.explain.curves import SCORES
@@ -27,7 +27,9 @@ from tfzoo.outside import in_page
 _WORST, _CONFUSIONS, _CATEGORIES = 8, 6, 20
 
 
-def page_of(measured: Accuracy, kinds: Mapping[Kind, Explained], files: Mapping[Id, Path]) -> str:
+def page_of(
+    measured: Accuracy, kinds: Mapping[Kind, Explained], files: Mapping[Id, Path | Stored]
+) -> str:
     """The page.
 
     Args:
@@ -60,7 +62,7 @@ def page_of(measured: Accuracy, kinds: Mapping[Kind, Explained], files: Mapping[
     )
 
 
-def _kind(one: Explained, evidence: Evidence, files: Mapping[Id, Path]) -> str:
+def _kind(one: Explained, evidence: Evidence, files: Mapping[Id, Path | Stored]) -> str:
     parts = [_summary(one), _classes(one), _curves(one), _calibration(one)]
     if one.errors is not None:
         parts.append(_errors(one.errors))
@@ -209,7 +211,7 @@ def _pictures(
     one: Explained,
     confusion: Confusion,
     evidence: Evidence,
-    files: Mapping[Id, Path],
+    files: Mapping[Id, Path | Stored],
     names: list[str],
 ) -> str:
     if not files:
@@ -245,7 +247,7 @@ def _picture(
     title: str,
     image_id: Id,
     evidence: Evidence,
-    files: Mapping[Id, Path],
+    files: Mapping[Id, Path | Stored],
     min_score: float,
 ) -> str:
     truth = evidence.truths["box"]

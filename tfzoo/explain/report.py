@@ -9,6 +9,7 @@ from pathlib import Path
 from tfzoo.accuracy.fields import Id
 from tfzoo.accuracy.image_files import find_files
 from tfzoo.accuracy.measured import Accuracy
+from tfzoo.accuracy.truth import Stored
 from tfzoo.errors import UsageError
 from tfzoo.explain.explained import explain_kinds
 from tfzoo.explain.figures import files_of
@@ -44,7 +45,7 @@ def explain_accuracy(
         raise UsageError(
             "the measurement does not hold what it was taken from; expected one of tfzoo.evaluate"
         )
-    files: Mapping[Id, Path] = evidence.files
+    files: Mapping[Id, Path | Stored] = evidence.files
     if not files and images is not None:
         truth = next(iter(evidence.truths.values()))
         names = {identity: image.get("file_name", "") for identity, image in truth.images.items()}
