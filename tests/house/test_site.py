@@ -132,7 +132,7 @@ def test_what_pages_load_and_link_to_is_there(site: Path, pages: dict[str, Page]
 
 def test_notebooks_are_shown_with_what_was_stored(site: Path, pages: dict[str, Page]) -> None:
     chart = pages["notebooks/03_recreate_the_blog_chart.html"]
-    assert sum(what.endswith(".svg") for what in chart.loads) == 2
+    assert sum(what.endswith(".svg") for what in chart.loads) == 3
     folder = pages["notebooks/02_detect_a_folder.html"]
     (picture,) = (what for what in folder.loads if what.endswith(".jpg"))
     assert (folder.path.parent / picture).read_bytes().startswith(b"\xff\xd8")

@@ -272,3 +272,29 @@ def test_an_error_of_ours_ends_all_and_is_told(
     monkeypatch.setattr(run, "local_places", lambda settings, check: [QuickPlace(told)] * 2)
     with pytest.raises(ZeroDivisionError):
         reproduce(models, **given)
+
+
+def test_what_was_fetched_for_it_is_removed_and_what_was_there_stays(
+    models: list[str], given: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there, removed = {models[0]}, []
+
+    class Disk(QuickPlace):
+        def digest(self, model: str) -> str | None:
+            return get_model(model).digest if model in there else None
+
+        def fetch(self, model: str, on_count: object) -> str:
+            # Noted before it is begun: killed here, the next run knows whose it is.
+            assert f'"fetching": "{model}"' in "".join(journal_of(given))
+            there.add(model)
+            return get_model(model).digest
+
+        def remove(self, model: str) -> None:
+            there.discard(model)
+            removed.append(model)
+
+    place = Disk(lambda step, model: None)
+    monkeypatch.setattr(run, "local_places", lambda settings, check: [place] * 2)
+    rows = reproduce(models, **given, jobs=2, free_disk=True)
+    assert [row.error for row in rows] == [None, None, None]
+    assert sorted(removed) == sorted(models[1:]) and there == {models[0]}
