@@ -35,6 +35,10 @@ _MEASURED_ALONE = (
     "--here takes measured times where there are any, and forecasts the others; leave out "
     "--speed-from, or --here for what was measured alone"
 )
+_OF_OTHERS = (
+    "Reported times are of hardware the zoo does not state: take them as relative (--here "
+    "forecasts them for this machine). YOLOv5 is left out (its speeds are not comparable)."
+)
 _OF_HERE = "--all, --runtime and --device are of this machine's times; add --here"
 
 
@@ -59,8 +63,7 @@ def recommend_command(
         typer.Option(
             "--here",
             help="Choose by times on this machine: measured where --results has them, else "
-            "forecast, each marked. Models that are here already are timed for it if they were "
-            "not yet; nothing is downloaded.",
+            "forecast, each marked. Models that are here are timed; nothing is downloaded.",
         ),
     ] = False,
     every: Annotated[
@@ -70,11 +73,7 @@ def recommend_command(
     device: Annotated[str, written(DEVICE)] = "auto",
     images: Annotated[
         Path | None,
-        typer.Option(
-            metavar="FOLDER",
-            help="Try the models on these images, which need no labels: how fast each is here, and "
-            "how far they agree.",
-        ),
+        typer.Option(metavar="FOLDER", help="Try models on these images, which need no labels."),
     ] = None,
     results: ResultsOption = Path("results"),
     as_json: JsonOption = False,
@@ -85,12 +84,12 @@ def recommend_command(
     Speeds are the reported ones, of other hardware, unless --here asks for this machine's: before
     any download, the embedded model and up to two cached ones are timed (rows of timing.csv), and
     every other model's time is forecast from those and the operations counted in its graph, with
-    a 95 % interval. What `tfzoo benchmark` measures later is held against its forecast.
+    a 95 % interval.
 
     Example: tfzoo recommend --min-map 35 --max-latency 60ms
 
-    With --images, models run on images of yours that nobody has labelled, and each is held against
-    the strongest, or against what most of the others see. That is agreement, not accuracy.
+    With --images, models run on images that nobody has labelled, each held against the strongest
+    or against what most see: that is agreement, not accuracy.
 
     Example: tfzoo recommend --here --max-latency 200ms
 
@@ -101,18 +100,14 @@ def recommend_command(
     if images is not None:
         if here or every:
             raise UsageError("--images times the models itself; leave out --here and --all")
-        budget = {"min_map": min_map, "max_latency_ms": max_latency_ms}
-        rank_and_print(images, {**values, **budget, "runtime": runtime, "device": device}, as_json)
-        return
+        values |= {"min_map": min_map, "max_latency_ms": max_latency_ms}
+        return rank_and_print(images, values | {"runtime": runtime, "device": device}, as_json)
     _refuse_given(values)
     known: LatenciesHere | None = None
+    _check_here(here, every, (runtime, device), speed_from)
     if here:
-        if speed_from == "measured":
-            raise UsageError(_MEASURED_ALONE)
         known, points = _known_here(runtime, device, results, accuracy_from == "measured")
     else:
-        if every or (runtime, device) != ("auto", "auto"):
-            raise UsageError(_OF_HERE)
         points = points_from(
             load_manifest(), results, accuracy_from=accuracy_from, speed_from=speed_from
         )
@@ -128,11 +123,14 @@ def recommend_command(
     if "measured" in (accuracy_from, speed_from):
         _print_remarks(chosen, metric)
     if known is None and speed_from == "reported":
-        out.print(
-            "Reported times are of hardware the zoo does not state: take them as relative (--here "
-            "forecasts them for this machine). YOLOv5 is left out (its speeds are not comparable).",
-            style="dim",
-        )
+        out.print(_OF_OTHERS, style="dim")
+
+
+def _check_here(here: bool, every: bool, asked: tuple[str, str], speed_from: str) -> None:
+    if here and speed_from == "measured":
+        raise UsageError(_MEASURED_ALONE)
+    if not here and (every or asked != ("auto", "auto")):
+        raise UsageError(_OF_HERE)
 
 
 def _refuse_given(values: dict[str, Any]) -> None:
