@@ -63,7 +63,6 @@ def own(name: str, gmacs: float, macts: float) -> ModelSpec:
     """A model that no manifest lists: it shares neither family nor backbone with another."""
     return replace(
         find_model("demo"),
-        id=re.sub("[^A-Za-z0-9]", "_", name),
         name=Path(name).name,
         family=name,
         backbone=re.sub("[^A-Za-z]", "", name),

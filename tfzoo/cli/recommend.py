@@ -213,8 +213,8 @@ def _print_here(known: LatenciesHere, every: bool) -> None:
     out.print(
         f"Times of {known.machine}. Forecast from what was timed there: {timed}.", style="dim"
     )
-    for reason in known.failed:
-        out.print(f"Could not be timed: {reason}", style="yellow")
+    for failure in known.failed:
+        out.print(f"Could not be timed: {failure}", style="yellow")
     for one in known.timed:
         if one.disturbed:
             out.print(
