@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from tfzoo.detections.types import Detection, Detections
     from tfzoo.detector import Detector, load
     from tfzoo.errors import NothingQualifiesError, TfzooError
+    from tfzoo.gallery.make import Gallery, make_gallery
     from tfzoo.images.reading import read_image
     from tfzoo.options import DetectOptions
     from tfzoo.prepare.choice import Choice, Trial
@@ -52,6 +53,7 @@ _HOMES = {
     "Detection": "detections.types",
     "Detections": "detections.types",
     "Detector": "detector",
+    "Gallery": "gallery.make",
     "ModelSpec": "zoo.schema",
     "NothingQualifiesError": "errors",
     "Plan": "reproduction.plan",
@@ -71,6 +73,7 @@ _HOMES = {
     "list_models": "zoo.manifest",
     "load": "detector",
     "load_manifest": "zoo.manifest",
+    "make_gallery": "gallery.make",
     "packaged_scenes": "zoo.manifest",
     "pareto_front": "report.points",
     "plan_reproduction": "reproduction.run",
@@ -90,6 +93,7 @@ __all__ = [
     "Detection",
     "Detections",
     "Detector",
+    "Gallery",
     "ModelSpec",
     "NothingQualifiesError",
     "Plan",
@@ -110,6 +114,7 @@ __all__ = [
     "list_models",
     "load",
     "load_manifest",
+    "make_gallery",
     "packaged_scenes",
     "pareto_front",
     "plan_reproduction",

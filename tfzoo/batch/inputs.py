@@ -10,7 +10,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from tfzoo.batch.job import PICTURES
+from tfzoo.batch.job import GALLERY, PICTURES
 from tfzoo.batch.journal import JOURNAL, read_journal
 from tfzoo.batch.output import output_file
 from tfzoo.batch.parts import mark_of, metadata_of
@@ -77,7 +77,8 @@ def _results_in(out: Path) -> Callable[[str], bool]:
     """Says of a folder below a source whether results lie there: a run's pictures are no images.
 
     Args:
-        out: The output folder of the run to come; of earlier ones, the annotated pictures are told.
+        out: The output folder of the run to come; of earlier ones, the folders of
+            pictures are told.
     """
     own = os.path.realpath(out)
 
@@ -85,7 +86,7 @@ def _results_in(out: Path) -> Callable[[str], bool]:
         if os.path.realpath(folder) == own:
             return True
         parent, name = os.path.split(folder)
-        return name == PICTURES and _holds_a_run(parent)
+        return name in (PICTURES, GALLERY) and _holds_a_run(parent)
 
     return holds_results
 

@@ -26,6 +26,9 @@ PART_IMAGES = 256
 PARTS = "parts"
 PICTURES = "annotated"
 INPUTS = "inputs.parquet"
+# What `tfzoo gallery` writes beside them: a page, and where there are many a folder of pictures.
+GALLERY_PAGE = "gallery.html"
+GALLERY = "gallery"
 
 
 @dataclass(frozen=True)

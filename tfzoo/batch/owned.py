@@ -1,7 +1,8 @@
 """Which files of a folder are a run's own: those that its journal names, and no others.
 
-Its Parquet files hold its id, the files for people go by their digests, and pictures by the names
-of its inputs. Whatever else lies there is somebody's: it is neither replaced nor deleted.
+Its Parquet files hold its id, and so does a gallery of it; the files for people go by their
+digests, and pictures by the names of its inputs. Whatever else lies there is somebody's: it is
+neither replaced nor deleted.
 """
 
 from __future__ import annotations
@@ -15,13 +16,16 @@ from pathlib import Path
 
 from tfzoo.batch.exports import WRITTEN
 from tfzoo.batch.inputs import read_inputs
-from tfzoo.batch.job import INPUTS, PARTS, PICTURES
+from tfzoo.batch.job import GALLERY, GALLERY_PAGE, INPUTS, PARTS, PICTURES
 from tfzoo.batch.journal import JOURNAL, Journal
 from tfzoo.batch.parts import TABLES, Columns, Parts, mark_of, said_in
 from tfzoo.batch.pictures import paths_of_pictures
 from tfzoo.errors import OutputError
 from tfzoo.files import remove_leftovers
 from tfzoo.images.sources import ImageFile
+
+#: A gallery's file holds its mark within so many bytes.
+_MARKED = 600
 
 _PART = re.compile(r"part-\d{6,}\.parquet")
 
@@ -53,6 +57,7 @@ class Owned:
         try:
             if self.pictures:
                 self._delete_pictures()
+            self._delete_gallery()
             for path in filter(self._is_part, _in_tables(self.out)):
                 path.unlink()
             for folder in (*(self.out / PARTS / table for table in TABLES), self.out / PARTS):
@@ -82,6 +87,15 @@ class Owned:
                     break
                 with suppress(OSError):
                     emptied.rmdir()
+
+    def _delete_gallery(self) -> None:
+        folder = self.out / GALLERY
+        small = folder.glob("*.jpg") if self.began else ()
+        for path in (self.out / GALLERY_PAGE, *small):
+            if is_of_gallery(path, self.run):
+                path.unlink()
+        with suppress(OSError):  # It is not there, or holds somebody's files.
+            folder.rmdir()
 
     def _is_ours(self, path: Path) -> bool:
         return Parts(self.out / PARTS, 1, Columns(), self.run).ours(path)
@@ -117,6 +131,27 @@ def owned_by_inputs(out: Path, began: bool) -> Owned | None:
         return None
     pictures = began and bool(said.get("pictures"))
     return Owned(out, str(said["run"]), pictures, lambda path: began, began)
+
+
+def gallery_mark(run: str) -> bytes:
+    """What stands near the beginning of each file of a run's gallery."""
+    return f"tfzoo gallery of run {run};".encode()
+
+
+def is_of_gallery(path: Path, run: str, mark: bytes = b"") -> bool:
+    """Whether a file is of a run's gallery.
+
+    Args:
+        path: The file; it may be gone.
+        run: Id of the run.
+        mark: What more it must hold.
+    """
+    try:
+        with path.open("rb") as file:
+            start = file.read(_MARKED)
+    except OSError:
+        return False
+    return gallery_mark(run) in start and mark in start
 
 
 def in_the_way(out: Path, earlier: Owned | None, resumed: bool) -> list[Path]:
@@ -159,5 +194,5 @@ def sweep(out: Path, run: str) -> None:
     if not run:
         return
     drawn = (Path(folder) for folder, _, _ in os.walk(out / PICTURES))
-    for folder in (out, *(out / PARTS / table for table in TABLES), *drawn):
+    for folder in (out, out / GALLERY, *(out / PARTS / table for table in TABLES), *drawn):
         remove_leftovers(folder, mark_of(run))

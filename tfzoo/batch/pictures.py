@@ -273,7 +273,7 @@ def _detections(rows: list[dict[str, Any]], image: Image) -> Detections:
         triples = triples.reshape(len(rows), points, 3)
         keypoints, keypoint_scores = triples[:, :, :2].copy(), triples[:, :, 2].copy()
     if any(row.get("segmentation") for row in rows):
-        masks = np.stack([_box_mask(row) for row in rows])
+        masks = np.stack([box_mask(row) for row in rows])
     return Detections(
         boxes.astype(np.float32).reshape(len(rows), 4),
         np.array([row["score"] for row in rows], dtype=np.float32),
@@ -286,7 +286,7 @@ def _detections(rows: list[dict[str, Any]], image: Image) -> Detections:
     )
 
 
-def _box_mask(row: dict[str, Any], side: int = 200) -> NDArray[np.float32]:
+def box_mask(row: dict[str, Any], side: int = 200) -> NDArray[np.float32]:
     """A stored mask relative to its box: float32 [side, side]."""
     from pycocotools import mask as coco_mask
 
