@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from tfzoo.errors import NothingQualifiesError, TfzooError
     from tfzoo.gallery.make import Gallery, make_gallery
     from tfzoo.images.reading import read_image
-    from tfzoo.options import DetectOptions
+    from tfzoo.options import DetectOptions, DrawOptions
     from tfzoo.prepare.choice import Choice, Trial
     from tfzoo.report.chart import draw_chart, save_chart
     from tfzoo.report.points import as_printed_points, pareto_front, reported_points
@@ -53,6 +53,7 @@ _HOMES = {
     "Detection": "detections.types",
     "Detections": "detections.types",
     "Detector": "detector",
+    "DrawOptions": "options",
     "Gallery": "gallery.make",
     "ModelSpec": "zoo.schema",
     "NothingQualifiesError": "errors",
@@ -93,6 +94,7 @@ __all__ = [
     "Detection",
     "Detections",
     "Detector",
+    "DrawOptions",
     "Gallery",
     "ModelSpec",
     "NothingQualifiesError",

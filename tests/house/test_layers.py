@@ -191,6 +191,7 @@ def test_the_public_names_are_these() -> None:
         "Detection",
         "Detections",
         "Detector",
+        "DrawOptions",
         "Gallery",
         "ModelSpec",
         "NothingQualifiesError",

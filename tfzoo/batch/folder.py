@@ -280,7 +280,8 @@ def _run(
     seconds = time.monotonic() - started
     categories = export(job.parts, job.out, begun.result_file)
     if job.columns.video and job.settings.pictures:
-        annotate_videos(job.parts, job.pictures, WholeAddresses(job.settings).of)
+        whole = WholeAddresses(job.settings).of
+        annotate_videos(job.parts, job.pictures, whole, job.settings)
     sealed = job.parts.sealed().values()
     images = sum(part.images for part in sealed)
     return Summary(

@@ -22,6 +22,7 @@ from tfzoo.files import hidden_name, write_whole
 from tfzoo.images.image import Image
 from tfzoo.images.sources import ImageFile
 from tfzoo.images.video import VideoInfo, open_cv, read_frames, video_info
+from tfzoo.options import DrawOptions
 from tfzoo.outside import printable
 from tfzoo.runtimes.runtime import reason_of
 
@@ -189,7 +190,12 @@ def write_video(path: Path, pictures: Iterable[Image], pace: Pace, mark: str = "
             temporary.unlink(missing_ok=True)
 
 
-def annotate_videos(parts: Parts, folder: Path, whole: Callable[[str], str] = str) -> None:
+def annotate_videos(
+    parts: Parts,
+    folder: Path,
+    whole: Callable[[str], str] = str,
+    options: DrawOptions | None = None,
+) -> None:
     """Writes each video of a run with its detections drawn, streamed from the parts.
 
     The frames are read a second time: a video can't be appended to, and so a run that was stopped
@@ -199,6 +205,7 @@ def annotate_videos(parts: Parts, folder: Path, whole: Callable[[str], str] = st
         parts: The finished run's.
         folder: Of all pictures.
         whole: Gives what is to be opened for a path in the parts.
+        options: How the detections are drawn.
 
     Raises:
         OutputError: A video can't be written.
@@ -209,7 +216,7 @@ def annotate_videos(parts: Parts, folder: Path, whole: Callable[[str], str] = st
         try:
             video = whole(path)
             found_pace = pace(times_s, video_info(video))
-            write_video(target, _drawn(video, rows), found_pace, parts.mark)
+            write_video(target, _drawn(video, rows, options), found_pace, parts.mark)
         except OutputError:
             raise
         except Exception as error:  # Such as one gone since it was detected; the rows stay.
@@ -249,14 +256,14 @@ def _times(parts: Parts) -> Iterator[list[float]]:
         yield [image["timestamp_s"] for image in of_one]
 
 
-def _drawn(path: str, rows: Iterator[_FrameRows]) -> Iterator[Image]:
+def _drawn(path: str, rows: Iterator[_FrameRows], options: DrawOptions | None) -> Iterator[Image]:
     row = next(rows, None)
     try:
         for frame in read_frames(path):
             while row is not None and row.frame < frame.index:
                 row = next(rows, None)
             found = row.detections if row is not None and row.frame == frame.index else []
-            yield _detections(found, frame.image).draw(frame.image)
+            yield _detections(found, frame.image).draw(frame.image, options)
     except ImageError:
         pass  # It ends early, which its rows say already.
 

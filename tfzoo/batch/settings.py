@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING, Literal, cast
 
 from tfzoo.detections.label_files import Labels, labels_of, read_labels
 from tfzoo.errors import UsageError
-from tfzoo.options import CHECK, PRECISION, RUNTIME, DetectOptions, OnStep, Precision, option, told
+from tfzoo.options import (
+    CHECK,
+    PRECISION,
+    RUNTIME,
+    DetectOptions,
+    DrawOptions,
+    OnStep,
+    Precision,
+    option,
+    told,
+)
 from tfzoo.settings import at_home
 from tfzoo.zoo.manifest import DEFAULT_MODEL
 
@@ -24,7 +34,7 @@ _ENGINES = ("local", "ray")
 
 
 @dataclass(frozen=True)
-class RunSettings(DetectOptions):
+class RunSettings(DetectOptions, DrawOptions):
     """What to detect, with what, how, and where the results go.
 
     It is checked once, when it is made; `sources`, walked perhaps more than once, is a tuple then.

@@ -88,7 +88,7 @@ def draw(item: Item, job: Job) -> Item:
     if item.image is not None and result.found is not None and result.frame is None:
         try:
             path = picture_path(job.pictures, result.file_name)
-            write_picture(path, result.found.draw(item.image), job.mark)
+            write_picture(path, result.found.draw(item.image, job.settings), job.mark)
         except OutputError:
             raise
         except Exception as error:  # What was found is kept all the same.
