@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from tests.gallery.conftest import FOUND, SIZE
-from tests.helpers.browsers import WIDTHS, needs_chromium, opened_browser
+from tests.helpers.chromium import WIDTHS, chromium, needs_chromium
 from tests.helpers.made_runs import made_up, write_run
 from tfzoo.batch.parts import Columns
 from tfzoo.batch.rows import ImageResult
@@ -40,7 +40,7 @@ IN_ORDER = [*FOUND, "broken.png"]
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    with opened_browser() as opened:
+    with chromium() as opened:
         yield opened
 
 

@@ -2,13 +2,13 @@
 
 import itertools
 import re
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.helpers.browsers import WIDTHS, needs_chromium, opened_browser
 from tests.helpers.measurements import add, rate
 from tfzoo.report.chart import draw_chart, save_chart
 from tfzoo.report.points import (
@@ -23,7 +23,22 @@ from tfzoo.report.table import build_table
 from tfzoo.report.table_text import render
 from tfzoo.zoo.manifest import load_manifest
 
-pytestmark = needs_chromium
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+
+pytestmark = pytest.mark.skipif(
+    CHROMIUM is None, reason="no chromium on this machine (Debian: apt-get install chromium)"
+)
+
+WIDTHS = {"desk": (1600, 1000), "phone": (360, 740)}
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 
 D0, D1, D3 = (f"efficientdet_d{i}_coco17_tpu-32" for i in (0, 1, 3))
 SSD = "ssd_mobilenet_v2_320x320_coco17_tpu-8"
@@ -38,8 +53,11 @@ ROWS = "chart.rows()"
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    with opened_browser() as opened:
+    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    with sync_api.sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield opened
+        opened.close()
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,4 @@
-"""A real, headless Chromium for pages that are opened from disk."""
-
-from __future__ import annotations
+"""A real, headless Chromium, for pages as a reader sees them."""
 
 import shutil
 from collections.abc import Iterator
@@ -11,7 +9,14 @@ import pytest
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 
-FLAGS = [
+needs_chromium = pytest.mark.skipif(
+    CHROMIUM is None, reason="no chromium on this machine (Debian: apt-get install chromium)"
+)
+
+#: Width and height of a reader's window, in pixels.
+WIDTHS = {"desk": (1600, 1000), "phone": (360, 740)}
+
+_FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
     "--disable-quic",
@@ -21,18 +26,12 @@ FLAGS = [
     "--disable-sync",
 ]
 
-needs_chromium = pytest.mark.skipif(
-    CHROMIUM is None, reason="no chromium on this machine (Debian: apt-get install chromium)"
-)
-
-#: Widths and heights that every page is looked at with.
-WIDTHS = {"desk": (1600, 1000), "phone": (360, 740)}
-
 
 @contextmanager
-def opened_browser() -> Iterator[Any]:
+def chromium() -> Iterator[Any]:
+    """It, opened by playwright."""
     sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser
-        browser.close()
+        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=_FLAGS)
+        yield opened
+        opened.close()
