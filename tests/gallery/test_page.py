@@ -182,7 +182,7 @@ def test_a_click_opens_a_picture_large_and_keys_go_on_and_close(
     assert page.locator("#whole").is_hidden() and page.locator("#over").is_hidden()
     page.keyboard.press("Escape")
     until(page, "!document.getElementById('large').open")
-    assert page.evaluate("document.activeElement.position") == 5
+    until(page, "document.activeElement.position === 5")
     slide(page, "#score", 0.85)
     page.locator(".cell", has_text="three.png").click()
     assert rows.count() == 1
