@@ -28,8 +28,9 @@ if TYPE_CHECKING:
     from tfzoo.detector import Detector, load
     from tfzoo.errors import NothingQualifiesError, TfzooError
     from tfzoo.explain.report import explain_accuracy
+    from tfzoo.gallery.make import Gallery, make_gallery
     from tfzoo.images.reading import read_image
-    from tfzoo.options import DetectOptions
+    from tfzoo.options import DetectOptions, DrawOptions
     from tfzoo.prepare.choice import Choice, Trial
     from tfzoo.report.chart import draw_chart, save_chart
     from tfzoo.report.here import LatenciesHere, forecast_here
@@ -63,6 +64,8 @@ _HOMES = {
     "Detection": "detections.types",
     "Detections": "detections.types",
     "Detector": "detector",
+    "DrawOptions": "options",
+    "Gallery": "gallery.make",
     "LatenciesHere": "report.here",
     "ModelSpec": "zoo.schema",
     "NothingQualifiesError": "errors",
@@ -89,6 +92,7 @@ _HOMES = {
     "list_models": "zoo.manifest",
     "load": "detector",
     "load_manifest": "zoo.manifest",
+    "make_gallery": "gallery.make",
     "packaged_scenes": "zoo.manifest",
     "pareto_front": "report.points",
     "plan_reproduction": "reproduction.run",
@@ -112,6 +116,8 @@ __all__ = [
     "Detection",
     "Detections",
     "Detector",
+    "DrawOptions",
+    "Gallery",
     "LatenciesHere",
     "ModelSpec",
     "NothingQualifiesError",
@@ -139,6 +145,7 @@ __all__ = [
     "list_models",
     "load",
     "load_manifest",
+    "make_gallery",
     "packaged_scenes",
     "pareto_front",
     "plan_reproduction",

@@ -292,6 +292,27 @@ def _checked_score(name: str, score: Any) -> float:
 
 
 @dataclass(frozen=True, kw_only=True)
+class DrawOptions:
+    """How detections are drawn on a picture.
+
+    Raises:
+        UsageError: A value makes no sense.
+    """
+
+    line_width: int | None = option(
+        None,
+        "Width of the lines drawn, in pixels; else a 300th of the picture's shorter side.",
+        metavar="PIXELS",
+        least=1,
+    )
+    draw_names: bool = option(True, "Draw the categories' names.", flags=("--names/--no-names",))
+    draw_scores: bool = option(True, "Draw the scores.", flags=("--scores/--no-scores",))
+
+    def __post_init__(self) -> None:
+        check_least(self)
+
+
+@dataclass(frozen=True, kw_only=True)
 class DetectOptions:
     """How images are read and detected, and what is kept of what was found.
 

@@ -9,8 +9,11 @@ import pytest
 from numpy.typing import NDArray
 
 from tfzoo.detections.drawing import draw, encode_png
+from tfzoo.detections.palette import color_of
 from tfzoo.detections.types import Detections
+from tfzoo.errors import UsageError
 from tfzoo.images.image import Image
+from tfzoo.options import DrawOptions
 
 GRAY = 90
 
@@ -99,11 +102,9 @@ def test_a_class_has_one_colour_whatever_else_is_found() -> None:
 
 
 def test_colours_are_rgb() -> None:
-    # Class 1 is the palette's reddish one.
-    red, green, blue = edge_color(
-        draw(canvas(300, 300), found([[50, 100, 250, 250]], [1], (300, 300))), 50, 200
-    )
-    assert red > 200 and green < 100 and blue < 100
+    picture = draw(canvas(300, 300), found([[50, 100, 250, 250]], [1], (300, 300)))
+    assert edge_color(picture, 50, 200) == color_of(1)
+    assert len(set(color_of(1))) == 3
 
 
 def test_mask_tints_its_pixels_and_no_others() -> None:
@@ -175,6 +176,37 @@ def test_lines_grow_with_the_image() -> None:
 
     assert line_width(150, 200) == 1
     assert 9 <= line_width(3000, 4000) <= 11
+
+
+def drawn_with(**options: Any) -> NDArray[np.bool_]:
+    one = found([[50, 100, 250, 250]], [28], (300, 300))
+    return changed(draw(canvas(300, 300), one, DrawOptions(**options)))
+
+
+def test_lines_are_as_wide_as_asked_for() -> None:
+    assert drawn_with(line_width=9)[180, :150].sum() == pytest.approx(9, abs=2)
+    with pytest.raises(UsageError, match="line_width is 0"):
+        DrawOptions(line_width=0)
+
+
+def test_names_and_scores_are_left_out_where_asked_for() -> None:
+    def label_area(**options: Any) -> int:
+        return int(drawn_with(**options)[:98].sum())
+
+    both, name, score = label_area(), label_area(draw_scores=False), label_area(draw_names=False)
+    assert both > name > score > 0
+    assert label_area(draw_names=False, draw_scores=False) == 0
+
+
+def test_labels_of_boxes_on_one_another_are_all_to_be_read() -> None:
+    # Two of a category, so that letters alone tell the labels apart from each other.
+    one = [100.0, 100.0, 350.0, 350.0]
+    alone = draw(canvas(400, 400), found([one], [1], (400, 400)))
+    picture = draw(canvas(400, 400), found([one, one], [1, 18], (400, 400)))
+    above = (slice(60, 98), slice(100, 350))
+    # The best keeps its place, and the other lies elsewhere, in its own colour.
+    assert np.array_equal(picture[above], alone[above])
+    assert (picture[104:350, 104:345] == color_of(18)).all(axis=2).sum() > 150
 
 
 def test_image_of_another_size_is_refused() -> None:

@@ -11,7 +11,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from tfzoo.batch.job import CROPS, PICTURES
+from tfzoo.batch.job import CROPS, GALLERY, PICTURES
 from tfzoo.batch.journal import JOURNAL, read_journal
 from tfzoo.batch.names import naming, shared
 from tfzoo.batch.output import output_file
@@ -111,7 +111,8 @@ def _results_in(out: Path) -> Callable[[str], bool]:
     """Says of a folder below a source whether results lie there: a run's pictures are no images.
 
     Args:
-        out: The output folder of the run to come; of earlier ones, pictures and crops are told.
+        out: The output folder of the run to come; of earlier ones, the folders of
+            pictures are told.
     """
     own = os.path.realpath(out)
 
@@ -119,7 +120,7 @@ def _results_in(out: Path) -> Callable[[str], bool]:
         if os.path.realpath(folder) == own:
             return True
         parent, name = os.path.split(folder)
-        return name in (PICTURES, CROPS) and _holds_a_run(parent)
+        return name in (PICTURES, CROPS, GALLERY) and _holds_a_run(parent)
 
     return holds_results
 

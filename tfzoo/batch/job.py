@@ -27,6 +27,9 @@ PARTS = "parts"
 PICTURES = "annotated"
 CROPS = "crops"
 INPUTS = "inputs.parquet"
+# What `tfzoo gallery` writes beside them: a page, and where there are many a folder of pictures.
+GALLERY_PAGE = "gallery.html"
+GALLERY = "gallery"
 
 
 @dataclass(frozen=True)

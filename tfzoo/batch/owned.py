@@ -1,8 +1,8 @@
 """Which files of a folder are a run's own: those that its journal names, and no others.
 
-Its Parquet files and crops hold its id, the files for people that hold all images go by their
-digests, and pictures and others that hold one by the names of its inputs. Whatever else lies there
-is somebody's: it is neither replaced nor deleted.
+Its Parquet files and crops hold its id, and so does a gallery of it; the files for people that hold
+all images go by their digests, and pictures and others that hold one by the names of its inputs.
+Whatever else lies there is somebody's: it is neither replaced nor deleted.
 """
 
 from __future__ import annotations
@@ -18,13 +18,16 @@ from tfzoo.batch.crops import is_crop_of
 from tfzoo.batch.exports import WRITTEN
 from tfzoo.batch.formats import FORMATS
 from tfzoo.batch.inputs import Input, read_inputs
-from tfzoo.batch.job import CROPS, INPUTS, PARTS, PICTURES
+from tfzoo.batch.job import CROPS, GALLERY, GALLERY_PAGE, INPUTS, PARTS, PICTURES
 from tfzoo.batch.journal import JOURNAL, Journal
 from tfzoo.batch.names import VIDEO_ENDINGS, earlier_picture, file_of, on_disk
 from tfzoo.batch.parts import TABLES, Columns, Parts, mark_of, said_in
 from tfzoo.errors import OutputError
 from tfzoo.files import remove_leftovers
 from tfzoo.images.sources import ImageFile
+
+#: A gallery's file holds its mark within so many bytes.
+_MARKED = 600
 
 _PART = re.compile(r"part-\d{6,}\.parquet")
 
@@ -67,6 +70,7 @@ class Owned:
                 if is_crop_of(crop, self.run):
                     crop.unlink()
                     _delete_emptied(crop.parent, self.out)
+            self._delete_gallery()
             for path in filter(self._is_part, _in_tables(self.out)):
                 path.unlink()
             for folder in (*(self.out / PARTS / table for table in TABLES), self.out / PARTS):
@@ -93,6 +97,15 @@ class Owned:
                     folders.add(path.parent)
         for folder in sorted(folders, key=lambda folder: -len(folder.parts)):
             _delete_emptied(folder, self.out)
+
+    def _delete_gallery(self) -> None:
+        folder = self.out / GALLERY
+        small = folder.glob("*.jpg") if self.began else ()
+        for path in (self.out / GALLERY_PAGE, *small):
+            if is_of_gallery(path, self.run):
+                path.unlink()
+        with suppress(OSError):  # It is not there, or holds somebody's files.
+            folder.rmdir()
 
     def _is_ours(self, path: Path) -> bool:
         return Parts(self.out / PARTS, 1, Columns(), self.run).ours(path)
@@ -135,6 +148,27 @@ def owned_by_inputs(out: Path, began: bool) -> Owned | None:
 def _known(formats: object) -> tuple[str, ...]:
     """Formats that a file names, as far as this version knows them."""
     return tuple(name for name in FORMATS if isinstance(formats, list | tuple) and name in formats)
+
+
+def gallery_mark(run: str) -> bytes:
+    """What stands near the beginning of each file of a run's gallery."""
+    return f"tfzoo gallery of run {run};".encode()
+
+
+def is_of_gallery(path: Path, run: str, mark: bytes = b"") -> bool:
+    """Whether a file is of a run's gallery.
+
+    Args:
+        path: The file; it may be gone.
+        run: Id of the run.
+        mark: What more it must hold.
+    """
+    try:
+        with path.open("rb") as file:
+            start = file.read(_MARKED)
+    except OSError:
+        return False
+    return gallery_mark(run) in start and mark in start
 
 
 def in_the_way(
@@ -234,5 +268,5 @@ def sweep(out: Path, run: str) -> None:
     places = {PICTURES, CROPS, *(kind.folder for kind in kinds if kind.folder)}
     places |= {str(Path(name).parent) for kind in kinds for name in kind.files} - {"."}
     drawn = (Path(where) for place in sorted(places) for where, _, _ in os.walk(out / place))
-    for folder in (out, *(out / PARTS / table for table in TABLES), *drawn):
+    for folder in (out, out / GALLERY, *(out / PARTS / table for table in TABLES), *drawn):
         remove_leftovers(folder, mark_of(run))

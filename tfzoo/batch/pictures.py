@@ -23,6 +23,7 @@ from tfzoo.errors import ImageError, OutputError
 from tfzoo.files import hidden_name
 from tfzoo.images.image import Image
 from tfzoo.images.video import VideoInfo, open_cv, read_frames, video_info
+from tfzoo.options import DrawOptions
 from tfzoo.outside import printable
 from tfzoo.runtimes.runtime import reason_of
 
@@ -163,7 +164,7 @@ def annotate_videos(job: Job, whole: Callable[[str], str] = str) -> None:
         try:
             video = whole(printable(one.path))
             found_pace = pace(times_s, video_info(video))
-            drawn = _drawn(video, frames)
+            drawn = _drawn(video, frames, job.settings)
             write_video(job.pictures / on_disk(name), drawn, found_pace, job.mark)
         except OutputError:
             raise
@@ -180,7 +181,7 @@ def _videos(job: Job, *, detections: bool = True) -> Iterator[tuple[Input, Itera
         yield one, of_one
 
 
-def _drawn(path: str, rows: Iterator[Found]) -> Iterator[Image]:
+def _drawn(path: str, rows: Iterator[Found], options: DrawOptions) -> Iterator[Image]:
     row = next(rows, None)
     try:
         for frame in read_frames(path):
@@ -188,7 +189,7 @@ def _drawn(path: str, rows: Iterator[Found]) -> Iterator[Image]:
                 row = next(rows, None)
             same = row is not None and row.image["frame"] == frame.index
             found = row.detections if row is not None and same else []
-            yield _detections(found, frame.image).draw(frame.image)
+            yield _detections(found, frame.image).draw(frame.image, options)
     except ImageError:
         pass  # It ends early, which its rows say already.
 
@@ -205,7 +206,7 @@ def _detections(rows: list[dict[str, Any]], image: Image) -> Detections:
         triples = triples.reshape(len(rows), points, 3)
         keypoints, keypoint_scores = triples[:, :, :2].copy(), triples[:, :, 2].copy()
     if any(row.get("segmentation") for row in rows):
-        masks = np.stack([_box_mask(row) for row in rows])
+        masks = np.stack([box_mask(row) for row in rows])
     return Detections(
         boxes.astype(np.float32).reshape(len(rows), 4),
         np.array([row["score"] for row in rows], dtype=np.float32),
@@ -218,7 +219,7 @@ def _detections(rows: list[dict[str, Any]], image: Image) -> Detections:
     )
 
 
-def _box_mask(row: dict[str, Any], side: int = 200) -> NDArray[np.float32]:
+def box_mask(row: dict[str, Any], side: int = 200) -> NDArray[np.float32]:
     """A stored mask relative to its box: float32 [side, side]."""
     from pycocotools import mask as coco_mask
 

@@ -16,6 +16,7 @@ from tfzoo.options import (
     PRECISION,
     RUNTIME,
     DetectOptions,
+    DrawOptions,
     Engine,
     OnStep,
     Precision,
@@ -36,7 +37,7 @@ OnProgress = Callable[[int, int | None], None]
 
 
 @dataclass(frozen=True)
-class RunSettings(DetectOptions):
+class RunSettings(DetectOptions, DrawOptions):
     """What to detect, with what, how, and where the results go.
 
     It is checked once, when it is made; `sources`, walked perhaps more than once, is a tuple then.

@@ -100,7 +100,7 @@ def draw(item: Item, job: Job) -> Item:
         if job.settings.pictures and result.frame is None:
             named = item.names.picture if item.names else None
             path = job.pictures / on_disk(named or earlier_picture(result.file_name))
-            write_picture(path, result.found.draw(item.image), job.mark)
+            write_picture(path, result.found.draw(item.image, job.settings), job.mark)
         what = "it can't be cut out"
         if job.settings.crops and item.names and item.names.stem:
             stem = item.names.stem

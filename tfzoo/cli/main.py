@@ -25,6 +25,7 @@ COMMANDS = {
     "list": "models.list_command",
     "info": "models.info_command",
     "detect": "detect.detect_command",
+    "gallery": "gallery.gallery_command",
     "recommend": "recommend.recommend_command",
     "chart": "chart.chart_command",
     "evaluate": "evaluate.evaluate_command",

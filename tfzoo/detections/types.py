@@ -14,7 +14,7 @@ from tfzoo.detections.drawing import draw, encode_png
 from tfzoo.detections.labels import COCO, category_ids, category_name, scores_by_id
 from tfzoo.detections.masks import encode, paste
 from tfzoo.images.image import Image
-from tfzoo.options import DEFAULT, MinScore
+from tfzoo.options import DEFAULT, DrawOptions, MinScore
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -297,11 +297,12 @@ class Detections:
             data={"class_name": np.array(self.names, dtype=object)},
         )
 
-    def draw(self, image: Image | None = None) -> Image:
+    def draw(self, image: Image | None = None, options: DrawOptions | None = None) -> Image:
         """The image with its detections drawn: uint8 [H, W, 3] RGB, a copy.
 
         Args:
             image: uint8 [H, W, 3] RGB of `image_size`; the kept image if left out.
+            options: Width of lines, names, scores.
 
         Raises:
             ValueError: No image was given and none was kept.
@@ -310,7 +311,7 @@ class Detections:
             image = self.image
         if image is None:
             raise ValueError("no image was kept with these detections; pass one: draw(image)")
-        return draw(image, self)
+        return draw(image, self, options)
 
     def _repr_png_(self) -> bytes | None:
         """The picture that Jupyter shows."""
