@@ -42,9 +42,11 @@ def key(min_score: float) -> str:
         "an object that is missed": MISSED,
         "a crowd, or on one: counts neither way": IGNORED,
     }
-    parts = [f'<span style="background:rgb{color}"></span>{what}' for what, color in said.items()]
+    parts = [
+        f'<i><span style="background:rgb{color}"></span>{what}</i>' for what, color in said.items()
+    ]
     return (
-        f'<p class="note key">Detections from score {min_score:g} on. Right is what overlaps an '
+        f'<p class="note key">Detections from score {min_score:.3g} on. Right is what overlaps an '
         f"object of its category that no better one has taken, at IoU 0.5 or more. {''.join(parts)}"
         "</p>"
     )
