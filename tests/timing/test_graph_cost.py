@@ -85,6 +85,15 @@ def test_what_a_loop_multiplies_is_not_guessed(tmp_path: Path) -> None:
     assert counted(model, IMAGE) == GraphCost(parameters=1024, gflops=None)
 
 
+def test_what_multiplies_and_is_not_counted_leaves_the_figure_blank(tmp_path: Path) -> None:
+    import tensorflow as tf
+
+    def network(images: Any, square: Any) -> Any:
+        return tf.einsum("bhwc,wv->bhvc", images, square)
+
+    assert counted(saved(tmp_path / "model", network, np.eye(32)), IMAGE).gflops is None
+
+
 def test_mobilenet_costs_what_its_paper_says(tmp_path: Path) -> None:
     # Howard et al. 2017, "MobileNets", table 4: 569 million multiply-adds, 4.2 million parameters.
     import keras

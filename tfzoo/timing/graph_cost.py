@@ -40,6 +40,9 @@ Sizes = Sequence[int | None]
 #: TensorFlow's operations that multiply and add: convolutions and products of matrices.
 _CONVOLUTIONS = ("Conv2D", "DepthwiseConv2dNative", "Conv2DBackpropInput")
 _PRODUCTS = ("MatMul", "BatchMatMul", "BatchMatMulV2", "BatchMatMulV3")
+#: What multiplies and adds too, and is not counted: a graph that has one is left blank.
+_UNCOUNTED = ("Einsum", "Conv3D", "Conv3DBackpropInputV2", "SparseTensorDenseMatMul", "XlaConvV2")
+_ONNX_UNCOUNTED = ("Einsum", "ConvInteger", "MatMulInteger", "QLinearConv", "QLinearMatMul")
 #: What else has weights, where they are constants of the graph.
 _WEIGHED = (*_CONVOLUTIONS, *_PRODUCTS, "BiasAdd", "FusedBatchNorm", "FusedBatchNormV3")
 #: What hands a constant on as it is.
@@ -138,10 +141,11 @@ def _operations(part: Part) -> list[tf.Operation]:
 def _gflops(part: Part, image: Image) -> float | None:
     """FLOPs of one image, by the shapes that its tensors have when the graph runs.
 
-    None where a loop or a branch multiplies matrices: how often is not known.
+    None where a loop or a branch multiplies matrices, since how often is not known, and where
+    something multiplies that is not counted.
     """
     operations = _operations(part)
-    if _inside_functions(part, operations):
+    if any(op.type in _UNCOUNTED for op in operations) or _inside_functions(part, operations):
         return None
     counting = [op for op in operations if op.type in (*_CONVOLUTIONS, *_PRODUCTS)]
     ports = {port.name: port for op in counting for port in (*op.inputs, *op.outputs)}
@@ -163,7 +167,7 @@ def _inside_functions(part: Part, operations: Iterable[tf.Operation]) -> bool:
         called = {name for value in node.attr.values() if (name := value.func.name) in library}
         for name in called - seen:
             inside = library[name].node_def
-            if any(one.op in (*_CONVOLUTIONS, *_PRODUCTS) for one in inside):
+            if any(one.op in (*_CONVOLUTIONS, *_PRODUCTS, *_UNCOUNTED) for one in inside):
                 return True
             nodes += inside
         seen |= called
@@ -224,9 +228,10 @@ def _of_onnx(path: Path, image: Image) -> GraphCost:
     used = {name for node in weighed for name in node.input if name in weights}
     found = [_onnx_multiply_adds(node, shapes) for node in weighed]
     known = [one for one in found if one is not None]
+    whole = len(known) == len(found)
+    whole &= all(node.op_type not in _ONNX_UNCOUNTED for node in graph.node)
     return GraphCost(
-        sum(prod(weights[name]) for name in used),
-        _rounded(sum(known)) if len(known) == len(found) else None,
+        sum(prod(weights[name]) for name in used), _rounded(sum(known)) if whole else None
     )
 
 
