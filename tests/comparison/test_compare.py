@@ -94,7 +94,7 @@ def test_the_report_holds_figures_and_pictures_and_loads_nothing(
     assert again.images == 20
     assert "In no image did anything change" in (report / "index.html").read_text()
     (report / "index.html").write_text("mine")
-    with pytest.raises(OutputError, match="no report that tfzoo wrote"):
+    with pytest.raises(OutputError, match="no comparison that tfzoo wrote"):
         tfzoo.compare(files["good"], files["weak"], **where, report=report)
 
 

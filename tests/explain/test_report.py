@@ -148,7 +148,7 @@ def test_what_can_not_be_reported_is_told(data: Path, tmp_path: Path) -> None:
         tfzoo.explain_accuracy(measured, tmp_path)
     (tmp_path / "index.html").write_text("mine")
     whole = evaluate_predictions(data / "found.json", data / "truth.json")
-    with pytest.raises(OutputError, match="no report that tfzoo wrote"):
+    with pytest.raises(OutputError, match="no evaluation that tfzoo wrote"):
         tfzoo.explain_accuracy(whole, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["index.html"]
     file = data / "truth.json"

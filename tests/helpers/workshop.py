@@ -67,7 +67,11 @@ TESTS = {
     "tfzoo/comparison/*.py": ["comparison/test_compare.py"],
     "tfzoo/cli/compare.py": ["comparison/test_compare.py"],
     "tfzoo/explain/boxes.py": ["explain/test_confusion.py", "explain/test_tide.py"],
-    "tfzoo/explain/folder.py": ["explain/test_report.py", "comparison/test_compare.py"],
+    "tfzoo/pages.py": [
+        "explain/test_report.py",
+        "comparison/test_compare.py",
+        "report/test_report.py",
+    ],
     "tfzoo/explain/*.py": ["explain/test_report.py"],
     "tfzoo/batch/finished.py": ["batch/test_datasets.py", "batch/test_videos.py"],
     "tfzoo/batch/formats.py": ["batch/test_datasets.py", "batch/test_owned.py"],

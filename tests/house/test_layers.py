@@ -21,6 +21,7 @@ ORDER = [
     "errors",
     "settings",
     "files",
+    "pages",
     "records",
     "network",
     "processes",

@@ -7,12 +7,13 @@ import io
 from pathlib import Path
 
 from tfzoo.candidates.ranking import Candidate, Dispute, Ranking
-from tfzoo.errors import OutputError
-from tfzoo.files import whole_file
 from tfzoo.images.image import Image
 from tfzoo.images.reading import read_image
 from tfzoo.outside import in_page, public
+from tfzoo.pages import PAGE, mark_of, write_pages
 
+#: What this page is, among those of ours.
+_KIND = "ranking"
 #: Pictures that are shown: each once for every model.
 MOST_PICTURES = 12
 _SIDE = 640
@@ -45,8 +46,8 @@ def write_page(ranked: Ranking, folder: Path) -> Path:
         OutputError: It can't be written, or a file of somebody else's is there.
     """
     template = Path(__file__).with_name("page.html").read_text(encoding="utf-8")
-    mark = template[template.index("<title>") : template.index("</title>")].encode()
     filled = {
+        "mark": mark_of(_KIND),
         "about": in_page(about(ranked)),
         "rows": "\n".join(_row(one) for one in ranked.candidates),
         "caution": in_page(CAUTION),
@@ -55,22 +56,7 @@ def write_page(ranked: Ranking, folder: Path) -> Path:
     }
     for name, text in filled.items():
         template = template.replace("{{" + name + "}}", text, 1)
-    path = folder / "index.html"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with whole_file(path, ours=lambda found: mark in found.read_bytes()[:2000]) as file:
-            file.write(template.encode())
-    except FileExistsError:
-        raise OutputError(
-            f"{path} is there already, and no page of this kind: it is not replaced. Choose "
-            "another folder with --report"
-        ) from None
-    except OSError as error:
-        raise OutputError(
-            f"{error.filename or path} can't be written: {error.strerror}; choose another folder "
-            "with --report"
-        ) from None
-    return path
+    return write_pages(folder, {PAGE: template}, _KIND)
 
 
 def _row(one: Candidate) -> str:

@@ -73,9 +73,9 @@ def evaluate_command(
     from tfzoo.store.models import expanded
 
     if report is not None:
-        from tfzoo.explain.folder import check_folder
+        from tfzoo.pages import check_pages
 
-        check_folder(report)
+        check_pages(report, "evaluation")
     # What looks like a mistake is printed from the measurement itself.
     warnings.simplefilter("ignore", AccuracyWarning)
     if predictions is not None:

@@ -49,8 +49,7 @@ def recommend_command(
         float | None, typer.Option(min=0, max=100, help="mAP to reach at least, in percent.")
     ] = None,
     max_latency: Annotated[
-        str | None,
-        typer.Option(metavar="TIME", help="Time an image may take at most: 50ms, 0.05s."),
+        str | None, typer.Option(metavar="TIME", help="Most time an image may take: 50ms, 0.05s.")
     ] = None,
     outputs: Annotated[
         Literal["boxes", "keypoints", "masks"],

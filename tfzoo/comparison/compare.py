@@ -21,8 +21,8 @@ from tfzoo.comparison.settings import CompareSettings
 from tfzoo.comparison.sides import Side, annotated_images, side_of
 from tfzoo.errors import UsageError
 from tfzoo.explain.by_image import image_precision
-from tfzoo.explain.folder import check_folder
 from tfzoo.options import called_with
+from tfzoo.pages import check_pages
 
 Library = Literal["faster-coco-eval", "pycocotools"]
 
@@ -47,7 +47,7 @@ def compare(settings: CompareSettings) -> Comparison:  # noqa: D417 - `called_wi
     """
     require(settings.evaluator)
     if settings.report is not None:
-        check_folder(settings.report)
+        check_pages(settings.report, "comparison")
     coco_set, with_images = annotated_images(settings)
     listed = {image_id: None for truth in coco_set.truths for image_id in truth.images}
     chosen = sample(list(listed), settings.limit, settings.seed)

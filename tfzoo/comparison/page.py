@@ -13,11 +13,14 @@ from tfzoo.accuracy.truth import Kind
 from tfzoo.comparison.compared import Comparison
 from tfzoo.comparison.paired import FEWEST_IMAGES, Difference, KindDifference
 from tfzoo.comparison.sides import Side
-from tfzoo.explain.folder import PAGE, write_folder
 from tfzoo.explain.html import fill, key, percent, points
 from tfzoo.explain.pictures import MIN_SCORE, drawn_found, drawn_truth
 from tfzoo.images.reading import read_image
 from tfzoo.outside import in_csv, in_page
+from tfzoo.pages import PAGE, write_pages
+
+#: What this page is, among those of ours.
+KIND = "comparison"
 
 #: Images that are shown, and classes that are shown before the reader asks for the rest.
 _SHOWN, _CLASSES = 12, 15
@@ -37,7 +40,7 @@ def write_comparison(compared: Comparison, folder: str | PathLike[str]) -> Path:
         "comparison.json": json.dumps(compared.to_json(), indent=2, allow_nan=False) + "\n",
         "differences.csv": _csv(compared),
     }
-    return write_folder(folder, files)
+    return write_pages(folder, files, KIND)
 
 
 def verdict_text(one: KindDifference, kind: Kind, margin: float) -> str:
@@ -123,7 +126,7 @@ def _page(compared: Comparison) -> str:
         ),
         "pictures": _pictures(compared),
     }
-    return fill(Path(__file__).with_name("page.html"), values)
+    return fill(Path(__file__).with_name("page.html"), KIND, values)
 
 
 def _kind(kind: Kind, one: KindDifference, margin: float) -> str:

@@ -6,19 +6,20 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from tfzoo.explain.folder import MARK
 from tfzoo.explain.pictures import IGNORED, MISSED, RIGHT, WRONG
+from tfzoo.pages import mark_of
 
 
-def fill(template: Path, values: Mapping[str, str]) -> str:
+def fill(template: Path, kind: str, values: Mapping[str, str]) -> str:
     """A page: its template with each `{{name}}` replaced.
 
     Args:
         template: The HTML file.
+        kind: Of the page, see `tfzoo.pages`.
         values: What goes in, fit for a page already.
     """
     style = Path(__file__).with_name("style.css").read_text(encoding="utf-8")
-    filled = {"mark": MARK, "style": style, **values}
+    filled = {"mark": mark_of(kind), "style": style, **values}
     text = template.read_text(encoding="utf-8")
     return re.sub(r"\{\{(\w+)\}\}", lambda match: filled[match[1]], text)
 

@@ -23,6 +23,9 @@ from tfzoo.explain.tide import ERRORS, ErrorCosts
 from tfzoo.images.reading import read_image
 from tfzoo.outside import in_page
 
+#: What this page is, among those of ours.
+KIND = "evaluation"
+
 #: How many are shown: of the worst images, of the confusions, and categories of a matrix.
 _WORST, _CONFUSIONS, _CATEGORIES = 8, 6, 20
 
@@ -53,6 +56,7 @@ def page_of(
     warnings = "".join(f"<li>{in_page(one)}</li>" for one in measured.warnings)
     return fill(
         Path(__file__).with_name("report.html"),
+        KIND,
         {
             "title": f"What lies behind the AP of {in_page(measured.model)}",
             "about": about,

@@ -13,8 +13,8 @@ from tfzoo.accuracy.truth import Stored
 from tfzoo.errors import UsageError
 from tfzoo.explain.explained import explain_kinds
 from tfzoo.explain.figures import files_of
-from tfzoo.explain.folder import PAGE, check_folder, write_folder
-from tfzoo.explain.page import page_of
+from tfzoo.explain.page import KIND, page_of
+from tfzoo.pages import PAGE, check_pages, write_pages
 from tfzoo.settings import at_home
 
 
@@ -39,7 +39,7 @@ def explain_accuracy(
             or an image is missing.
         OutputError: The files can't be written, or a page lies there that tfzoo did not write.
     """
-    check_folder(folder)
+    check_pages(folder, KIND)
     evidence = measured.evidence
     if evidence is None:
         raise UsageError(
@@ -53,4 +53,5 @@ def explain_accuracy(
     kinds = explain_kinds(measured)
     if not kinds:
         raise UsageError("the annotations hold no objects to be found; there is nothing to report")
-    return write_folder(folder, files_of(measured, kinds) | {PAGE: page_of(measured, kinds, files)})
+    texts = files_of(measured, kinds) | {PAGE: page_of(measured, kinds, files)}
+    return write_pages(folder, texts, KIND)

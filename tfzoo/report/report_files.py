@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from os import PathLike
 from pathlib import Path
 
-from tfzoo.errors import MeasurementError, OutputError
-from tfzoo.files import has_mark, whole_file
+from tfzoo.errors import MeasurementError
+from tfzoo.pages import PAGE, check_pages, mark_of, write_pages
 from tfzoo.report.report_page import page
 from tfzoo.report.report_rows import Failure, Report, build_report
 from tfzoo.report.report_text import markdown
 from tfzoo.settings import at_home
 from tfzoo.zoo.manifest import Manifest, load_manifest
 
-#: What a report of ours has near its beginning, by the file's name.
-_MARKS = {
-    "index.html": b'<meta name="generator" content="tfzoo report">',
-    "index.md": b"<!-- tfzoo report -->",
-}
+#: What this page is, among those of ours.
+_KIND = "report"
+_OPTION = "--out (of tfzoo reproduce, --report)"
 
 
 def write_report(
@@ -88,17 +85,7 @@ def check_out(out: str | PathLike[str]) -> None:
     Raises:
         OutputError: One does.
     """
-    for name, mark in _MARKS.items():
-        path = at_home(out) / name
-        if path.exists() and not has_mark(path, mark):
-            raise _foreign(path)
-
-
-def _foreign(path: Path) -> OutputError:
-    return OutputError(
-        f"{path} is there already, and no report that tfzoo wrote: it is not replaced. Choose "
-        "another folder (--out; of tfzoo reproduce, --report)"
-    )
+    check_pages(out, _KIND, _OPTION)
 
 
 def save_report(report: Report, out: str | PathLike[str]) -> Path:
@@ -107,22 +94,5 @@ def save_report(report: Report, out: str | PathLike[str]) -> Path:
     Raises:
         OutputError: It can't be written.
     """
-    folder = at_home(out)
-    texts = {
-        "index.md": f"{_MARKS['index.md'].decode()}\n\n{markdown(report)}",
-        "index.html": page(report),
-    }
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, text in texts.items():
-            ours = partial(has_mark, mark=_MARKS[name])
-            with whole_file(folder / name, ours=ours) as file:
-                file.write(text.encode())
-    except FileExistsError as error:
-        raise _foreign(Path(error.filename or folder)) from None
-    except OSError as error:
-        raise OutputError(
-            f"{error.filename or folder} can't be written: {error.strerror}; choose another folder "
-            "(--out; of tfzoo reproduce, --report)"
-        ) from None
-    return folder / "index.html"
+    texts = {"index.md": f"{mark_of(_KIND, 'index.md')}\n\n{markdown(report)}", PAGE: page(report)}
+    return write_pages(out, texts, _KIND, _OPTION)
