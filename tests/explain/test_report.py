@@ -155,6 +155,3 @@ def test_what_can_not_be_reported_is_told(data: Path, tmp_path: Path) -> None:
     arguments = ["--predictions", data / "found.json", "--annotations", file, "--report", file]
     told = CliRunner().invoke(app, ["evaluate", *map(str, arguments)])
     assert isinstance(told.exception, OutputError) and "is a file" in str(told.exception)
-    arguments = [*arguments[:4], "--images", data / "images"]
-    told = CliRunner().invoke(app, ["evaluate", *map(str, arguments)])
-    assert isinstance(told.exception, UsageError) and "but for --report" in str(told.exception)
