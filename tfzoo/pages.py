@@ -22,13 +22,16 @@ def mark_of(kind: str, name: str = PAGE) -> str:
     return f"<!-- tfzoo {kind} -->" if name.endswith(".md") else _GENERATOR.format(kind)
 
 
-def check_pages(folder: str | PathLike[str], kind: str, option: str = "--report") -> None:
+def check_pages(
+    folder: str | PathLike[str], kind: str, option: str = "--report", twin: str | None = None
+) -> None:
     """Tells before the work where a page can't be written.
 
     Args:
         folder: Where to; it may not be there yet.
         kind: Of the page, such as `report`.
         option: What names the folder, for the message.
+        twin: The name of the page in Markdown, where there is one.
 
     Raises:
         OutputError: The folder is a file, or a page that is not of this kind lies there.
@@ -36,9 +39,10 @@ def check_pages(folder: str | PathLike[str], kind: str, option: str = "--report"
     folder = at_home(folder)
     if folder.exists() and not folder.is_dir():
         raise OutputError(f"{folder} is a file; expected a folder, or a new name, at {option}")
-    path = folder / PAGE
-    if path.exists() and not has_mark(path, mark_of(kind).encode()):
-        raise _foreign(path, kind, option)
+    for name in filter(None, (PAGE, twin)):
+        path = folder / name
+        if path.exists() and not has_mark(path, mark_of(kind, name).encode()):
+            raise _foreign(path, kind, option)
 
 
 def write_pages(

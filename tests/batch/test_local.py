@@ -247,10 +247,10 @@ def test_a_picture_that_can_t_be_drawn_is_told_of_and_its_detections_are_kept(
     images = fill(tmp_path / "photos", 4)
     drawn = Detections.draw
 
-    def fails_on_one(found: Detections, image: Any = None) -> Any:
+    def fails_on_one(found: Detections, image: Any = None, options: Any = None) -> Any:
         if image is not None and image.shape == scene(2).shape:
             raise raised
-        return drawn(found, image)
+        return drawn(found, image, options)
 
     detect_folder(images, standard, tmp_path / "without", pictures=False)
     monkeypatch.setattr(Detections, "draw", fails_on_one)

@@ -92,6 +92,8 @@ TESTS = {
     "tfzoo/cli/light.py": ["cli/test_light_start.py"],
     "tfzoo/cli/prepare.py": ["prepare/test_export.py"],
     "tfzoo/cli/report.py": ["report/test_report.py"],
+    "tfzoo/safety/*.py": ["safety/test_looking.py"],
+    "tfzoo/candidates/*.py": ["candidates/test_ranking.py"],
     "tfzoo/cli/ranking.py": ["cli/test_ranking.py"],
     "tfzoo/cli/recommend.py": ["report/test_recommend.py", "report/test_here.py"],
     "tfzoo/cli/store.py": ["store/test_cache.py"],

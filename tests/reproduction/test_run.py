@@ -19,7 +19,7 @@ from tests.helpers.coco_data import random_data, write
 from tests.helpers.paths import ROOT
 from tests.helpers.store_faults import TRIALS
 from tfzoo.errors import MeasurementError, OutputError
-from tfzoo.reproduction import page, run
+from tfzoo.reproduction import run
 from tfzoo.reproduction.journal import NAME
 from tfzoo.reproduction.places import PlaceLostError, Taken
 from tfzoo.reproduction.run import reproduce
@@ -30,9 +30,8 @@ from tfzoo.store.models import get_model
 #: Steps that take no time, in a process to be killed; each says that it was taken.
 QUICK = """
 import json, sys, time
-from tfzoo.reproduction import page, run
+from tfzoo.reproduction import run
 from tests.reproduction.test_run import QuickPlace
-page._chart = lambda settings: "<p>a chart</p>"
 taken = open(sys.argv[1], "a")
 def told(step, model):
     time.sleep(0.02)
@@ -76,18 +75,6 @@ class QuickPlace:
         return Taken([measured(model)["speed"]], self.host, [("3", "4")])
 
 
-@pytest.fixture(autouse=True)
-def undrawn(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Charts take seconds to draw; one test looks at one."""
-    if "drawn" not in request.fixturenames:
-        monkeypatch.setattr(page, "_chart", lambda settings: "<p>a chart</p>")
-
-
-@pytest.fixture
-def drawn() -> None:
-    """Lets a test have its chart."""
-
-
 @pytest.fixture
 def given(tmp_path: Path) -> dict[str, Any]:
     (tmp_path / "images").mkdir()
@@ -123,7 +110,7 @@ def taken(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
 
 
 def test_a_model_that_fails_is_a_row_and_the_others_go_on(
-    models: list[str], given: dict[str, Any], taken: list[tuple[str, str]], drawn: None
+    models: list[str], given: dict[str, Any], taken: list[tuple[str, str]]
 ) -> None:
     told: list[str] = []
     rows = reproduce(models, **given, on_row=lambda row: told.append(Path(row.id).name))
@@ -132,7 +119,7 @@ def test_a_model_that_fails_is_a_row_and_the_others_go_on(
     assert [row.speed.measured_ms for row in rows] == [20.0, None, 20.0]
     assert rows[1].accuracy["box"].measured == 30.0
     shown = (Path(given["report"]) / "index.html").read_text()
-    assert "it does not fit into the memory" in shown and "<iframe" in shown
+    assert "it does not fit into the memory" in shown and "<svg" in shown
     assert len(read_rows(Path(given["results"]) / "accuracy.csv")) == 3
 
 

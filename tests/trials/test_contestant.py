@@ -39,7 +39,7 @@ def test_an_error_of_ours_arrives_as_what_it_was(tmp_path) -> None:
     (tmp_path / "broken.onnx").write_bytes(b"\x08\x07\x12\x03one")
     with (
         Contestant(get_model(tmp_path / "broken.onnx"), "onnx", "cpu") as process,
-        pytest.raises(ModelFormatError, match="can't be opened as an ONNX model"),
+        pytest.raises(ModelFormatError, match="can't be read as ONNX"),
     ):
         process.ask("open")
 

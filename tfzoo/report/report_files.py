@@ -16,6 +16,7 @@ from tfzoo.zoo.manifest import Manifest, load_manifest
 
 #: What this page is, among those of ours.
 _KIND = "report"
+_TWIN = "index.md"
 _OPTION = "--out (of tfzoo reproduce, --report)"
 
 
@@ -85,7 +86,7 @@ def check_out(out: str | PathLike[str]) -> None:
     Raises:
         OutputError: One does.
     """
-    check_pages(out, _KIND, _OPTION)
+    check_pages(out, _KIND, _OPTION, _TWIN)
 
 
 def save_report(report: Report, out: str | PathLike[str]) -> Path:
@@ -94,5 +95,5 @@ def save_report(report: Report, out: str | PathLike[str]) -> Path:
     Raises:
         OutputError: It can't be written.
     """
-    texts = {"index.md": f"{mark_of(_KIND, 'index.md')}\n\n{markdown(report)}", PAGE: page(report)}
+    texts = {_TWIN: f"{mark_of(_KIND, _TWIN)}\n\n{markdown(report)}", PAGE: page(report)}
     return write_pages(out, texts, _KIND, _OPTION)

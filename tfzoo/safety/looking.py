@@ -75,7 +75,8 @@ def audit_files(path: Path) -> Audit:
             )
     except BrokenMessage as error:
         raise ModelFormatError(
-            f"{path} is damaged, or no {form}: {error}. Get it again from where it came from"
+            f"{path} can't be read as {form}: {error}. It is damaged, or something else: get it "
+            "again from where it came from"
         ) from None
     except OSError as error:
         raise ModelFormatError(f"{path} can't be read: {error.strerror or error}") from None
