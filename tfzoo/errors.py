@@ -1,12 +1,13 @@
 """Errors of tfzoo: each says what was wrong, what was expected and what to do next."""
 
-from tfzoo.outside import public
+from tfzoo.outside import in_a_message
 
 
 class TfzooError(Exception):
     """Base of every error that tfzoo raises on purpose.
 
-    No message tells the password or the signature of an address, whoever made it.
+    No message tells the password or the signature of an address, whoever made it, nor a name that
+    has no end.
 
     Attributes:
         exit_code: What the command line exits with when this error ends a command:
@@ -16,7 +17,7 @@ class TfzooError(Exception):
     exit_code = 3
 
     def __init__(self, *told: object) -> None:
-        super().__init__(*(public(one) if isinstance(one, str) else one for one in told))
+        super().__init__(*(in_a_message(one) if isinstance(one, str) else one for one in told))
 
 
 class UsageError(TfzooError):

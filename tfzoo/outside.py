@@ -47,6 +47,16 @@ _ENTITIES = {"<": "&lt;", ">": "&gt;", "&": "&amp;", ":": "&#58;", ".": "&#46;"}
 _LINE_START = re.compile(r"^\s*(?=[-+=])|^\s*\d+(?=[.)])")
 
 
+#: Longer than the paths that people have; what files hold in place of a name may have any length.
+_LONGEST_WORD = 1000
+_LONG = re.compile(rf"\S{{{_LONGEST_WORD + 1},}}")
+
+
+def in_a_message(text: str) -> str:
+    """A text as a message may hold it: no secret in it, and no word that fills the screen."""
+    return _LONG.sub(lambda word: f"{word[0][:300]}[...]{word[0][-200:]}", public(text))
+
+
 def printable(name: str) -> str:
     r"""A file's name as text: bytes that are not UTF-8 become `\xNN`."""
     return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")

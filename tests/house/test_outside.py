@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tfzoo.errors import ImageError
+from tfzoo.errors import ImageError, TfzooError
 from tfzoo.outside import (
     bare,
     from_csv,
@@ -107,6 +107,14 @@ def test_addresses_that_hide_something_stay_apart_in_records() -> None:
     assert keyed(one) == bare(one) == public(one) == one
     for plain in ("https://h/a.jpg", "https://h/a?size=1", "a?b=c", "C:/a"):
         assert keyed(plain) == plain
+
+
+def test_a_name_without_end_is_cut_in_a_message_and_a_path_is_not() -> None:
+    path = "/" + "a" * 254 + "/" + "b" * 254
+    assert str(TfzooError(f"{path} is gone")) == f"{path} is gone"
+    told = str(TfzooError(f"{'[' * 5000}.jpg is missing, and https://u:p@h/{'x' * 5000}"))
+    assert len(told) < 1200 and told.startswith("[[[") and ".jpg is missing" in told
+    assert "u:p" not in told
 
 
 def test_a_long_text_takes_no_longer_than_it_is_long() -> None:
