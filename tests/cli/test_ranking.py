@@ -33,7 +33,7 @@ def test_models_are_listed_with_what_agreement_can_not_tell(
     result = CliRunner().invoke(app, [*arguments, "--report", str(tmp_path / "report")])
     assert result.exit_code == 0, result.output
     told = " ".join(result.stdout.split())
-    assert "3 models on 2 images, held against what most of the others see." in told
+    assert "3 models on 2 images, held against what most of them see." in told
     assert "Agreement is not accuracy" in told
     assert (tmp_path / "report" / "index.html").is_file()
 

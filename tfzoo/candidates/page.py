@@ -31,7 +31,7 @@ def about(ranked: Ranking) -> str:
     held = (
         f"what {ranked.strongest}, of the highest reported mAP, sees"
         if ranked.strongest
-        else "what most of the others see"
+        else "what most of them see"
     )
     left_out = f"; {ranked.unreadable} could not be read" if ranked.unreadable else ""
     return (

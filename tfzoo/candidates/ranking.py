@@ -6,7 +6,7 @@ Agreement is not accuracy. It says how far a model sees what another sees, and w
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from statistics import median
@@ -155,15 +155,13 @@ def rank_models(  # noqa: D417 - `called_with` tells of them
         )
     score = settings.true_score
     counted = {name: [one.above(score) for one in several] for name, several in found.items()}
-    true = {
-        name: counted[strongest] if strongest else _seen_by_most(counted, name) for name in found
-    }
+    true = counted[strongest] if strongest else _seen_by_most(counted.values())
     for name in found:
         if name != strongest:
             tried[name] = replace(
                 tried[name],
-                agreement=agreement_map(true[name], found[name], 0),
-                disputed=sum(map(disputed, true[name], counted[name])),
+                agreement=agreement_map(true, found[name], 0),
+                disputed=sum(map(disputed, true, counted[name])),
             )
     return Ranking(
         tuple(sorted(tried.values(), key=lambda one: _order(one, strongest))),
@@ -275,10 +273,9 @@ def _by_name(found: Detections, ids: dict[str, int]) -> Detections:
     )
 
 
-def _seen_by_most(found: dict[str, list[Detections]], left_out: str) -> list[Detections]:
-    """What most of the others see, image by image: no model is held against itself."""
-    others = [several for name, several in found.items() if name != left_out]
-    return [consensus(list(seen)) for seen in zip(*others, strict=True)]
+def _seen_by_most(found: Iterable[list[Detections]]) -> list[Detections]:
+    """What most of the models see, image by image; each has a vote."""
+    return [consensus(list(seen)) for seen in zip(*found, strict=True)]
 
 
 def _order(one: Candidate, strongest: str | None) -> tuple[bool, bool, float]:
@@ -288,11 +285,11 @@ def _order(one: Candidate, strongest: str | None) -> tuple[bool, bool, float]:
 def _disputes(
     paths: Sequence[str],
     counted: dict[str, list[Detections]],
-    true: dict[str, list[Detections]],
+    true: list[Detections],
 ) -> tuple[Dispute, ...]:
     listed = []
     for row, path in enumerate(paths):
         seen = {name: several[row] for name, several in counted.items()}
-        count = sum(disputed(true[name][row], one) for name, one in seen.items())
+        count = sum(disputed(true[row], one) for one in seen.values())
         listed.append(Dispute(path, count, seen))
     return tuple(sorted((one for one in listed if one.objects), key=lambda one: -one.objects))

@@ -39,8 +39,8 @@ class RankOptions:
     )
     against: Against = option(
         "strongest",
-        "Hold each against the strongest (of the highest reported mAP) or against what most of the "
-        "others see (consensus).",
+        "Hold each against the strongest (of the highest reported mAP) or against what most of "
+        "them see (consensus).",
     )
     limit: int = option(
         100, "Try them on so many of the images at most, from all over.", metavar="N", least=1
