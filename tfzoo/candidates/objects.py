@@ -8,21 +8,11 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from tfzoo.detections.agreement import overlaps
 from tfzoo.detections.types import Detections
 
 #: Boxes of a class that overlap by so much show one object: the least IoU that COCO counts.
 SAME_IOU = 0.5
-
-
-def ious(one: NDArray[np.float32], other: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Intersection over union of boxes, x0, y0, x1, y1: float32 [N, M] of [N, 4] and [M, 4]."""
-    low = np.maximum(one[:, None, :2], other[None, :, :2])
-    high = np.minimum(one[:, None, 2:], other[None, :, 2:])
-    shared = np.prod(np.maximum(high - low, 0), axis=2)
-    areas = [np.prod(boxes[:, 2:] - boxes[:, :2], axis=1) for boxes in (one, other)]
-    union = areas[0][:, None] + areas[1][None] - shared
-    found: NDArray[np.float32] = shared / np.maximum(union, np.finfo(np.float32).tiny)
-    return found
 
 
 def matched(one: Detections, other: Detections) -> NDArray[np.intp]:
@@ -30,13 +20,14 @@ def matched(one: Detections, other: Detections) -> NDArray[np.intp]:
 
     Best scores choose first, each the best overlap that is left, within a class, as COCO matches.
     """
-    overlaps = ious(one.boxes, other.boxes)
-    overlaps[one.class_ids[:, None] != other.class_ids[None]] = 0
     twins = np.full(len(one), -1, dtype=np.intp)
+    free = np.ones(len(other), dtype=bool)
     for row in range(len(one)):
-        if len(other) and overlaps[row].max() >= SAME_IOU:
-            twins[row] = overlaps[row].argmax()
-            overlaps[:, twins[row]] = 0
+        fits = free & (other.class_ids == one.class_ids[row])
+        shared = np.where(fits, overlaps(one.boxes[row], other.boxes), 0)
+        if shared.max(initial=0) >= SAME_IOU:
+            twins[row] = shared.argmax()
+            free[twins[row]] = False
     return twins
 
 
@@ -68,9 +59,9 @@ def consensus(several: Sequence[Detections]) -> Detections:
         open_to = [
             i for i, seen in enumerate(objects) if classes[i] == class_id and which not in seen
         ]
-        overlaps = [float(ious(box[None], _mean(objects[i])[None])[0, 0]) for i in open_to]
-        if overlaps and max(overlaps) >= SAME_IOU:
-            objects[open_to[int(np.argmax(overlaps))]][which] = box
+        shared = overlaps(box, np.array([_mean(objects[i]) for i in open_to]).reshape(-1, 4))
+        if shared.max(initial=0) >= SAME_IOU:
+            objects[open_to[int(shared.argmax())]][which] = box
         else:
             objects.append({which: box})
             classes.append(class_id)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from pathlib import Path
 
+import numpy as np
+
 from tfzoo.candidates.ranking import Candidate, Dispute, Ranking
+from tfzoo.explain.html import fill
+from tfzoo.explain.pictures import jpeg_address
 from tfzoo.images.image import Image
 from tfzoo.images.reading import read_image
 from tfzoo.outside import in_page, public
-from tfzoo.pages import PAGE, mark_of, write_pages
+from tfzoo.pages import PAGE, write_pages
 
 #: What this page is, among those of ours.
 _KIND = "ranking"
@@ -45,18 +47,15 @@ def write_page(ranked: Ranking, folder: Path) -> Path:
     Raises:
         OutputError: It can't be written, or a file of somebody else's is there.
     """
-    template = Path(__file__).with_name("page.html").read_text(encoding="utf-8")
     filled = {
-        "mark": mark_of(_KIND),
         "about": in_page(about(ranked)),
         "rows": "\n".join(_row(one) for one in ranked.candidates),
         "caution": in_page(CAUTION),
         "disputes": "\n".join(_dispute(one) for one in ranked.disputes[:MOST_PICTURES])
         or "<p>Nowhere.</p>",
     }
-    for name, text in filled.items():
-        template = template.replace("{{" + name + "}}", text, 1)
-    return write_pages(folder, {PAGE: template}, _KIND)
+    page = fill(Path(__file__).with_name("page.html"), _KIND, filled)
+    return write_pages(folder, {PAGE: page}, _KIND)
 
 
 def _row(one: Candidate) -> str:
@@ -91,6 +90,4 @@ def _picture(image: Image) -> str:
 
     picture = Pillow.fromarray(image)
     picture.thumbnail((_SIDE, _SIDE))
-    content = io.BytesIO()
-    picture.save(content, "JPEG", quality=80)
-    return "data:image/jpeg;base64," + base64.b64encode(content.getvalue()).decode()
+    return jpeg_address(np.asarray(picture))

@@ -50,7 +50,7 @@ def drawn_truth(image: Image, truth: Sequence[Record], names: Mapping[Any, str])
         for one, crowd in zip(truth, crowds, strict=True)
     ]
     colors = [IGNORED if crowd else RIGHT for crowd in crowds]
-    return _address(_with_boxes(image, _boxes(truth), labels, colors))
+    return jpeg_address(_with_boxes(image, _boxes(truth), labels, colors))
 
 
 def drawn_found(
@@ -89,7 +89,7 @@ def drawn_found(
     colors = [MISSED for _ in missed] + [(RIGHT, WRONG, IGNORED)[outcomes[i]] for i in order]
     picture = _with_boxes(image, np.concatenate([objects[missed], boxes[order]]), labels, colors)
     wrong = int((~right & ~ignored).sum())
-    return Drawn(_address(picture), int(right.sum()), wrong, len(missed))
+    return Drawn(jpeg_address(picture), int(right.sum()), wrong, len(missed))
 
 
 def _boxes(rows: Sequence[Record]) -> NDArray[np.float64]:
@@ -135,7 +135,8 @@ def _write(picture: Image, label: str, x: int, y: int, color: tuple[int, int, in
     cv2.putText(picture, text, (x + 2, y - below), font, scale, ink, 1, cv2.LINE_AA)
 
 
-def _address(picture: Image) -> str:
+def jpeg_address(picture: Image) -> str:
+    """A picture as a `data:` address that holds it, JPEG."""
     import cv2
 
     quality = [cv2.IMWRITE_JPEG_QUALITY, 80]
