@@ -24,13 +24,14 @@ if TYPE_CHECKING:
     from tfzoo.candidates.settings import RankOptions
     from tfzoo.comparison.compare import compare
     from tfzoo.comparison.compared import Comparison
+    from tfzoo.detecting import DetectOptions, DrawOptions
     from tfzoo.detections.types import Detection, Detections
-    from tfzoo.detector import Detector, load
+    from tfzoo.detector import Detector
     from tfzoo.errors import NothingQualifiesError, TfzooError
     from tfzoo.explain.report import explain_accuracy
     from tfzoo.gallery.make import Gallery, make_gallery
     from tfzoo.images.reading import read_image
-    from tfzoo.options import DetectOptions, DrawOptions
+    from tfzoo.loading import load
     from tfzoo.prepare.choice import Choice, Trial
     from tfzoo.report.chart import draw_chart, save_chart
     from tfzoo.report.here import LatenciesHere, forecast_here
@@ -60,11 +61,11 @@ _HOMES = {
     "Choice": "prepare.choice",
     "Comparison": "comparison.compared",
     "DEFAULT_MODEL": "zoo.manifest",
-    "DetectOptions": "options",
+    "DetectOptions": "detecting",
     "Detection": "detections.types",
     "Detections": "detections.types",
     "Detector": "detector",
-    "DrawOptions": "options",
+    "DrawOptions": "detecting",
     "Gallery": "gallery.make",
     "LatenciesHere": "report.here",
     "ModelSpec": "zoo.schema",
@@ -90,7 +91,7 @@ _HOMES = {
     "find_model": "zoo.manifest",
     "forecast_here": "report.here",
     "list_models": "zoo.manifest",
-    "load": "detector",
+    "load": "loading",
     "load_manifest": "zoo.manifest",
     "make_gallery": "gallery.make",
     "packaged_scenes": "zoo.manifest",

@@ -20,9 +20,10 @@ from tfzoo.batch.job import Job, understood
 from tfzoo.batch.parts import Columns
 from tfzoo.batch.settings import RunSettings
 from tfzoo.cli.options import takes
+from tfzoo.detecting import DetectOptions
 from tfzoo.detector import Detector
 from tfzoo.errors import UsageError
-from tfzoo.options import DetectOptions, called_with, option, options_of
+from tfzoo.options import called_with, option, options_of
 
 
 @pytest.mark.parametrize(

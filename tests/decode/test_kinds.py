@@ -16,8 +16,9 @@ from tests.helpers import standins
 from tfzoo.decode.frame import Frame
 from tfzoo.decode.kinds import prepare, recognise
 from tfzoo.detections.types import Detections
-from tfzoo.detector import Detector, Prepared, load
+from tfzoo.detector import Detector, Prepared
 from tfzoo.errors import ImageError, ModelFormatError, UsageError
+from tfzoo.loading import load
 from tfzoo.runtimes.runtime import Signature, TensorInfo
 
 Opener = Callable[[str], Detector]

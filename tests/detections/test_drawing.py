@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from tfzoo.detecting import DrawOptions
 from tfzoo.detections.drawing import draw, encode_png
 from tfzoo.detections.palette import color_of
 from tfzoo.detections.types import Detections
 from tfzoo.errors import UsageError
 from tfzoo.images.image import Image
-from tfzoo.options import DrawOptions
 
 GRAY = 90
 

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tfzoo.detecting import DetectOptions, least_score, read_min_score
 from tfzoo.detections.kept import by_id, keep
 from tfzoo.detections.labels import COCO
 from tfzoo.detections.types import Detections
 from tfzoo.errors import UsageError
-from tfzoo.options import DetectOptions, least_score, read_min_score
 
 
 @pytest.fixture

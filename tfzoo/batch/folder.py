@@ -34,11 +34,12 @@ from tfzoo.batch.owned import (
 from tfzoo.batch.parts import mark_of
 from tfzoo.batch.pictures import annotate_videos
 from tfzoo.batch.settings import OnProgress, RunSettings
+from tfzoo.detecting import least_score
 from tfzoo.detector import Detector
 from tfzoo.errors import UsageError
 from tfzoo.files import give_name, hidden_name
 from tfzoo.images.sources import ImageFile
-from tfzoo.options import called_with, least_score
+from tfzoo.options import called_with
 from tfzoo.store.cache import NOTHING
 from tfzoo.trials.check import Check, check
 from tfzoo.trials.occasion import silent

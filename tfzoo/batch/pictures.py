@@ -18,12 +18,12 @@ from tfzoo.batch.inputs import Input
 from tfzoo.batch.job import Job
 from tfzoo.batch.names import VIDEO_ENDINGS, earlier_picture, on_disk
 from tfzoo.batch.output import write_of_image
+from tfzoo.detecting import DrawOptions
 from tfzoo.detections.types import Detections
 from tfzoo.errors import ImageError, OutputError
 from tfzoo.files import hidden_name
 from tfzoo.images.image import Image
 from tfzoo.images.video import VideoInfo, open_cv, read_frames, video_info
-from tfzoo.options import DrawOptions
 from tfzoo.outside import printable
 from tfzoo.runtimes.runtime import reason_of
 

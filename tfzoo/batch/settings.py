@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from tfzoo.batch.formats import checked_formats
+from tfzoo.detecting import DetectOptions, DrawOptions
 from tfzoo.detections.label_files import Labels, labels_of, read_labels
 from tfzoo.options import (
     ADDRESS,
@@ -15,8 +16,6 @@ from tfzoo.options import (
     ENGINE,
     PRECISION,
     RUNTIME,
-    DetectOptions,
-    DrawOptions,
     Engine,
     OnStep,
     Precision,

@@ -13,13 +13,13 @@ from tfzoo.batch.names import earlier_picture, on_disk
 from tfzoo.batch.parts import Position
 from tfzoo.batch.pictures import write_picture
 from tfzoo.batch.rows import ImageResult
+from tfzoo.detecting import least_score
 from tfzoo.detections.kept import keep
 from tfzoo.detections.types import Detections
 from tfzoo.detector import Detector, Prepared
 from tfzoo.errors import ImageError, OutputError
 from tfzoo.images.image import Image
 from tfzoo.images.reading import read_image
-from tfzoo.options import least_score
 from tfzoo.runtimes.runtime import reason_of
 
 

@@ -18,11 +18,11 @@ from tfzoo.candidates.objects import consensus, disputed
 from tfzoo.candidates.settings import RankOptions
 from tfzoo.detections.agreement_map import agreement_map
 from tfzoo.detections.types import Detections
-from tfzoo.detector import load
 from tfzoo.errors import ImageError, TfzooError, UsageError
 from tfzoo.images.image import Image
 from tfzoo.images.reading import read_image
 from tfzoo.images.sources import find_images
+from tfzoo.loading import load
 from tfzoo.options import called_with
 from tfzoo.report.points import reported_points
 from tfzoo.report.recommend import recommend

@@ -7,11 +7,11 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from tfzoo.detecting import DrawOptions
 from tfzoo.detections.labels import KEYPOINTS, SKELETON
 from tfzoo.detections.palette import color_of, readable_on
 from tfzoo.detections.placing import places
 from tfzoo.images.image import Image
-from tfzoo.options import DrawOptions
 from tfzoo.outside import in_one_line
 
 #: Keypoints below this score are not drawn, as in the Object Detection API's own notebooks.

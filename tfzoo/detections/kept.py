@@ -8,9 +8,9 @@ from typing import TypeVar
 
 import numpy as np
 
+from tfzoo.detecting import DetectOptions
 from tfzoo.detections.labels import category_ids, scores_by_id
 from tfzoo.detections.types import Detections
-from tfzoo.options import DetectOptions
 
 Options = TypeVar("Options", bound=DetectOptions)
 

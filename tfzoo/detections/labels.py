@@ -6,8 +6,8 @@ import difflib
 from collections.abc import Collection, Mapping
 from types import MappingProxyType
 
+from tfzoo.detecting import DEFAULT
 from tfzoo.errors import UsageError
-from tfzoo.options import DEFAULT
 
 #: COCO's 80 categories by their own ids: 1 to 90 with ten gaps (https://cocodataset.org).
 COCO: Mapping[int, str] = MappingProxyType(
@@ -173,7 +173,7 @@ def category_ids(classes: Collection[int | str], labels: Mapping[int, str]) -> t
 def scores_by_id(
     min_score: Mapping[str, float] | Mapping[int, float], labels: Mapping[int, str]
 ) -> dict[str, float]:
-    """Least scores by category (see `tfzoo.options.MinScore`) with ids, as texts, for names.
+    """Least scores by category (see `tfzoo.detecting.MinScore`) with ids, as texts, for names.
 
     Raises:
         UsageError: The labels know no such category; names the closest.

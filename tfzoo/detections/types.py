@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any, overload
 import numpy as np
 from numpy.typing import NDArray
 
+from tfzoo.detecting import DEFAULT, DrawOptions, MinScore
 from tfzoo.detections.drawing import draw, encode_png
 from tfzoo.detections.labels import COCO, category_ids, category_name, scores_by_id
 from tfzoo.detections.masks import encode, paste
 from tfzoo.images.image import Image
-from tfzoo.options import DEFAULT, DrawOptions, MinScore
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -12,13 +12,14 @@ from tfzoo.batch.lock import locked
 from tfzoo.batch.output import output_file
 from tfzoo.batch.owned import gallery_mark, is_of_gallery, sweep
 from tfzoo.batch.parts import Columns, Parts, mark_of
+from tfzoo.detecting import MAX_PIXELS
 from tfzoo.errors import OutputError, UsageError
 from tfzoo.gallery.contents import Contents
 from tfzoo.gallery.page import Shown, page
 from tfzoo.gallery.settings import GallerySettings
 from tfzoo.gallery.thumbnails import Thumbnail, Thumbnails
 from tfzoo.images.pipeline import READERS, in_order
-from tfzoo.options import MAX_PIXELS, called_with
+from tfzoo.options import called_with
 
 #: Up to so many small pictures lie in the page itself, which then is all there is.
 EMBEDDED = 300

@@ -16,6 +16,7 @@ from typing import IO, TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tfzoo.detecting import MAX_PIXELS
 from tfzoo.errors import ImageError
 from tfzoo.files import LFS_ADVICE, is_lfs_pointer
 from tfzoo.images.addresses import is_address, open_image, opened
@@ -32,7 +33,6 @@ from tfzoo.images.ranges import (
     to_8_bits,
 )
 from tfzoo.images.unended import ended
-from tfzoo.options import MAX_PIXELS
 from tfzoo.outside import bare
 
 if TYPE_CHECKING:

@@ -12,11 +12,11 @@ from urllib.parse import unquote, urlsplit
 import numpy as np
 
 from tfzoo import settings
+from tfzoo.detecting import MAX_PIXELS
 from tfzoo.errors import ImageError
 from tfzoo.files import LFS_ADVICE, is_lfs_pointer
 from tfzoo.images.addresses import is_address, open_regular
 from tfzoo.images.image import Image, image_errors
-from tfzoo.options import MAX_PIXELS
 from tfzoo.threads import within
 
 Result = TypeVar("Result")

@@ -14,9 +14,9 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from tfzoo.detector import known_runtime
 from tfzoo.errors import MeasurementError, UsageError
 from tfzoo.hardware import hardware_name
+from tfzoo.loading import known_runtime
 from tfzoo.prepare.choice import USUAL_IMAGES, on_gpu
 from tfzoo.prepare.prepared import library_version
 from tfzoo.report.forecast import Latency, Timed, forecast_latencies, leave_one_out

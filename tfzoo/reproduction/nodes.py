@@ -17,8 +17,8 @@ from typing import Any
 
 from tfzoo import cluster
 from tfzoo.accuracy.coco import CocoSet
-from tfzoo.detector import RUNTIME_VARIABLE
 from tfzoo.errors import MeasurementError, TfzooError, UsageError
+from tfzoo.loading import RUNTIME_VARIABLE
 from tfzoo.reproduction.places import OnCount, Place, PlaceLostError, Taken, local_places
 from tfzoo.reproduction.settings import ReproduceSettings
 from tfzoo.settings import (

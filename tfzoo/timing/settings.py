@@ -6,16 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tfzoo.errors import UsageError
-from tfzoo.options import (
-    DEVICE,
-    PRECISION,
-    RESULTS,
-    RUNTIME,
-    Precision,
-    option,
-    options_of,
-    told,
-)
+from tfzoo.options import DEVICE, PRECISION, RESULTS, RUNTIME, Precision, option, options_of, told
 from tfzoo.settings import at_home
 
 if TYPE_CHECKING:

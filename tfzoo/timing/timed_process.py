@@ -11,12 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from tfzoo.detector import Detector, load
+from tfzoo.detector import Detector
 from tfzoo.errors import ImageError, TfzooError, UsageError
 from tfzoo.hardware import usable_cores
 from tfzoo.images.image import Image
 from tfzoo.images.reading import read_image
 from tfzoo.images.sources import find_images
+from tfzoo.loading import load
 from tfzoo.prepare.opening import files_of
 from tfzoo.processes import answer
 from tfzoo.runtimes.runtime import NEEDS

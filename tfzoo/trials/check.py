@@ -9,10 +9,11 @@ from typing import Any
 
 from tfzoo.detections.agreement import Difference, agreement, difference
 from tfzoo.detections.types import Detections
-from tfzoo.detector import Detector, open_stored
+from tfzoo.detector import Detector
 from tfzoo.errors import ImageError
 from tfzoo.images.image import ImageLike
 from tfzoo.images.reading import read_image
+from tfzoo.loading import open_stored
 from tfzoo.options import OnStep
 
 #: Draws the sample; the same images each time.

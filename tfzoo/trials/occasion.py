@@ -12,8 +12,9 @@ from os import PathLike
 
 import numpy as np
 
-from tfzoo.detector import Detector, known_runtime, open_stored
+from tfzoo.detector import Detector
 from tfzoo.errors import ImageError, UsageError
+from tfzoo.loading import known_runtime, open_stored
 from tfzoo.options import OnStep, Precision, check_precision
 from tfzoo.prepare.choice import USUAL_IMAGES, Choice, known_choice, on_gpu, with_int8
 from tfzoo.settings import prepares_unasked

@@ -16,9 +16,10 @@ from itertools import cycle, islice
 from typing import Any
 
 from tfzoo.detections.types import Detections
-from tfzoo.detector import Detector, open_stored
+from tfzoo.detector import Detector
 from tfzoo.errors import ImageError, TfzooError
 from tfzoo.images.image import Image
+from tfzoo.loading import open_stored
 from tfzoo.prepare.prepared import prepare
 from tfzoo.processes import end_with_parent
 from tfzoo.store.models import StoredModel

@@ -12,11 +12,12 @@ from statistics import median
 from typing import Any
 
 from tfzoo.detections.agreement_map import agreement_map
-from tfzoo.detector import Detector, detector_of
+from tfzoo.detector import Detector
 from tfzoo.errors import ImageError, ModelFormatError, UsageError
 from tfzoo.images.image import Image
 from tfzoo.images.reading import read_image
 from tfzoo.images.sources import find_images
+from tfzoo.loading import detector_of
 from tfzoo.options import OnStep
 from tfzoo.outside import keyed
 from tfzoo.prepare.cut import Cut

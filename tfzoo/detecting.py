@@ -1,0 +1,151 @@
+"""Options of detecting: how images are read, what is found and kept of them, how it is drawn.
+
+`Detector.stream` takes them, and the settings of whatever detects inherit them: a new one is added
+here.
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from numbers import Real
+from typing import Any
+
+from tfzoo.errors import UsageError
+from tfzoo.options import check_least, names_in, option
+from tfzoo.settings import at_home
+
+#: Larger images are refused unless asked for: a small file can unpack to any size.
+MAX_PIXELS = 150_000_000
+
+#: The least score that is kept: of all categories, or of each by its name or id; `default` is that
+#: of all others.
+MinScore = float | Mapping[str, float] | Mapping[int, float]
+
+#: Scores below it are dropped unless told.
+MIN_SCORE = 0.3
+#: Stands for all categories that are not named.
+DEFAULT = "default"
+
+
+def read_min_score(text: str) -> float | dict[str, float]:
+    """Least scores as the command line has them.
+
+    Args:
+        text: A score; `person=0.6,kite=0.3`, with a score alone among them for all others; or a
+            file of YAML or JSON, which gives the score of each category, and perhaps of `default`.
+
+    Raises:
+        UsageError: It is none of these.
+    """
+    expected = (
+        "expected a score from 0 to 1, scores by category such as person=0.6,kite=0.3, or a file "
+        "of YAML or JSON that gives each category's"
+    )
+    if (path := at_home(text)).is_file():
+        import yaml
+
+        try:
+            # Every key and value as the text that it is: a category may be called `no`.
+            found = yaml.load(path.read_text(encoding="utf-8-sig"), Loader=yaml.BaseLoader)
+        except (OSError, ValueError, yaml.YAMLError) as error:
+            raise UsageError(f"min_score: {path} can't be read: {error}; {expected}") from None
+        if not isinstance(found, dict) or not found:
+            raise UsageError(f"min_score: {path} gives no score of a category; {expected}")
+        pairs = list(found.items())
+    elif "=" not in text and "," not in text:
+        pairs = [("", text)]
+    else:
+        pairs = [part.rpartition("=")[::2] for part in text.split(",")]
+    scores = {}
+    for name, score in pairs:
+        try:
+            scores[name.strip() or DEFAULT] = float(score)
+        except (ValueError, TypeError, AttributeError):
+            of = f" of {name!r}" if name else ""
+            raise UsageError(f"min_score{of} is {score!r}; {expected}") from None
+    return scores[DEFAULT] if scores.keys() == {DEFAULT} else scores
+
+
+def least_score(min_score: MinScore) -> float:
+    """The least of all that are kept."""
+    return min(min_score.values()) if isinstance(min_score, Mapping) else min_score
+
+
+def _checked_scores(min_score: Any) -> float | dict[str, float]:
+    """Least scores with Python's own numbers, and one for what they leave out."""
+    if not isinstance(min_score, Mapping):
+        return _checked_score("min_score", min_score)
+    given = {
+        str(name): _checked_score(f"min_score of {name!r}", score)
+        for name, score in min_score.items()
+    }
+    return {DEFAULT: MIN_SCORE} | given
+
+
+def _checked_score(name: str, score: Any) -> float:
+    if not isinstance(score, Real) or not 0 <= float(score) <= 1:
+        raise UsageError(f"{name} is {score!r}; expected a score from 0 to 1")
+    return float(score)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DrawOptions:
+    """How detections are drawn on a picture.
+
+    Raises:
+        UsageError: A value makes no sense.
+    """
+
+    line_width: int | None = option(
+        None,
+        "Width of the lines drawn, in pixels; else a 300th of the picture's shorter side.",
+        metavar="PIXELS",
+        least=1,
+    )
+    draw_names: bool = option(True, "Draw the categories' names.", flags=("--names/--no-names",))
+    draw_scores: bool = option(True, "Draw the scores.", flags=("--scores/--no-scores",))
+
+    def __post_init__(self) -> None:
+        check_least(self)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DetectOptions:
+    """How images are read and detected, and what is kept of what was found.
+
+    Raises:
+        UsageError: A value makes no sense.
+    """
+
+    min_score: MinScore = option(
+        MIN_SCORE,
+        "Drop scores below this, 0 to 1; by category: person=0.6,kite=0.3, or a file of YAML or "
+        "JSON, where 'default' is that of all others.",
+        metavar="SCORE",
+        text=str,
+        parse=read_min_score,
+    )
+    classes: Collection[int | str] | None = option(
+        None,
+        "Keep these categories only: names or ids, separated by commas.",
+        metavar="NAMES",
+        text=list[str] | None,
+        parse=names_in,
+    )
+    exclude: Collection[int | str] | None = option(
+        None,
+        "Leave out these categories: names or ids, separated by commas.",
+        metavar="NAMES",
+        text=list[str] | None,
+        parse=names_in,
+    )
+    max_detections: int | None = option(None, "Keep the best N of an image.", metavar="N", least=1)
+    max_pixels: int = option(
+        MAX_PIXELS, "Fail images of more pixels than this.", metavar="N", least=1
+    )
+    batch: int = option(
+        1, "Images in one call, where the model takes several: for a GPU.", metavar="N", least=1
+    )
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "min_score", _checked_scores(self.min_score))
+        check_least(self)
