@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from base64 import b64decode
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 
 from tests.gallery.conftest import FOUND, SIZE, found
+from tests.helpers.films import film
 from tests.helpers.folders import save
 from tests.helpers.made_runs import made_up, write_run
 from tfzoo.batch.inputs import Listing
@@ -23,6 +25,7 @@ from tfzoo.batch.settings import RunSettings
 from tfzoo.errors import OutputError, UsageError
 from tfzoo.gallery import make
 from tfzoo.gallery.make import make_gallery
+from tfzoo.images.video import read_frames
 
 
 @pytest.fixture
@@ -155,16 +158,44 @@ def test_a_secret_address_and_a_name_that_is_no_text(tmp_path: Path) -> None:
     assert "password" not in made.page.read_text()
 
 
-def test_frames_of_videos_are_left_out_and_counted(tmp_path: Path, sources: Path) -> None:
+@pytest.mark.parametrize("many", [False, True])
+def test_frames_of_videos_are_pictures_too(
+    tmp_path: Path, sources: Path, monkeypatch: pytest.MonkeyPatch, many: bool
+) -> None:
+    monkeypatch.setattr(make, "EMBEDDED", 2 if many else 300)
+    path = film(tmp_path / "film.mp4")
+    frames = [one.image for one in read_frames(str(path))]
+
+    def frame(row: int, name: str, source: str, number: int) -> ImageResult:
+        seen = made_up(number, 2, (96, 128))
+        return ImageResult(row, name, source, seen, frame=number, timestamp_s=number / 10)
+
     results = [
-        ImageResult(1, "film.mp4", "/film.mp4", found((1, 0.9)), frame=0, timestamp_s=0.0),
-        ImageResult(2, "car.png", str(sources / "car.png"), found((3, 0.5), (1, 0.4))),
-        ImageResult(3, "film.mp4", "/film.mp4", found((1, 0.9)), frame=1, timestamp_s=0.1),
+        frame(1, "film.mp4", str(path), 0),
+        frame(2, "film.mp4", str(path), 13),
+        ImageResult(3, "car.png", str(sources / "car.png"), found((3, 0.5), (1, 0.4))),
+        frame(4, "gone.mp4", "/gone.mp4", 0),
+        frame(5, "film.mp4", str(path), 99),
     ]
-    made = make_gallery(write_run(tmp_path / "out", results, Columns(video=True), part=2))
-    assert (made.images, made.frames) == (1, 2)
-    assert "2 frames of videos are left out" in made.page.read_text()
-    assert [one[0] for one in data_of(made.page)["categories"]] == ["car", "person"]
+    out = write_run(tmp_path / "out", results, Columns(video=True), part=2)
+    made = make_gallery(out)
+    assert (made.images, made.frames, made.gone) == (5, 4, 2)
+    data = data_of(made.page)
+    assert data["names"][:2] == ["film.mp4 frame 0 (0.00 s)", "film.mp4 frame 13 (1.30 s)"]
+    assert data["sources"][0] == ""  # No browser shows a frame.
+    assert "no frame 99" in data["gone"]["4"]
+    assert "4 of the pictures are frames of videos" in made.page.read_text()
+    if many:
+        path.unlink()  # What was made stays, and is not made again.
+        assert make_gallery(out).gone == 2
+        small = {int(one.stem): one.read_bytes() for one in (out / "gallery").iterdir()}
+    else:
+        small = {int(i): b64decode(jpeg) for i, jpeg in data["embedded"].items()}
+    assert set(small) == {0, 1, 2}
+    for row, number in enumerate((0, 13)):
+        picture = cv2.imdecode(np.frombuffer(small[row], np.uint8), cv2.IMREAD_COLOR)[:, :, ::-1]
+        off = [np.abs(picture - one.astype(float)).mean() for one in frames]
+        assert int(np.argmin(off)) == number
 
 
 def test_an_unfinished_run_is_shown_as_far_as_it_is(run: Path) -> None:

@@ -251,3 +251,55 @@ def test_of_thousands_of_pictures_only_those_in_sight_exist(
     page.keyboard.press("ArrowRight")
     page.keyboard.press("Enter")
     assert page.inner_text("#name") == "2.jpg"
+
+
+def test_the_large_picture_comes_nearer(visit: Callable[[Path], Any], run: Path) -> None:
+    page = visit(make_gallery(run).page)
+    page.locator(".cell").nth(1).click()
+    sides = "(e => [e.getBoundingClientRect().width, e.getBoundingClientRect().left])"
+    whole = f"{sides}(document.getElementById('whole'))"
+    stage = page.locator("#stage").bounding_box()
+    fitted = page.evaluate(whole)
+    assert fitted[0] <= stage["width"] + 1
+    page.get_by_role("button", name="Larger").click()
+    assert page.evaluate(whole)[0] == pytest.approx(1.5 * fitted[0], rel=0.01)
+    page.keyboard.press("0")
+    assert page.evaluate(whole) == fitted
+    # The spot under the wheel stays where it is, and the boxes stay on their things.
+    spot = {"x": stage["x"] + 0.4 * stage["width"], "y": stage["y"] + stage["height"] / 2}
+    page.mouse.move(**spot)
+    part = (spot["x"] - fitted[1]) / fitted[0]
+    page.mouse.wheel(0, -800)
+    settled(page)
+    width, left = page.evaluate(whole)
+    assert width > 4 * fitted[0]
+    assert (spot["x"] - left) / width == pytest.approx(part, abs=0.01)
+    over = page.locator("#over").bounding_box()
+    assert (
+        over["width"] <= stage["width"] + 1
+    )  # The canvas is as large as what is seen, and no more.
+    # The left edge of the car's box, brought near, is where the picture has it.
+    page.keyboard.press("0")
+    frame = page.locator("#whole").bounding_box()
+    edge = {"x": frame["x"] + frame["width"] * 5 / SIZE[1], "y": frame["y"] + frame["height"] / 2}
+    page.mouse.move(**edge)
+    page.mouse.wheel(0, -800)
+    settled(page)
+    over = page.locator("#over").bounding_box()
+    near = [edge["x"] - over["x"] + off for off in (-2, -1, 0, 1, 2)]
+    down = (edge["y"] - over["y"]) / over["height"]
+    seen = [page.evaluate(PIXEL, [one / over["width"], down]) for one in near]
+    assert [*color_of(3), 255] in seen
+    left = page.evaluate(whole)[1]
+    page.mouse.move(**spot)
+    # Dragged, it moves as far as its border.
+    page.mouse.down()
+    page.mouse.move(spot["x"] + 50, spot["y"])
+    page.mouse.up()
+    assert page.evaluate(whole)[1] == pytest.approx(left + 50, abs=2)
+    page.mouse.down()
+    page.mouse.move(spot["x"] + 9000, spot["y"])
+    page.mouse.up()
+    assert page.evaluate(whole)[1] == pytest.approx(stage["x"], abs=1)
+    page.keyboard.press("ArrowRight")  # The next picture is whole again.
+    assert page.evaluate(whole)[0] <= stage["width"] + 1

@@ -104,6 +104,7 @@ TESTS = {
     "tfzoo/decode/exported.py": ["decode/test_raw_outputs.py", "decode/test_kinds.py"],
     "tfzoo/decode/*.py": ["decode/test_raw_outputs.py", "decode/test_kinds.py"],
     "tfzoo/gallery/thumbnails.py": ["gallery/test_make.py"],
+    "tfzoo/gallery/films.py": ["gallery/test_make.py"],
     "tfzoo/images/addresses.py": ["images/test_sources.py"],
     "tfzoo/images/reading.py": ["images/test_sources.py"],
     "tfzoo/images/video.py": ["batch/test_videos.py"],

@@ -121,3 +121,4 @@ def _print(summary: dict[str, Any], values: dict[str, Any]) -> None:
         say(f"Crops: {folder / 'crops'}")
     if values["pictures"]:
         say(f"Pictures: {folder / 'annotated'}")
+    say(f"Look through them with: {shlex.join(['tfzoo', 'gallery', str(folder)])}")

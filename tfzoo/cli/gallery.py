@@ -28,13 +28,11 @@ def gallery_command(values: dict[str, Any], as_json: JsonOption = False) -> None
     if as_json:
         print_json(asdict(made) | {"page": str(made.page)})
         return
-    told = [f"{made.images} images"]
+    told = [f"{made.images} images" + (f", {made.frames} of them frames" if made.frames else "")]
     if made.failed:
         told.append(f"{made.failed} failed")
     if made.gone:
         told.append(f"{made.gone} without a picture: their sources are gone or can't be read")
-    if made.frames:
-        told.append(f"{made.frames} frames of videos left out")
     if made.missing:
         told.append(f"{made.missing} not detected yet (go on with: tfzoo detect --resume)")
     err.print("; ".join(told), soft_wrap=True)

@@ -25,12 +25,13 @@ MASK_SIDE = 32
 
 @dataclass(frozen=True)
 class Picture:
-    """One image of a run.
+    """One image of a run, or one frame of a video.
 
     Attributes:
-        index: Its number among the run's images, from 0; frames of videos are not counted.
-        name: The name its results go by.
-        path: Where it lies, or its address.
+        index: Its number among them, from 0.
+        name: The name its results go by, with its place in a video.
+        path: Where it, or its video, lies, or the address.
+        frame: Its number in the video, from 0; None of an image.
         width: In pixels; 0 where it failed.
         height: In pixels; 0 where it failed.
         found: How many detections it has.
@@ -40,6 +41,7 @@ class Picture:
     index: int
     name: str
     path: str
+    frame: int | None
     width: int
     height: int
     found: int
@@ -53,7 +55,7 @@ class Contents:
     Attributes:
         parts: The run's.
         categories: Names of the categories that were found, by id, in the order of first sight.
-        frames: Frames of videos, which are left out.
+        frames: How many of the pictures are frames of videos.
     """
 
     parts: Parts
@@ -66,12 +68,12 @@ class Contents:
         index = 0
         for number in self.parts.sealed():
             detections, images = self.parts.read(number)
-            detections, images = self._without_frames(detections, images)
             rows = [
                 Picture(
                     index + i,
-                    row["file_name"],
+                    _name(row),
                     row["path"],
+                    row.get("frame"),
                     row["width"] or 0,
                     row["height"] or 0,
                     row["detections"] or 0,
@@ -80,6 +82,7 @@ class Contents:
                 for i, row in enumerate(images.to_pylist())
             ]
             index += len(rows)
+            self.frames += sum(row.frame is not None for row in rows)
             self._add(detections, rows)
             yield from rows
 
@@ -97,15 +100,6 @@ class Contents:
             arrays = [np.resize(a, (len(a), points, *a.shape[2:])) for a in arrays]
         flat = [np.zeros(0), *(array.reshape(-1) for array in arrays)]
         return np.concatenate(flat).astype(kind)
-
-    def _without_frames(self, detections: pa.Table, images: pa.Table) -> tuple[pa.Table, pa.Table]:
-        import pyarrow.compute as pc
-
-        if "frame" not in images.column_names:
-            return detections, images
-        alone = images.filter(pc.is_null(images["frame"]))
-        self.frames += images.num_rows - alone.num_rows
-        return detections.filter(pc.is_null(detections["frame"])), alone
 
     def _add(self, detections: pa.Table, rows: Sequence[Picture]) -> None:
         counts = np.array([row.found for row in rows], dtype=np.int64)
@@ -138,6 +132,13 @@ class Contents:
 
     def _append(self, name: str, values: NDArray[Any]) -> None:
         self._columns.setdefault(name, []).append(values)
+
+
+def _name(row: dict[str, Any]) -> str:
+    name: str = row["file_name"]
+    if row.get("frame") is None:
+        return name
+    return f"{name} frame {row['frame']} ({row['timestamp_s']:.2f} s)"
 
 
 def _steps(places: NDArray[Any], sides: NDArray[Any]) -> NDArray[Any]:

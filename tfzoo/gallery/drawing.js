@@ -12,13 +12,15 @@ function place(element, {x, y, w, h}) {
   Object.assign(element.style, {left: `${x}px`, top: `${y}px`, width: `${w}px`, height: `${h}px`});
 }
 
-// Draws an image's detections on a canvas that lies over it, w by h on the page.
-function draw(canvas, i, w, h, {line, names, only = null}) {
+// Draws an image's detections on a canvas that lies over it, w by h on the page, or over what is
+// seen of it.
+function draw(canvas, i, w, h, {line, names, only = null, where = {x: 0, y: 0}, seen = {x: 0, y: 0, w, h}}) {
   const ratio = window.devicePixelRatio || 1;
-  canvas.width = Math.round(w * ratio);
-  canvas.height = Math.round(h * ratio);
+  canvas.width = Math.round(seen.w * ratio);
+  canvas.height = Math.round(seen.h * ratio);
   const pen = canvas.getContext("2d");
   pen.scale(ratio, ratio);
+  pen.translate(where.x - seen.x, where.y - seen.y);
   const spot = (d, corner) => [box[4 * d + 2 * corner] / data.steps * w, box[4 * d + 2 * corner + 1] / data.steps * h];
   const drawn = [];
   // Worst first, so that the best lie on top.

@@ -31,10 +31,10 @@ class Gallery:
 
     Attributes:
         page: The page to open in a browser.
-        images: Images that it shows, failed ones included.
+        images: Images and frames of videos that it shows, failed ones included.
         failed: Those that failed when they were detected.
         gone: Those without a small picture, whose source is not there any more.
-        frames: Frames of videos, which it leaves out.
+        frames: How many of them are frames of videos.
         missing: Images of the run that are not detected yet.
     """
 
@@ -93,13 +93,14 @@ def _made(out: Path, journal: Journal, settings: GallerySettings) -> Gallery:
     names: list[str] = []
     small: list[Thumbnail] = []
     errors: dict[int, str] = {}
-    for picture, thumbnail in in_order(thumbnails.of, contents.pictures(), READERS):
+    walked = thumbnails.read(contents.pictures())
+    for (picture, _), thumbnail in in_order(thumbnails.of, walked, READERS):
         names.append(picture.name)
         small.append(thumbnail)
         if picture.error is not None:
             errors[picture.index] = picture.error
         if settings.on_progress is not None:
-            settings.on_progress(len(names) + contents.frames, total)
+            settings.on_progress(len(names), total)
     made = Gallery(
         page=target,
         images=len(names),
@@ -147,5 +148,5 @@ def _notes(journal: Journal, made: Gallery) -> str:
     if made.missing:
         notes.append(f"not finished: {made.missing} images are still to be detected")
     if made.frames:
-        notes.append(f"{made.frames} frames of videos are left out")
+        notes.append(f"{made.frames} of the pictures are frames of videos")
     return "; ".join(notes)

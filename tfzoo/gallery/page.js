@@ -142,6 +142,7 @@ function open(position) {
   focused = position;
   opened = order[position];
   const i = opened;
+  zoomOut();
   if (!at("large").open) at("large").showModal();
   at("name").textContent = at("name").title = data.names[i];
   at("place").textContent = `${words(position + 1)} of ${words(order.length)}`;
@@ -205,13 +206,13 @@ function swatch(colour) {
 
 function drawLarge(only = null) {
   if (opened === null) return;
-  const stage = at("stage"), i = opened;
+  const i = opened;
   at("over").hidden = !width[i] || !(at("boxes").checked || only !== null);
   if (!width[i]) return;
-  const where = fitted(i, stage.clientWidth, stage.clientHeight);
+  const where = zoomed(i), seen = inSight(where);
   place(at("whole"), where);
-  place(at("over"), where);
-  if (!at("over").hidden) draw(at("over"), i, where.w, where.h, {line: 2, names: at("names").checked, only});
+  place(at("over"), seen);
+  if (!at("over").hidden) draw(at("over"), i, where.w, where.h, {line: 2, names: at("names").checked, only, where, seen});
 }
 
 function turn(step) {
@@ -220,10 +221,11 @@ function turn(step) {
 }
 
 at("large").addEventListener("keydown", event => {
-  const step = {ArrowRight: 1, ArrowLeft: -1}[event.key];
-  if (step === undefined) return;
+  if (event.ctrlKey || event.altKey || event.metaKey) return;
+  const step = {ArrowRight: 1, ArrowLeft: -1}[event.key], factor = {"+": 1.5, "-": 1 / 1.5, 0: 1 / LARGEST}[event.key];
+  if (step === undefined && factor === undefined) return;
   event.preventDefault();
-  turn(step);
+  if (factor !== undefined) zoomBy(factor); else turn(step);
 });
 at("large").addEventListener("close", () => {
   // By now the browser has given the focus back to the cell that was clicked, which set `focused`.

@@ -1,7 +1,7 @@
 """The page: `page.html` with its style, its scripts and the data that they show.
 
-`data.js` reads the data and says which detections are shown, `drawing.js` draws them, `page.js` is
-the grid, the large view and the controls.
+`data.js` reads the data and says which detections are shown, `drawing.js` draws them, `zoom.js`
+brings the large picture nearer, `page.js` is the grid, the large view and the controls.
 """
 
 from __future__ import annotations
@@ -64,6 +64,7 @@ def page(contents: Contents, shown_images: Shown, about: Mapping[str, str], mark
         "style": _own("page.css"),
         "reading": _own("data.js"),
         "drawing": _own("drawing.js"),
+        "zoom": _own("zoom.js"),
         "script": _own("page.js"),
         "mark": in_page(mark.decode()),
         "model": in_page(in_one_line(about["model"])),

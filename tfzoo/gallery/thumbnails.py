@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -17,12 +18,16 @@ from tfzoo.batch.parts import mark_of
 from tfzoo.errors import ImageError, OutputError
 from tfzoo.files import whole_file
 from tfzoo.gallery.contents import Picture
+from tfzoo.gallery.films import Films
 from tfzoo.images.addresses import is_address
 from tfzoo.images.image import Image
 from tfzoo.images.reading import read_image
 from tfzoo.outside import HIDDEN, keyed, printable
 
 _QUALITY = 80
+
+#: Gives an image, uint8 [H, W, 3] RGB, or raises an `ImageError`.
+Read = Callable[[], Image]
 
 #: What a whole JPEG ends with.
 _END = b"\xff\xd9"
@@ -62,35 +67,62 @@ class Thumbnails:
         self._paths = dict(_unlike_text(out / INPUTS))
         self._mark = gallery_mark(run) + f" size {size}".encode()
 
-    def of(self, picture: Picture) -> Thumbnail:
+    def read(self, pictures: Iterable[Picture]) -> Iterator[tuple[Picture, Read]]:
+        """Pictures with how to read each: an image when asked, a frame here and now.
+
+        A video is decoded once, in the order of its frames, from the first one that has no small
+        picture yet.
+        """
+        films = Films(self._max_pixels)
+        for picture in pictures:
+            path = self._path(picture)
+            if picture.frame is None or self._is_made(picture) or not self._is_there(path):
+                yield picture, partial(read_image, path, self._max_pixels)
+            else:
+                yield picture, films.frame(path, picture.frame)
+
+    def of(self, asked: tuple[Picture, Read]) -> Thumbnail:
         """The small picture of one image; safe to be called by several threads.
+
+        Args:
+            asked: As `read` gives it.
 
         Raises:
             OutputError: It can't be written.
         """
+        picture, read = asked
         if picture.error is not None and not picture.width:
             return Thumbnail()  # It couldn't be read when it was its turn.
-        path = self._paths.get(picture.path, picture.path)
-        there = not is_address(path) and Path(path).exists()
-        source = Path(path).as_uri() if there else ""
-        target = self._folder and self._folder / name_of(picture.index)
-        if target is not None and self._is_whole(target):
+        path = self._path(picture)
+        # A browser shows no frame of a video.
+        shows = not is_address(path) and picture.frame is None and Path(path).exists()
+        source = Path(path).as_uri() if shows else ""
+        if self._is_made(picture):
             return Thumbnail(source=source)
         if is_address(path) and HIDDEN in path:
             return Thumbnail(gone="what its address hides was written down nowhere")
-        if not there and not is_address(path):
+        if not self._is_there(path):
             return Thumbnail(gone=f"{printable(path)} is gone")
         try:
-            image = read_image(path, self._max_pixels)
+            image = read()
         except ImageError as error:
             return Thumbnail(gone=printable(str(error)))
         if image.shape[:2] != (picture.height, picture.width):
             return Thumbnail(gone=f"{printable(path)} is another picture than the one detected")
         jpeg = small(image, self._size, self._mark)
-        if target is None:
+        if self._folder is None:
             return Thumbnail(jpeg, source=source)
-        self._write(target, jpeg)
+        self._write(self._folder / name_of(picture.index), jpeg)
         return Thumbnail(source=source)
+
+    def _path(self, picture: Picture) -> str:
+        return self._paths.get(picture.path, picture.path)
+
+    def _is_there(self, path: str) -> bool:
+        return HIDDEN not in path if is_address(path) else Path(path).exists()
+
+    def _is_made(self, picture: Picture) -> bool:
+        return self._folder is not None and self._is_whole(self._folder / name_of(picture.index))
 
     def _write(self, target: Path, jpeg: bytes) -> None:
         # Not waited for until it is on the disk: one that a power cut leaves empty is made again.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -50,7 +50,9 @@ class VideoInfo:
     frames_per_s: float
 
 
-def read_frames(path: str, first: int = 0, max_pixels: int = MAX_PIXELS) -> Iterator[Frame]:
+def read_frames(
+    path: str, first: int = 0, max_pixels: int = MAX_PIXELS
+) -> Generator[Frame, None, None]:
     """Reads the frames of a video one after the other, holding one.
 
     Args:
