@@ -121,6 +121,7 @@ class DetectOptions:
         "Drop scores below this, 0 to 1; by category: person=0.6,kite=0.3, or a file of YAML or "
         "JSON, where 'default' is that of all others.",
         metavar="SCORE",
+        complete="categories",
         text=str,
         parse=read_min_score,
     )
@@ -128,6 +129,7 @@ class DetectOptions:
         None,
         "Keep these categories only: names or ids, separated by commas.",
         metavar="NAMES",
+        complete="categories",
         text=list[str] | None,
         parse=names_in,
     )
@@ -135,6 +137,7 @@ class DetectOptions:
         None,
         "Leave out these categories: names or ids, separated by commas.",
         metavar="NAMES",
+        complete="categories",
         text=list[str] | None,
         parse=names_in,
     )

@@ -44,6 +44,7 @@ class Option:
         write: From the field's back to its text there, likewise.
         shown: How its default is written there, where that is not the field's own.
         least: The smallest value that is taken there, or None.
+        complete: What a shell completes it with, of `tfzoo.cli.completion`; None for files.
         pinned: Whether what a run writes depends on it: resumed, it must be the same.
     """
 
@@ -55,6 +56,7 @@ class Option:
     write: Callable[[Any], str] | None = None
     shown: str | None = None
     least: int | None = None
+    complete: str | None = None
     pinned: bool = True
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.helpers.paths import DATA
-from tfzoo.detections.labels import COCO, KEYPOINTS, SKELETON, category_name
+from tfzoo.detections.labels import COCO, KEYPOINTS, SKELETON, category_ids, category_name
 
 #: The categories of COCO's instances_val2017.json, and the person of person_keypoints_val2017.json.
 PUBLISHED = json.loads((DATA / "coco_categories.json").read_text())
@@ -33,3 +33,10 @@ def test_what_coco_publishes_is_in_its_files() -> None:
 def test_an_id_without_a_name_is_told_by_its_number() -> None:
     assert category_name(COCO, 90) == "toothbrush"
     assert category_name(COCO, 91) == "class 91"
+
+
+def test_a_space_may_be_written_as_an_underscore_where_no_category_is_called_so() -> None:
+    labels = {1: "traffic light", 2: "stop_sign", 3: "stop sign"}
+    assert category_ids(["traffic_light", "Traffic Light"], labels) == (1,)
+    assert category_ids(["stop_sign"], labels) == (2,)
+    assert category_ids(["stop sign"], labels) == (3,)

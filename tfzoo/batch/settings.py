@@ -57,6 +57,7 @@ class RunSettings(DetectOptions, DrawOptions):
         DEFAULT_MODEL,
         "A name (see: tfzoo list), a SavedModel folder or an archive.",
         metavar="NAME",
+        complete="models",
         flags=("--model", "-m"),
         text=str,
     )

@@ -6,13 +6,19 @@ from typing import Annotated
 
 import typer
 
+from tfzoo.cli.completion import models
 from tfzoo.cli.console import JsonOption, ManifestOption, OfflineOption, out, print_json
 from tfzoo.safety.findings import Audit
 
 
 def audit_command(
     model: Annotated[
-        str, typer.Argument(metavar="MODEL", help="A model by name or path, a .tflite or .pb file.")
+        str,
+        typer.Argument(
+            metavar="MODEL",
+            autocompletion=models,
+            help="A model by name or path, a .tflite or .pb file.",
+        ),
     ],
     offline: OfflineOption = False,
     as_json: JsonOption = False,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tfzoo.cli.completion import models
 from tfzoo.cli.console import (
     JsonOption,
     ManifestOption,
@@ -29,7 +30,11 @@ def benchmark_command(
     values: dict[str, Any],
     names: Annotated[
         list[str],
-        typer.Argument(metavar="NAME...", help="Models, by name, path or pattern ('centernet*')."),
+        typer.Argument(
+            metavar="NAME...",
+            autocompletion=models,
+            help="Models, by name, path or pattern ('centernet*').",
+        ),
     ],
     offline: OfflineOption = False,
     verify: VerifyOption = False,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tfzoo.cli.completion import models
 from tfzoo.cli.console import (
     JsonOption,
     ManifestOption,
@@ -33,13 +34,16 @@ def compare_command(
     a: Annotated[
         str,
         typer.Argument(
-            metavar="A", help="A model by name or path, or a COCO results file (.json)."
+            metavar="A",
+            autocompletion=models,
+            help="A model by name or path, or a COCO results file (.json).",
         ),
     ],
     b: Annotated[
         str | None,
         typer.Argument(
             metavar="[B]",
+            autocompletion=models,
             help="What A is compared with; left out, A with the other --runtime or --precision.",
         ),
     ] = None,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from tfzoo.accuracy.settings import EvaluateSettings, PredictionSettings
+from tfzoo.cli.completion import models
 from tfzoo.cli.console import (
     JsonOption,
     ManifestOption,
@@ -37,7 +38,11 @@ def evaluate_command(
     values: dict[str, Any],
     names: Annotated[
         list[str] | None,
-        typer.Argument(metavar="NAME...", help="Models, by name, path or pattern ('centernet*')."),
+        typer.Argument(
+            metavar="NAME...",
+            autocompletion=models,
+            help="Models, by name, path or pattern ('centernet*').",
+        ),
     ] = None,
     predictions: Annotated[
         Path | None,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from tfzoo.cli.completion import models
 from tfzoo.cli.console import JsonOption, ManifestOption, out, plain_table, print_json
 from tfzoo.outside import bare
 from tfzoo.runtimes.runtime import installed
@@ -105,7 +106,12 @@ def _text(figure: float | None) -> str:
 
 
 def info_command(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Name, id, alias or short form.")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME", autocompletion=models, help="Name, id, alias or short form."
+        ),
+    ],
     runtimes: Annotated[
         bool,
         typer.Option("--runtimes", help="Show how each runtime did with it on this machine."),

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from tfzoo.cli.completion import COMPLETIONS
 from tfzoo.options import Option, options_of
 
 _EMPTY = inspect.Parameter.empty
@@ -17,9 +18,11 @@ _EMPTY = inspect.Parameter.empty
 
 def written(about: Option, *, by_position: bool = False) -> Any:
     """How typer is told of an option: what goes into `Annotated` beside its type."""
+    shown: Any = {"metavar": about.metavar, "help": about.help}
+    shown["autocompletion"] = COMPLETIONS.get(about.complete or "")
     if by_position:
-        return typer.Argument(metavar=about.metavar, help=about.help)
-    return typer.Option(*about.flags, metavar=about.metavar, help=about.help, min=about.least)
+        return typer.Argument(**shown)
+    return typer.Option(*about.flags, min=about.least, **shown)
 
 
 def takes(

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from tfzoo.cli.completion import models
 from tfzoo.cli.console import (
     JsonOption,
     ManifestOption,
@@ -41,6 +42,7 @@ def prepare_command(
         list[str],
         typer.Argument(
             metavar="NAME...",
+            autocompletion=models,
             help="Names, ids, aliases, short forms, folders or patterns ('centernet*').",
         ),
     ],
@@ -195,7 +197,12 @@ def print_check(check: dict[str, Any]) -> None:
 
 
 def export_command(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Name, id, alias or short form.")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME", autocompletion=models, help="Name, id, alias or short form."
+        ),
+    ],
     form: Annotated[
         Literal["onnx"], typer.Option("--format", help="What to convert the model to.")
     ] = "onnx",

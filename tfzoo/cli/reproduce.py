@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tfzoo.cli.completion import models
 from tfzoo.cli.console import (
     JsonOption,
     ManifestOption,
@@ -30,7 +31,11 @@ def reproduce_command(
     values: dict[str, Any],
     names: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[NAME]...", help="Models, by name, path or pattern ('ssd*')."),
+        typer.Argument(
+            metavar="[NAME]...",
+            autocompletion=models,
+            help="Models, by name, path or pattern ('ssd*').",
+        ),
     ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")

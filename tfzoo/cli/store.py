@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tfzoo import settings
+from tfzoo.cli.completion import models
 from tfzoo.cli.console import (
     JsonOption,
     ManifestOption,
@@ -45,6 +46,7 @@ NamesArgument = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="[NAME]...",
+        autocompletion=models,
         help="Names, ids, aliases or short forms; fetch also takes patterns such as 'centernet*'.",
     ),
 ]
@@ -130,7 +132,10 @@ def _fetched(entry: Entry) -> str:
 @cache_app.command("path")
 def path_command(
     name: Annotated[
-        str | None, typer.Argument(metavar="[NAME]", help="A cached model; none: the cache.")
+        str | None,
+        typer.Argument(
+            metavar="[NAME]", autocompletion=models, help="A cached model; none: the cache."
+        ),
     ] = None,
     manifest: ManifestOption = None,
 ) -> None:

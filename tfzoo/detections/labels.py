@@ -148,6 +148,8 @@ def category_name(labels: Mapping[int, str], class_id: int) -> str:
 def category_ids(classes: Collection[int | str], labels: Mapping[int, str]) -> tuple[int, ...]:
     """The ids of categories that are given by id or name, in any letter case.
 
+    A space may be written as `_`, where no category is called just so.
+
     Raises:
         UsageError: The labels know no such category; names the closest.
     """
@@ -157,8 +159,8 @@ def category_ids(classes: Collection[int | str], labels: Mapping[int, str]) -> t
     ids: set[int] = set()
     for wanted in classes:
         text = str(wanted).strip().casefold()
-        if text in by_name:
-            ids.update(by_name[text])
+        if (name := text) in by_name or (name := text.replace("_", " ")) in by_name:
+            ids.update(by_name[name])
         elif text.isdigit() and int(text) in labels:
             ids.add(int(text))
         else:
