@@ -15,9 +15,6 @@ from tfzoo.detections.types import Detections
 #: Share of their area from which two boxes show the same object.
 SAME = 0.5
 
-#: Of `Detections`, a row for each.
-_ARRAYS = ("boxes", "scores", "class_ids", "keypoints", "keypoint_scores", "masks")
-
 
 def merged(passes: Sequence[Detections], rule: Merge) -> Detections:
     """The detections of several passes over one image, each object once.
@@ -34,13 +31,12 @@ def merged(passes: Sequence[Detections], rule: Merge) -> Detections:
     scores = _joined(passes, "scores")
     order = np.argsort(-scores, kind="stable")
     sources = np.repeat(np.arange(len(passes)), [len(found) for found in passes])
-    every = replace(
-        passes[0],
-        **{
-            name: None if getattr(passes[0], name) is None else _joined(passes, name)[order]
-            for name in _ARRAYS
-        },
-    )
+    rows: dict[str, Any] = {
+        name: _joined(passes, name)[order]
+        for name in ("boxes", "scores", "class_ids", "keypoints", "keypoint_scores", "masks")
+        if getattr(passes[0], name) is not None
+    }
+    every = replace(passes[0], **rows)
     return every[~suppressed(every.boxes, every.class_ids, sources[order], rule)]
 
 
