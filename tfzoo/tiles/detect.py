@@ -7,6 +7,7 @@ from contextlib import closing
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tfzoo.detecting import TileOptions
 from tfzoo.detections.types import Detections
@@ -18,6 +19,9 @@ from tfzoo.tiles.merge import merged
 #: The whole image is detected at this length of its longer side in pixels at most, more than any
 #: of the zoo's models takes: its input takes no memory beside the image.
 LONGEST_WHOLE = 2048
+
+#: A box that ends so many pixels from a border of its tile, or nearer, may go on behind it.
+BORDER = 3
 
 #: Images that are in memory at once where tiles are asked for: one is read, one detected, one
 #: drawn. What keeps a device busy is the tiles of one.
@@ -67,7 +71,9 @@ def detect_tiles(
     except ImageError as error:
         where = tiles[len(passes)] if len(passes) < len(tiles) else "the whole image, made smaller"
         raise ImageError(f"{where}: {error}") from None
-    return merged(passes, options.merge)
+    cut = [_cut(found, tile, size) for found, tile in zip(passes, tiles, strict=False)]
+    cut += [np.zeros(len(found), dtype=bool) for found in passes[len(tiles) :]]
+    return merged(passes, cut, options.merge)
 
 
 def _pixels(image: Image, tiles: list[Tile], whole: list[Image]) -> Iterator[Image]:
@@ -100,3 +106,14 @@ def _in_image(found: Detections, size: tuple[int, int], tile: Tile | None) -> De
         keypoints = (keypoints * scale + offset).astype(np.float32)
         keypoints[without] = 0
     return replace(found, boxes=boxes, keypoints=keypoints, image_size=size)
+
+
+def _cut(found: Detections, tile: Tile, size: tuple[int, int]) -> NDArray[np.bool_]:
+    """Which detections, in pixels of the image, a border of their tile within the image cuts."""
+    x0, y0, x1, y1 = found.boxes.T
+    right, bottom = tile.left + tile.width, tile.top + tile.height
+    cut = (x0 <= tile.left + BORDER) & (tile.left > 0)
+    cut |= (y0 <= tile.top + BORDER) & (tile.top > 0)
+    cut |= (x1 >= right - BORDER) & (right < size[1])
+    cut |= (y1 >= bottom - BORDER) & (bottom < size[0])
+    return np.asarray(cut)

@@ -16,28 +16,33 @@ from tfzoo.detections.types import Detections
 SAME = 0.5
 
 
-def merged(passes: Sequence[Detections], rule: Merge) -> Detections:
+def merged(
+    passes: Sequence[Detections], cut: Sequence[NDArray[np.bool_]], rule: Merge
+) -> Detections:
     """The detections of several passes over one image, each object once.
 
     Args:
         passes: What each pass found, in pixels of the image. At least one.
-        rule: See `suppressed`.
+        cut: bool [N] for each pass: what a border of its tile cuts.
+        rule: See `suppressed`. What is cut gives way to what is whole, whatever the scores: a part
+            often scores higher than the whole object, seen smaller.
 
     Returns:
         The best of each object as its pass gave it: box, keypoints and mask.
     """
-    if len(passes) == 1:
-        return passes[0]
     scores = _joined(passes, "scores")
-    order = np.argsort(-scores, kind="stable")
     sources = np.repeat(np.arange(len(passes)), [len(found) for found in passes])
+    first = np.lexsort((-scores, np.concatenate(cut)))
+    boxes, class_ids = _joined(passes, "boxes")[first], _joined(passes, "class_ids")[first]
+    kept = first[~suppressed(boxes, class_ids, sources[first], rule)]
+    # Equal scores in the order of the passes.
+    kept = kept[np.lexsort((kept, -scores[kept]))]
     rows: dict[str, Any] = {
-        name: _joined(passes, name)[order]
+        name: _joined(passes, name)[kept]
         for name in ("boxes", "scores", "class_ids", "keypoints", "keypoint_scores", "masks")
         if getattr(passes[0], name) is not None
     }
-    every = replace(passes[0], **rows)
-    return every[~suppressed(every.boxes, every.class_ids, sources[order], rule)]
+    return replace(passes[0], **rows)
 
 
 def _joined(passes: Sequence[Detections], name: str) -> NDArray[Any]:
@@ -53,15 +58,15 @@ def suppressed(
 ) -> NDArray[np.bool_]:
     """Which detections show what a better one of another pass shows already.
 
-    The best detection is kept, and those of its category drop out that lie on it by more than half
+    The first detection is kept, and those of its category drop out that lie on it by more than half
     of their common area (`nms`: intersection over union) or of the smaller of the two (`ios`:
     intersection over the smaller, by which an object that a tile's border cuts is known); then the
-    best that is left is kept, and so on: greedy suppression, with the measures of SAHI
+    first that is left is kept, and so on: greedy suppression, with the measures of SAHI
     (sahi/postprocess/combine.py, `nms` and its `match_metric`). Unlike there, two of one pass
     never drop each other: the model has judged those itself.
 
     Args:
-        boxes: float32 [N, 4], x0, y0, x1, y1 in pixels, best score first.
+        boxes: float32 [N, 4], x0, y0, x1, y1 in pixels, best first.
         class_ids: int32 [N].
         sources: int [N], which pass each is of.
         rule: `nms` or `ios`.
