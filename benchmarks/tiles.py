@@ -5,7 +5,8 @@
 DIR holds `coco_val_mini` and `zoo`. The mosaics are made of COCO's images at a quarter of their
 size, each in a cell of 160 x 160 pixels, with their annotations scaled; `--arrangements` says how
 often, each time in another order. Each row is an evaluation in a process of its own, whose peak
-memory is its largest resident set. `--large` detects a picture of 100 megapixels and one of 400.
+memory is its largest resident set. `--large` detects a picture of 100 megapixels and
+one of 400 instead, or those of the sides that it names.
 """
 
 from __future__ import annotations
@@ -113,6 +114,38 @@ def accuracy(model: Path, truth: Path, work: Path, ways: Sequence[Sequence[str]]
         print(f"| {options_shown} | {shown} | {peak:.0f} | {seconds:.1f} |", flush=True)
 
 
+def large(data: Path, model: Path, work: Path, sides: Sequence[int]) -> None:
+    """Prints a row of memory and time for square pictures of so many pixels a side."""
+    import cv2
+
+    files = sorted((data / "images").iterdir())
+    print("\n| picture | options | detections | peak MiB | wall s |")
+    print("| --- | --- | ---: | ---: | ---: |")
+    for side in sides:
+        # One at a time is in memory, beside the canvas that they are laid into.
+        canvas = np.zeros((side, side, 3), dtype=np.uint8)
+        places = [(top, left) for top in range(0, side, 640) for left in range(0, side, 640)]
+        for place, (top, left) in enumerate(places):
+            picture = cv2.imread(str(files[place % len(files)]))
+            assert picture is not None
+            part = canvas[top : top + 640, left : left + 640]
+            part[: picture.shape[0], : picture.shape[1]] = picture[: part.shape[0], : part.shape[1]]
+        path = work / f"{side}.jpg"
+        cv2.imwrite(str(path), canvas)
+        del canvas
+        for options in ([], ["--tile", "512"]):
+            summary, peak, seconds = tfzoo(
+                *("detect", path, "--model", model, "--out", work / f"out {side} {options}"),
+                *("--no-images", "--no-prepare", "--max-pixels", str(side * side), *options),
+            )
+            print(
+                f"| {side} x {side} | {' '.join(options) or 'none'} | {summary['detections']} "
+                f"| {peak:.0f} | {seconds:.1f} |",
+                flush=True,
+            )
+        path.unlink()
+
+
 def main() -> None:
     """Prints tables; see the module's docstring."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -120,6 +153,7 @@ def main() -> None:
     parser.add_argument("--model", help="one of the models in zoo; else each", choices=MODELS)
     parser.add_argument("--tile", nargs="*", default=["256"], metavar="SIZE")
     parser.add_argument("--arrangements", type=int, default=3)
+    parser.add_argument("--large", type=int, nargs="*", metavar="SIDE", help="such pictures alone")
     given = parser.parse_args()
     ways: list[list[str]] = [[]]
     for size in given.tile:
@@ -127,6 +161,10 @@ def main() -> None:
         ways += [tile, [*tile, "--merge", "nms"], [*tile, "--no-whole-image"]]
     with tempfile.TemporaryDirectory(prefix="tfzoo-benchmark-") as temporary:
         work = Path(temporary)
+        if given.large is not None:
+            model = given.data / "zoo" / (given.model or MODELS[0])
+            large(given.data / "coco_val_mini", model, work, given.large or (10_000, 20_000))
+            return
         truth = make_mosaics(given.data / "coco_val_mini", work / "mosaics", given.arrangements)
         for name in [given.model] if given.model else MODELS:
             accuracy(given.data / "zoo" / name, truth, work / "results", ways)
