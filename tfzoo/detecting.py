@@ -4,13 +4,14 @@
 here.
 """
 
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from numbers import Real
-from typing import Any
+from typing import Any, Literal, get_args
 
 from tfzoo.errors import UsageError
-from tfzoo.options import check_least, names_in, option
+from tfzoo.options import check_least, check_number, names_in, option
 from tfzoo.settings import at_home
 
 #: Larger images are refused unless asked for: a small file can unpack to any size.
@@ -87,6 +88,92 @@ def _checked_score(name: str, score: Any) -> float:
     return float(score)
 
 
+#: How the detections of several tiles become one image's: see `tfzoo.tiles.merge`.
+Merge = Literal["nms", "ios"]
+
+#: Sides of a tile below it would take more time than anybody has, and hold no object.
+LEAST_TILE = 32
+#: Shares of neighbours beyond it take a hundred times the tiles.
+MOST_OVERLAP = 0.9
+
+
+def read_tile(text: object) -> tuple[int, int] | None:
+    """Height and width of a tile in pixels, as they are given: 512, `512` or `512x384`.
+
+    Raises:
+        UsageError: It is none.
+    """
+    if text is None:
+        return None
+    sides = list(text) if isinstance(text, list | tuple) else [text]
+    if isinstance(text, str):
+        sides = [int(side) for side in text.lower().split("x") if re.fullmatch("[0-9]{1,6}", side)]
+        sides *= len(text.lower().split("x")) == len(sides)
+    if len(sides) not in (1, 2):
+        raise UsageError(
+            f"tile is {text!r}; expected its side in pixels, such as 512, or its height and width, "
+            "such as 512x384"
+        )
+    height, width = (int(check_number("tile", side, LEAST_TILE)) for side in (sides[0], sides[-1]))
+    return height, width
+
+
+def written_tile(tile: tuple[int, int]) -> str:
+    """Height and width of a tile as `read_tile` takes them: `512x384`."""
+    return f"{tile[0]}x{tile[1]}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TileOptions:
+    """Whether images are detected in tiles, so that small objects are seen larger.
+
+    Raises:
+        UsageError: A value makes no sense.
+    """
+
+    tile: tuple[int, int] | None = option(
+        None,
+        "Detect larger images in tiles of this height and width in pixels, for small objects: 512 "
+        "or 512x384.",
+        metavar="SIZE",
+        text=str | None,
+        parse=read_tile,
+        write=written_tile,
+    )
+    overlap: float = option(
+        0.2, "Share of a tile that its neighbour covers too, at least.", metavar="SHARE", least=0
+    )
+    whole_image: bool = option(
+        True,
+        "With --tile: detect the whole image too, for large objects.",
+        flags=("--whole-image/--no-whole-image",),
+    )
+    merge: Merge = option(
+        "ios",
+        "Of what several tiles saw, drop what lies on a better one of its category by more than "
+        "half: of the smaller box (ios), or of both together (nms).",
+    )
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "tile", read_tile(self.tile))
+        check_least(self)
+        if self.overlap > MOST_OVERLAP:
+            raise UsageError(
+                f"overlap is {self.overlap}; expected a share from 0 to {MOST_OVERLAP}"
+            )
+        if self.merge not in get_args(Merge):
+            expected = " or ".join(get_args(Merge))
+            raise UsageError(f"merge is {self.merge!r}; expected {expected}")
+
+    @property
+    def tiles_told(self) -> str:
+        """How tiles are made and merged, in words; empty where there are none."""
+        if self.tile is None:
+            return ""
+        told = f"{written_tile(self.tile)}, overlap {self.overlap:g}, {self.merge}"
+        return told if self.whole_image else f"{told}, no whole image"
+
+
 @dataclass(frozen=True, kw_only=True)
 class DrawOptions:
     """How detections are drawn on a picture.
@@ -109,7 +196,7 @@ class DrawOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
-class DetectOptions:
+class DetectOptions(TileOptions):
     """How images are read and detected, and what is kept of what was found.
 
     Raises:
@@ -146,9 +233,12 @@ class DetectOptions:
         MAX_PIXELS, "Fail images of more pixels than this.", metavar="N", least=1
     )
     batch: int = option(
-        1, "Images in one call, where the model takes several: for a GPU.", metavar="N", least=1
+        1,
+        "Images, or tiles, in one call, where the model takes several: for a GPU.",
+        metavar="N",
+        least=1,
     )
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         object.__setattr__(self, "min_score", _checked_scores(self.min_score))
-        check_least(self)

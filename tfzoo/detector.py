@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 
 from tfzoo.decode.feeding import Feeding, feeding
 from tfzoo.decode.kinds import Frame, Raw, decode, prepare, recognise
-from tfzoo.detecting import DetectOptions, MinScore, least_score
+from tfzoo.detecting import DetectOptions, MinScore, TileOptions, least_score
 from tfzoo.detections.kept import by_id, keep
 from tfzoo.detections.types import Detections, RunInfo
 from tfzoo.errors import ModelFormatError
@@ -26,6 +27,7 @@ from tfzoo.prepare.cut import WHOLE, Cut
 from tfzoo.prepare.postprocess import RAW_BOXES, RAW_SCORES, postprocess
 from tfzoo.runtimes.runtime import Runtime, Signature, image_failures, takes_batches
 from tfzoo.store.models import StoredModel
+from tfzoo.tiles.detect import AT_ONCE, OnTile, detect_tiles, in_tiles
 from tfzoo.zoo.schema import SignatureKind
 
 _log = logging.getLogger("tfzoo.detector")
@@ -69,6 +71,8 @@ class Detector:
         self.labels = labels
         self.cut = cut
         self.precision: Precision = precision
+        # The tiles of one image keep the runtime busy: several at once would only take memory.
+        self._tiling = threading.Lock()
         # A graph that is cut has other inputs than it was exported with, and no side inputs.
         self._feeding = feeding(runtime.signature) if cut == WHOLE else None
         inputs = runtime.signature.inputs[:1] if self._feeding is None else (self._feeding.image,)
@@ -136,31 +140,36 @@ class Detector:
             check_number("batch_size", batch_size, 1)
             options = DetectOptions(min_score=min_score, batch=batch_size)
         options = by_id(options, self.labels)
-        workers = self.workers
-        if not self.takes_batches:
-            options, workers = replace(options, batch=1), max(options.batch, workers)
+        floor = least_score(options.min_score)
 
         def read(source: ImageLike) -> Prepared:
             return self.prepare(read_image(source, options.max_pixels))
 
-        sources = [images] if is_one_image(images) else images
-        prepared = in_order(read, sources, READERS)
-        for found in self._stream(prepared, least_score(options.min_score), options.batch, workers):
-            yield keep(found, options)
+        def read_and_detect(source: ImageLike) -> Detections:
+            return self.detect(read_image(source, options.max_pixels), floor, options)
 
-    def detect_many(self, images: Iterable[Image], min_score: float = 0.0) -> Iterator[Detections]:
+        sources = [images] if is_one_image(images) else images
+        if options.tile is None:
+            several = self._stream(in_order(read, sources, READERS), floor, options.batch)
+        else:
+            several = (found for _, found in in_order(read_and_detect, sources, AT_ONCE))
+        with closing(several):
+            for found in several:
+                yield keep(found, options)
+
+    def detect_many(
+        self, images: Iterable[Image], min_score: float = 0.0, batch_size: int = 1
+    ) -> Generator[Detections]:
         """Detects images, uint8 [H, W, 3] RGB each, in order, several at once."""
-        prepared = in_order(self.prepare, images, READERS)
-        yield from self._stream(prepared, min_score, 1, self.workers)
+        yield from self._stream(in_order(self.prepare, images, READERS), min_score, batch_size)
 
     def _stream(
-        self,
-        images: Generator[tuple[Any, Prepared]],
-        min_score: float,
-        batch_size: int,
-        workers: int,
-    ) -> Iterator[Detections]:
+        self, images: Generator[tuple[Any, Prepared]], min_score: float, batch_size: int
+    ) -> Generator[Detections]:
         detect = partial(self.detect_prepared, min_score=min_score)
+        workers = self.workers
+        if not self.takes_batches:
+            batch_size, workers = 1, max(batch_size, workers)
         with closing(images):
             batches = batched((image for _, image in images), batch_size)
             with closing(in_order(detect, batches, workers)) as found:
@@ -177,16 +186,31 @@ class Detector:
         """Whether the runtime takes several images in one call."""
         return takes_batches(self.runtime.signature)
 
-    def detect(self, image: Image, min_score: float = 0.0) -> Detections:
+    def detect(
+        self,
+        image: Image,
+        min_score: float = 0.0,
+        tiles: TileOptions | None = None,
+        on_tile: OnTile = lambda done, tiles: None,
+    ) -> Detections:
         """Detects one image; may be called from several threads at once.
 
         Args:
             image: uint8 [H, W, 3] RGB.
             min_score: Leave out detections below this score (0 to 1).
+            tiles: Whether to detect it in tiles, and how; of `DetectOptions` the batch too, but
+                not what is kept.
+            on_tile: Told how many tiles are detected, and how many there are.
 
         Raises:
             ImageError: It is no such array, or the model can't run on an image of this size.
         """
+        image = read_image(image)
+        if tiles is not None and in_tiles((image.shape[0], image.shape[1]), tiles):
+            batch = tiles.batch if isinstance(tiles, DetectOptions) else 1
+            detect_many = partial(self.detect_many, min_score=min_score, batch_size=batch)
+            with self._tiling:
+                return detect_tiles(image, tiles, detect_many, on_tile)
         return self.detect_prepared([self.prepare(image)], min_score)[0]
 
     def prepare(self, image: Image) -> Prepared:

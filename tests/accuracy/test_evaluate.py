@@ -204,6 +204,18 @@ def test_each_kind_is_a_row_that_says_what_was_measured(
     assert box["date"].startswith("20")
 
 
+def test_with_tiles_a_row_says_so_and_detections_without_are_not_used(
+    models: dict[str, Path], painted: Path, tmp_path: Path
+) -> None:
+    plain = evaluate(models["standard"], painted, tmp_path)
+    tiled = evaluate(models["standard"], painted, tmp_path, tile=32, merge="nms")
+    assert (plain.tiles, tiled.tiles) == ("", "32x32, overlap 0.2, nms")
+    assert len(journals(tmp_path)) == 2 and plain.metrics != tiled.metrics
+    with (tmp_path / "results/accuracy.csv").open() as file:
+        assert [row["tiles"] for row in csv.DictReader(file)] == [plain.tiles, tiled.tiles]
+    assert "--tile 32x32 --merge nms" in str(tiled.command)
+
+
 def journals(folder: Path) -> list[Path]:
     return sorted((folder / "results/predictions").glob("*.jsonl"))
 

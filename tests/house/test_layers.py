@@ -38,6 +38,7 @@ ORDER = [
     "runtimes",
     "prepare",
     "decode",
+    "tiles",
     "detector",
     "loading",
     "trials",

@@ -95,6 +95,7 @@ def measure_accuracy(settings: EvaluateSettings) -> Accuracy:
         runtime=detector.run_info.runtime,
         precision=detector.run_info.precision,
         batch=1,
+        tiles=settings.tiles_told,
         device=detector.run_info.device,
         hardware=hardware_name(detector.run_info.device),
         command=_command(settings),
@@ -296,6 +297,7 @@ def _predict(
             # Two machines may write into one folder; their last digits differ.
             "hardware": hardware_name(detector.run_info.device),
             **_int8_identity(detector),
+            **({"tiles": settings.tiles_told} if settings.tile else {}),
             # All images, not those chosen: a larger sample goes on with a smaller one's.
             "images": f"{coco_set.place.resolve()} {list_digest(numbered)}",
         },
@@ -307,7 +309,7 @@ def _predict(
             on_progress(done, len(files))
 
         def detect(image_id: Id) -> None:
-            found = detector.detect(read_image(files[image_id]))
+            found = detector.detect(read_image(files[image_id]), tiles=settings)
             # Saved from its own thread: no finished image waits for a slower one before it.
             journal.add(prediction_of(image_id, found))
 

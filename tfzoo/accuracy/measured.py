@@ -35,6 +35,7 @@ class Accuracy:
         runtime: Runtime and its version.
         precision: `float32` or `int8`.
         batch: Images at once.
+        tiles: How images were detected in tiles, in words; empty where they were not.
         device: Device the detections were made on.
         hardware: What that is: the GPU's name, or the processor's and its number of cores.
         command: What measures it again, where a command can.
@@ -57,6 +58,7 @@ class Accuracy:
     runtime: str = ""
     precision: str = ""
     batch: int | None = None
+    tiles: str = ""
     device: str = ""
     hardware: str = ""
     command: str | None = None
@@ -88,7 +90,16 @@ class Accuracy:
             "image_set",
             "image_list_digest",
         )
-        names += ("runtime", "precision", "batch", "device", "hardware", "evaluator", "command")
+        names += (
+            "runtime",
+            "precision",
+            "batch",
+            "tiles",
+            "device",
+            "hardware",
+            "evaluator",
+            "command",
+        )
         names += ("date",)
         return {name: getattr(self, name) for name in names}
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from tfzoo.accuracy.coco import CocoSet
 from tfzoo.accuracy.truth import Kind
+from tfzoo.detecting import TileOptions
 from tfzoo.detections.label_files import Labels, labels_of, read_labels
 from tfzoo.errors import UsageError
 from tfzoo.options import (
@@ -102,7 +103,7 @@ class ImageOptions(ScoreOptions):
 
 
 @dataclass(frozen=True)
-class EvaluateSettings(ImageOptions):
+class EvaluateSettings(ImageOptions, TileOptions):
     """What to evaluate, on what, and where the results go."""
 
     model: "str | PathLike[str] | ModelSpec | Detector" = field(
@@ -123,6 +124,7 @@ class EvaluateSettings(ImageOptions):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        TileOptions.__post_init__(self)
         _understand(self)
 
 

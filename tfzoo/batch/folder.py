@@ -33,7 +33,7 @@ from tfzoo.batch.owned import (
 )
 from tfzoo.batch.parts import mark_of
 from tfzoo.batch.pictures import annotate_videos
-from tfzoo.batch.settings import OnProgress, RunSettings
+from tfzoo.batch.settings import RunSettings
 from tfzoo.detecting import least_score
 from tfzoo.detector import Detector
 from tfzoo.errors import UsageError
@@ -104,8 +104,9 @@ def detect_folder(settings: RunSettings) -> Summary:  # noqa: D417 - `called_wit
 
     Args:
         on_progress: Told of images finished and images in all (None while unknown).
-        on_step: Told in words what is done before the first image, how many steps of it are done,
-            and of how many (0: not known).
+        on_step: Told in words what is done before the first image, or in an image of a hundred
+            tiles and more; how many steps of it are done, and of how many (0: not known). Of tiles
+            it is told on other threads.
 
     Returns:
         What was done.
@@ -136,7 +137,7 @@ def detect_folder(settings: RunSettings) -> Summary:  # noqa: D417 - `called_wit
             _add_formats(begun, job)
         hold.stays = True
         job.parts.create()
-        summary = _run(job, begun, detectors, settings.on_progress)
+        summary = _run(job, begun, detectors, settings)
         if settings.check:
             return replace(summary, check=_check(job, detectors[0], settings))
     return summary
@@ -292,23 +293,21 @@ def _check(job: Job, detector: Detector, settings: RunSettings) -> Check:
     )
 
 
-def _run(
-    job: Job, begun: Journal, detectors: list[Detector], on_progress: OnProgress | None
-) -> Summary:
+def _run(job: Job, begun: Journal, detectors: list[Detector], told: RunSettings) -> Summary:
     done = resumed = sum(part.images for part in job.parts.sealed().values())
 
     def count(images: int) -> None:
         nonlocal done
         done += images
-        if on_progress is not None:
-            on_progress(done, begun.images)
+        if told.on_progress is not None:
+            told.on_progress(done, begun.images)
 
     count(0)
     started = time.monotonic()
     if job.settings.engine == "ray":
         devices = ray.run(job, begun.images, count)
     else:
-        devices = local.run(job, detectors, count)
+        devices = local.run(job, detectors, count, told.on_step or silent)
     seconds = time.monotonic() - started
     opened = partial(begun.result_file, job.out)
     categories = export(job.parts, job.out, opened)

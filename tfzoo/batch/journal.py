@@ -140,6 +140,7 @@ def pins(job: Job, detector: Detector) -> dict[str, Any]:
         "runtime": detector.run_info.runtime,
         "precision": detector.run_info.precision,
         "calibrated_on": None if float32 else calibrated_on(detector.model),
+        "tile": None if settings.tile is None else list(settings.tile),
         "classes": None if settings.classes is None else list(settings.classes),
         "exclude": None if settings.exclude is None else list(settings.exclude),
         "labels": {str(class_id): name for class_id, name in detector.labels.items()},

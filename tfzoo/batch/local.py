@@ -6,6 +6,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
+from functools import partial
 from itertools import chain
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
@@ -14,11 +15,14 @@ from tfzoo.batch.inputs import WholeAddresses, read_inputs
 from tfzoo.batch.job import Job
 from tfzoo.batch.parts import Parts, Position
 from tfzoo.batch.rows import ImageResult, detection_rows, image_rows
-from tfzoo.batch.work import Item, detect, draw, read
+from tfzoo.batch.work import Item, detect, detect_whole, draw, read, read_whole
 from tfzoo.detector import Detector
 from tfzoo.errors import ImageError
 from tfzoo.images.pipeline import READERS, around_late, batched
 from tfzoo.images.sources import ImageFile
+from tfzoo.options import OnStep
+from tfzoo.tiles.detect import AT_ONCE
+from tfzoo.trials.occasion import silent
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -32,21 +36,27 @@ _AHEAD = 256
 #: Results that are made into rows together: cheaper than one by one, and few enough in memory.
 _ROWS_AT_ONCE = 32
 
+#: An image of so many tiles takes long enough to be told how far it is.
+_MANY_TILES = 100
+
 
 def run(
     job: Job,
     detectors: Sequence[Detector],
     on_images: Callable[[int], None] = lambda count: None,
+    on_step: OnStep = silent,
 ) -> list[str]:
     """Detects what is not sealed yet and seals it, in the order of the inputs.
 
-    Memory holds a few images for each thread and one part's rows, whatever the number of inputs.
+    Memory holds a few images for each thread and one part's rows, whatever the number of inputs;
+    where images are detected in tiles, three, and one more for each further device.
     An image that is slow to come holds up no other, until 256 that follow it are done.
 
     Args:
         job: The run.
         detectors: One for each device.
         on_images: Told how many images were finished since it was last told.
+        on_step: Told how many tiles of an image are detected, where it has many.
 
     Returns:
         The devices used.
@@ -57,7 +67,7 @@ def run(
     """
     part = OpenPart(job.parts)
     sealed_at = time.monotonic()
-    with closing(Pipeline(job, detectors).finished(_todo(job))) as finished:
+    with closing(Pipeline(job, detectors, on_step).finished(_todo(job))) as finished:
         try:
             for item in finished:
                 part.add(item)
@@ -74,14 +84,16 @@ def run(
 class Pipeline:
     """Threads that read, detect and draw: a bounded number of images, in order."""
 
-    def __init__(self, job: Job, detectors: Sequence[Detector]) -> None:
+    def __init__(self, job: Job, detectors: Sequence[Detector], on_step: OnStep = silent) -> None:
         self._job = job
         self._detectors = detectors
-        # A slot for each call that a detector can take at once.
+        self._on_step = on_step
+        # A slot for each call that a detector can take at once, those of several in turn.
         self._free: SimpleQueue[Detector] = SimpleQueue()
-        for detector in detectors:
-            for _ in range(detector.workers):
-                self._free.put(detector)
+        for call in range(max(detector.workers for detector in detectors)):
+            for detector in detectors:
+                if call < detector.workers:
+                    self._free.put(detector)
         self._slots = self._free.qsize()
         self._batch = job.settings.batch if detectors[0].takes_batches else 1
         self._painters = 1 + len(detectors) // 4
@@ -96,17 +108,47 @@ class Pipeline:
                 turns.append(item.row)
                 yield item
 
-        with (
-            closing(
-                around_late(self._read, taken(), READERS, lambda: len(done) >= _AHEAD)
-            ) as images,
-            closing(around_late(self._detect, batched(images, self._batch), self._slots)) as found,
-            closing(around_late(self._draw, chain.from_iterable(found), self._painters)) as drawn,
-        ):
+        in_some_order = self._in_stages if self._job.settings.tile is None else self._one_by_one
+        with closing(in_some_order(taken(), lambda: len(done) >= _AHEAD)) as drawn:
             for item in drawn:
                 done[item.row] = item
                 while turns and turns[0] in done:
                     yield done.pop(turns.popleft())
+
+    def _in_stages(
+        self, items: Iterator[Item], enough: Callable[[], bool]
+    ) -> Generator[Item, None, None]:
+        """Many small images at once, so that each stage is busy."""
+        with (
+            closing(around_late(self._read, items, READERS, enough)) as images,
+            closing(around_late(self._detect, batched(images, self._batch), self._slots)) as found,
+            closing(around_late(self._draw, chain.from_iterable(found), self._painters)) as drawn,
+        ):
+            yield from drawn
+
+    def _one_by_one(
+        self, items: Iterator[Item], enough: Callable[[], bool]
+    ) -> Generator[Item, None, None]:
+        """Few large images at once, each from its file to its picture on one thread.
+
+        No image waits between stages, so that there are no more in memory than threads.
+        """
+        threads = AT_ONCE - 1 + len(self._detectors)
+        with closing(around_late(self._all_of, items, threads, enough)) as drawn:
+            yield from drawn
+
+    def _all_of(self, item: Item) -> Item:
+        item = read_whole(item, self._job)
+        detector = self._free.get()
+        try:
+            item = detect_whole(detector, item, self._job, partial(self._tell, item))
+        finally:
+            self._free.put(detector)
+        return draw(item, self._job)
+
+    def _tell(self, item: Item, done: int, tiles: int) -> None:
+        if tiles >= _MANY_TILES:
+            self._on_step(f"{item.result.file_name}, in tiles", done, tiles)
 
     def _read(self, item: Item) -> Item:
         # All detectors are of one model, and take images prepared alike.

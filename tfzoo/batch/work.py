@@ -21,6 +21,7 @@ from tfzoo.errors import ImageError, OutputError
 from tfzoo.images.image import Image
 from tfzoo.images.reading import read_image
 from tfzoo.runtimes.runtime import reason_of
+from tfzoo.tiles.detect import OnTile
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,13 +50,45 @@ def read(detector: Detector, item: Item, job: Job) -> Item:
     if item.result.error is not None:
         return item
     try:
-        image = item.image
-        if image is None:
-            image = read_image(item.result.path, job.settings.max_pixels)
-        # Only a picture, or a crop, still needs it.
-        needed = job.settings.pictures or job.settings.crops
-        return replace(item, image=image if needed else None, input=detector.prepare(image))
+        image = _image_of(item, job)
+        return replace(item, image=_still_needed(image, job), input=detector.prepare(image))
     except Exception as error:  # Whatever it is, it is this image's row.
+        return _failed(item, error)
+
+
+def read_whole(item: Item, job: Job) -> Item:
+    """The item with its image alone, for `detect_whole`, or with the reason why it has none."""
+    if item.result.error is not None:
+        return item
+    try:
+        return replace(item, image=_image_of(item, job))
+    except Exception as error:  # As above.
+        return _failed(item, error)
+
+
+def _image_of(item: Item, job: Job) -> Image:
+    if item.image is not None:
+        return item.image
+    return read_image(item.result.path, job.settings.max_pixels)
+
+
+def _still_needed(image: Image, job: Job) -> Image | None:
+    """The image, if a picture or a crop still needs it."""
+    return image if job.settings.pictures or job.settings.crops else None
+
+
+def detect_whole(detector: Detector, item: Item, job: Job, on_tile: OnTile) -> Item:
+    """The item with what was found in its image, in tiles where it is larger than one.
+
+    Tiles are made of the image when the runtime takes them: it is prepared no earlier.
+    """
+    if item.image is None:
+        return item
+    try:
+        floor = least_score(job.settings.min_score)
+        found = detector.detect(item.image, floor, job.settings, on_tile)
+        return _found(replace(item, image=_still_needed(item.image, job)), found, job)
+    except Exception as error:  # As in `detect`; of a tile too.
         return _failed(item, error)
 
 

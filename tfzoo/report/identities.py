@@ -1,7 +1,8 @@
 """What was measured of each model, by the identity of the measurement.
 
 A mAP and a time belong together where they are of the same files, runtime and version, precision,
-batch, device and machine. A row of an older version that lacks one of these fits any.
+batch, device and machine, and both without tiles. A row of an older version that lacks one of these
+fits any.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ class Identity:
         batch: Images at once.
         device: `cpu` or `gpu:N`.
         hardware: Name of the GPU, or of the processor and its number of cores.
+        tiles: How images were detected in tiles, in words; empty where they were not.
     """
 
     model_digest: str = ""
@@ -43,17 +45,19 @@ class Identity:
     batch: str = ""
     device: str = ""
     hardware: str = ""
+    tiles: str = ""
 
     def fits(self, other: Identity) -> bool:
         """Whether both may be of the same: no part of them is known to differ."""
         return not self.differing(other)
 
     def differing(self, other: Identity) -> list[str]:
-        """The parts that are known to differ."""
+        """The parts that are known to differ; whether there were tiles is always known."""
         return [
             part
             for part in IDENTITY
-            if (mine := getattr(self, part)) and (its := getattr(other, part)) and mine != its
+            if (mine := getattr(self, part)) != (its := getattr(other, part))
+            and ((mine and its) or part == "tiles")
         ]
 
     def joined(self, other: Identity) -> Identity:
@@ -68,9 +72,11 @@ class Identity:
             del values["precision"]
         if batch := values.get("batch"):
             values["batch"] = f"batch {batch}"
+        if tiles := values.get("tiles"):
+            values["tiles"] = f"tiles {tiles}"
         if digest := values.get("model_digest"):
             values["model_digest"] = digest[:_DIGEST_SHOWN]
-        shown = ("runtime", "precision", "batch", "device", "hardware", "model_digest")
+        shown = ("runtime", "precision", "batch", "tiles", "device", "hardware", "model_digest")
         return ", ".join(value for part in shown if (value := values.get(part)))
 
 
@@ -106,10 +112,10 @@ class Measured:
     def worth(self) -> tuple[bool, bool, bool, int, tuple[str, int]]:
         """The more, the rather it is the one that is shown.
 
-        Full precision first, which is what was reported; then what has both a mAP and a time, that
-        of the whole set, that of the machine that timed most, and what is newest.
+        Full precision without tiles first, which is what was reported; then what has both a mAP and
+        a time, that of the whole set, that of the machine that timed most, and what is newest.
         """
-        full = self.identity.precision == "float32"
+        full = self.identity.precision == "float32" and not self.identity.tiles
         complete = bool(self.accuracy) and self.time is not None
         return full, complete, self._whole, self.peers, self.newest
 
@@ -225,7 +231,7 @@ def most_complete(measured: Sequence[Measured]) -> Measured | None:
     """What to show of a model where one line is wanted, or None where nothing was measured.
 
     Where no identity has both a mAP and a time, those of two are laid side by side, if they are of
-    the same files and precision.
+    the same files and precision, and both without tiles.
 
     Args:
         measured: By identity, best first.
@@ -236,7 +242,7 @@ def most_complete(measured: Sequence[Measured]) -> Measured | None:
     if best.accuracy and best.time is not None:
         return best
     for other in measured:
-        if {"model_digest", "precision"} & set(best.identity.differing(other.identity)):
+        if {"model_digest", "precision", "tiles"} & set(best.identity.differing(other.identity)):
             continue
         if best.accuracy and other.time is not None:
             return _laid(best, other)
@@ -260,12 +266,13 @@ def _laid(rated: Measured, timed: Measured) -> Measured:
 def tell_apart(measured: Sequence[Measured]) -> list[str]:
     """What each identity of a model is to be called, so that they can be told apart; maybe nothing.
 
-    A precision other than full is always named.
+    A precision other than full is always named, and so are tiles.
     """
     identities = [one.identity for one in measured]
     parts = [
         part
         for part in IDENTITY
-        if part == "precision" or len({getattr(one, part) for one in identities} - {""}) > 1
+        if part in ("precision", "tiles")
+        or len({getattr(one, part) for one in identities} - {""}) > 1
     ]
     return [one.text(parts) for one in identities]

@@ -185,8 +185,9 @@ def measured_points(manifest: Manifest, results: Path) -> list[Point]:
 
 def _point_id(line: Line, first: bool) -> str:
     """What a point goes by: the model's id, which joins it with what was reported, or its own."""
-    # What was reported is of full precision.
-    called = line["identity"] if not first or line["precision"] != "float32" else None
+    # What was reported is of full precision, without tiles.
+    usual = first and line["precision"] == "float32" and not line["tiles"]
+    called = None if usual else line["identity"]
     return f"{line['id']} ({called})" if called else line["id"]
 
 
@@ -241,7 +242,8 @@ def _measured_point(
         speed_notes.append(f"Timed on {machine_of_line(line)}{reason}.")
         if line["speed_notes"]:
             speed_notes.append(f"Disturbed while timed: {line['speed_notes']}.")
-    full = line["precision"] == "float32"
+    otherwise = [line["precision"]] if line["precision"] != "float32" else []
+    otherwise += [f"tiles {line['tiles']}"] if line["tiles"] else []
     name = line["name"]
     if spec is None:
         # A model that no manifest lists goes by its path, too long for a chart.
@@ -253,8 +255,8 @@ def _measured_point(
         identity = (id_, *_identity(spec, name)[1:])
         # Of the zoo's models the remarks are on the reported figures.
         notes = () if in_zoo else spec.notes
-        if not full:
-            notes = (f"{spec.name} in {line['precision']}: none of the zoo's own figures.",)
+        if otherwise:
+            notes = (f"{spec.name} in {', '.join(otherwise)}: none of the zoo's own figures.",)
     point = Point(
         *identity,
         box_map=line["box_map_measured"],
@@ -268,7 +270,7 @@ def _measured_point(
         accuracy_notes=accuracy_notes,
         speed_notes=tuple(speed_notes),
     )
-    return point if in_zoo and full else replace(point, family="other")
+    return point if in_zoo and not otherwise else replace(point, family="other")
 
 
 def require_measured(

@@ -111,6 +111,8 @@ def _row(line: Line, folder: Path) -> Line:
     runtime = line["runtime"] or line["speed_runtime"] or ""
     if line["precision"] not in (None, "float32"):
         runtime += f", {line['precision']}"
+    if line["tiles"]:
+        runtime += f", tiles {line['tiles']}"
     machine = f"{device} ({hardware})" if hardware else device
     choices = {"results": str(folder), "machine": machine, "runtime": runtime}
     return line | {"results": str(folder), "choices": choices}

@@ -269,6 +269,6 @@ def _further(lines: Mapping[str, ModelLines]) -> list[str]:
     if not told:
         return []
     return [
-        f"Measured otherwise too (runtime, version, precision, files or machine): "
+        f"Measured otherwise too (runtime, version, precision, tiles, files or machine): "
         f"{'; '.join(told)}. See them all with: tfzoo table --runtime all"
     ]
