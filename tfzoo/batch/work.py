@@ -19,7 +19,6 @@ from tfzoo.detections.types import Detections
 from tfzoo.detector import Detector, Prepared
 from tfzoo.errors import ImageError, OutputError
 from tfzoo.images.image import Image
-from tfzoo.images.reading import read_image
 from tfzoo.runtimes.runtime import reason_of
 
 
@@ -49,12 +48,13 @@ def read(detector: Detector, item: Item, job: Job) -> Item:
     if item.result.error is not None:
         return item
     try:
-        image = item.image
-        if image is None:
-            image = read_image(item.result.path, job.settings.max_pixels)
+        if item.image is None:
+            image, prepared = detector.read(item.result.path, job.settings.max_pixels)
+        else:
+            image, prepared = item.image, detector.prepare(item.image)
         # Only a picture, or a crop, still needs it.
         needed = job.settings.pictures or job.settings.crops
-        return replace(item, image=image if needed else None, input=detector.prepare(image))
+        return replace(item, image=image if needed else None, input=prepared)
     except Exception as error:  # Whatever it is, it is this image's row.
         return _failed(item, error)
 
