@@ -12,6 +12,7 @@ from tfzoo.detections.types import Detections
 from tfzoo.detector import Detector
 from tfzoo.errors import ImageError
 from tfzoo.images.image import ImageLike
+from tfzoo.images.reading import read_image
 from tfzoo.loading import open_stored
 from tfzoo.options import OnStep
 
@@ -76,7 +77,7 @@ def check(
 
 def _found(detector: Detector, path: ImageLike) -> Detections | str:
     try:
-        return detector.detect_prepared([detector.read(path)[1]])[0]
+        return detector.detect(read_image(path))
     except ImageError as error:
         return str(error)
 
