@@ -13,17 +13,19 @@ from typing import Any, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from tfzoo.decode.feeding import Feeding, feeding
+from tfzoo.decode.feeding import Feeding, feeding, takes_a_string
 from tfzoo.decode.kinds import Frame, Raw, decode, prepare, recognise
-from tfzoo.detecting import DetectOptions, MinScore, TileOptions, least_score
+from tfzoo.detecting import MAX_PIXELS, DetectOptions, MinScore, TileOptions, least_score
 from tfzoo.detections.kept import by_id, keep
 from tfzoo.detections.types import Detections, RunInfo
 from tfzoo.errors import ModelFormatError
+from tfzoo.images.encoded import as_string, own_file
 from tfzoo.images.image import Image, ImageLike
 from tfzoo.images.pipeline import READERS, batched, in_order
 from tfzoo.images.reading import is_one_image, read_image
 from tfzoo.options import Precision, check_number
 from tfzoo.prepare.cut import WHOLE, Cut
+from tfzoo.prepare.decoder import takes_examples
 from tfzoo.prepare.postprocess import RAW_BOXES, RAW_SCORES, postprocess
 from tfzoo.runtimes.runtime import Runtime, Signature, image_failures, takes_batches
 from tfzoo.store.models import StoredModel
@@ -77,6 +79,8 @@ class Detector:
         self._feeding = feeding(runtime.signature) if cut == WHOLE else None
         inputs = runtime.signature.inputs[:1] if self._feeding is None else (self._feeding.image,)
         exported = Signature(inputs, runtime.signature.outputs)
+        self._takes_files = takes_a_string(inputs[0])
+        self._takes_examples = self._takes_files and takes_examples(model.path)
         self.kind: SignatureKind = "standard" if cut.after else recognise(exported)
         if self._feeding and self._feeding.named:
             _log.warning(
@@ -111,8 +115,8 @@ class Detector:
         return self._detect_and_keep(images)
 
     def _detect_and_keep(self, source: ImageLike) -> Detections:
-        image = read_image(source)
-        return replace(self.detect(image), image=image)
+        image, prepared = self.read(source)
+        return replace(self.detect_prepared([prepared])[0], image=image)
 
     def stream(
         self,
@@ -143,7 +147,7 @@ class Detector:
         floor = least_score(options.min_score)
 
         def read(source: ImageLike) -> Prepared:
-            return self.prepare(read_image(source, options.max_pixels))
+            return self.read(source, options.max_pixels)[1]
 
         def read_and_detect(source: ImageLike) -> Detections:
             return self.detect(read_image(source, options.max_pixels), floor, options)
@@ -213,11 +217,29 @@ class Detector:
                 return detect_tiles(image, tiles, detect_many, on_tile)
         return self.detect_prepared([self.prepare(image)], min_score)[0]
 
-    def prepare(self, image: Image) -> Prepared:
+    def read(self, source: ImageLike, max_pixels: int = MAX_PIXELS) -> tuple[Image, Prepared]:
+        """Reads an image, and prepares it: of its own file, where the model decodes files itself.
+
+        Args:
+            source: See `__call__`.
+            max_pixels: Refuse files of more pixels than this.
+
+        Returns:
+            The image, uint8 [H, W, 3] RGB, and the same as the runtime takes it.
+
+        Raises:
+            ImageError: It can't be read, or is of a size that the model can't take.
+        """
+        image = read_image(source, max_pixels)
+        return image, self.prepare(image, own_file(source) if self._takes_files else None)
+
+    def prepare(self, image: Image, file: bytes | None = None) -> Prepared:
         """An image as the runtime takes it: the part of the work that is the processor's.
 
         Args:
             image: uint8 [H, W, 3] RGB.
+            file: Its own file, for a model that decodes files itself; without, that gets the image
+                encoded without loss.
 
         Raises:
             ImageError: It is no such array, or of a size that the model can't take.
@@ -227,6 +249,9 @@ class Detector:
         with image_failures(image_size):
             if self.cut.before is None:
                 feed = self._feeding or Feeding(self.runtime.signature.inputs[0])
+                if self._takes_files:
+                    batch = as_string(image, file, self._takes_examples)
+                    return Prepared(feed.inputs(batch), Frame.whole(image_size))
                 batch, frame = prepare(self.kind, image, feed.image)
                 return Prepared(feed.inputs(batch), frame)
             inputs: tuple[NDArray[Any], ...] = (self.cut.before(image)[None],)
@@ -246,7 +271,10 @@ class Detector:
         Raises:
             ImageError: The model can't run on an image of this size.
         """
-        together = self.takes_batches and len({image.inputs[0].shape for image in images}) == 1
+        sizes = {image.inputs[0].shape for image in images}
+        if self._takes_files:  # They become one array once they are decoded.
+            sizes = {image.frame.image_size for image in images}
+        together = self.takes_batches and len(sizes) == 1
         if len(images) != 1 and not together:
             return [self.detect_prepared([image], min_score)[0] for image in images]
         inputs: Iterable[NDArray[Any]] = images[0].inputs

@@ -331,7 +331,7 @@ FIXED = (1, 320, 320, 3)
     "signature",
     [
         signature_of(("float32", (1, 224, 224, 3)), ("logits", (1, 1000))),
-        signature_of(("string", (1,)), *STANDARD_OUTPUTS),
+        signature_of(("string", (1, 1)), *STANDARD_OUTPUTS),
         signature_of(("uint8", FREE), *STANDARD_OUTPUTS[:3]),
         # The API's SSD export for TFLite: its outputs are placeholders for an operator of TFLite.
         signature_of(("float32", FIXED), *[(f"output_{i}", ()) for i in range(4)]),
@@ -345,7 +345,7 @@ FIXED = (1, 320, 320, 3)
         # YOLOv8: rows and columns swapped, no objectness.
         signature_of(("float32", (1, 3, 640, 640)), ("output0", (1, 84, 8400))),
     ],
-    ids=["classifier", "encoded images", "no number", "tflite ssd", "rows differ", "yolov8"],
+    ids=["classifier", "strings in rows", "no number", "tflite ssd", "rows differ", "yolov8"],
 )
 def test_what_fits_no_kind_is_refused_with_what_was_found_and_expected(
     signature: Signature,

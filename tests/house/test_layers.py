@@ -21,6 +21,7 @@ ORDER = [
     "errors",
     "settings",
     "files",
+    "messages",
     "pages",
     "records",
     "network",

@@ -300,7 +300,7 @@ def test_a_zip_is_unpacked(tmp_path: Path) -> None:
 
 def test_an_archive_without_a_model_or_with_several_says_so(tmp_path: Path) -> None:
     (tmp_path / "frozen").mkdir()
-    (tmp_path / "frozen" / "frozen_inference_graph.pb").touch()
+    (tmp_path / "frozen" / "graph.pb").touch()
     with pytest.raises(ArchiveError, match=r"no saved_model\.pb"):
         find_saved_model(tmp_path / "frozen")
     for name in ("one", "two"):

@@ -120,7 +120,7 @@ def test_a_deep_folder_opens_and_a_folder_of_several_says_which(home: Path) -> N
     [
         (["checkpoint", "ckpt-0.index", "ckpt-0.data-00000-of-00001"], r"checkpoint \(ckpt-0.ind"),
         (["checkpoint/ckpt-5.index", "pipeline.config"], r"checkpoint/ckpt-5\.index.*exporter"),
-        (["frozen_inference_graph.pb"], r"frozen graph \(frozen_inf.*TF1's frozen graphs are not"),
+        (["a/graph.pb"], r"frozen graph \(a/graph\.pb\).*give tfzoo that file itself"),
         (["a/b/model.tflite", "label_map.pbtxt"], r"TensorFlow Lite \(a/b/model\.tflite\)"),
         (["model.h5"], r"Keras \(model\.h5\) and no saved_model"),
         (["best.pt"], r"PyTorch \(best\.pt\).*to ONNX"),
@@ -149,7 +149,6 @@ def test_a_folder_without_a_model_is_told_for_what_it_holds(
         ("model.ckpt-0.index", "part of a training checkpoint"),
         ("model.ckpt", "part of a training checkpoint"),
         ("ckpt-0.data-00000-of-00001", "part of a training checkpoint"),
-        ("graph.pb", "frozen graph"),
         ("m.h5", "Keras"),
         ("m.keras", "Keras"),
         ("m.tflite", "TensorFlow Lite"),

@@ -39,7 +39,6 @@ from tfzoo.detector import Detector
 from tfzoo.errors import AnnotationError, UsageError
 from tfzoo.hardware import hardware_name
 from tfzoo.images.pipeline import in_order
-from tfzoo.images.reading import read_image
 from tfzoo.options import called_with, command_line, runtime_of
 from tfzoo.prepare.int8 import calibrated_on
 from tfzoo.results import ACCURACY_COLUMNS, append_row, read_rows
@@ -309,7 +308,10 @@ def _predict(
             on_progress(done, len(files))
 
         def detect(image_id: Id) -> None:
-            found = detector.detect(read_image(files[image_id]), tiles=settings)
+            if settings.tile is None:
+                found = detector.detect_prepared([detector.read(files[image_id])[1]])[0]
+            else:
+                found = detector.detect(read_image(files[image_id]), tiles=settings)
             # Saved from its own thread: no finished image waits for a slower one before it.
             journal.add(prediction_of(image_id, found))
 

@@ -55,7 +55,7 @@ class RunSettings(DetectOptions, DrawOptions):
     )
     model: "str | PathLike[str] | ModelSpec | Detector" = option(
         DEFAULT_MODEL,
-        "A name (see: tfzoo list), a SavedModel folder or an archive.",
+        "A name (see: tfzoo list), a SavedModel folder, a frozen graph or an archive.",
         metavar="NAME",
         complete="models",
         flags=("--model", "-m"),

@@ -50,8 +50,11 @@ def read(detector: Detector, item: Item, job: Job) -> Item:
     if item.result.error is not None:
         return item
     try:
-        image = _image_of(item, job)
-        return replace(item, image=_still_needed(image, job), input=detector.prepare(image))
+        if item.image is None:
+            image, prepared = detector.read(item.result.path, job.settings.max_pixels)
+        else:
+            image, prepared = item.image, detector.prepare(item.image)
+        return replace(item, image=_still_needed(image, job), input=prepared)
     except Exception as error:  # Whatever it is, it is this image's row.
         return _failed(item, error)
 
@@ -61,15 +64,11 @@ def read_whole(item: Item, job: Job) -> Item:
     if item.result.error is not None:
         return item
     try:
-        return replace(item, image=_image_of(item, job))
+        if item.image is not None:
+            return item
+        return replace(item, image=read_image(item.result.path, job.settings.max_pixels))
     except Exception as error:  # As above.
         return _failed(item, error)
-
-
-def _image_of(item: Item, job: Job) -> Image:
-    if item.image is not None:
-        return item.image
-    return read_image(item.result.path, job.settings.max_pixels)
 
 
 def _still_needed(image: Image, job: Job) -> Image | None:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tfzoo.decode.feeding import takes_a_string
 from tfzoo.decode.frame import Frame, Raw, assemble
 from tfzoo.detections.types import Detections
 from tfzoo.errors import ModelFormatError
@@ -20,22 +21,26 @@ from tfzoo.images.image import Image
 from tfzoo.runtimes.runtime import Signature, TensorInfo
 
 _OUTPUTS = {"detection_boxes", "detection_scores", "detection_classes", "num_detections"}
-EXPECTS = f"one uint8 or float32 [1,?,?,3] or [1,3,?,?] image in; {', '.join(sorted(_OUTPUTS))} out"
+EXPECTS = (
+    "one uint8 or float32 [1,?,?,3] or [1,3,?,?] image in, or a string [1] that holds one; "
+    f"{', '.join(sorted(_OUTPUTS))} out"
+)
 
 
 def fits(signature: Signature) -> bool:
     """Whether a signature is of this family."""
     return (
         len(signature.inputs) == 1
-        and _takes_an_image(signature.inputs[0].shape)
-        # image_tensor and float_image_tensor; encoded images and tf.Examples are strings.
-        and signature.inputs[0].dtype in ("uint8", "float32")
+        and (takes_a_string(signature.inputs[0]) or _takes_an_image(signature.inputs[0]))
         and _names(signature) >= _OUTPUTS
     )
 
 
-def _takes_an_image(shape: tuple[int | None, ...]) -> bool:
-    """Whether a shape is that of one image of three channels, as far as it is stated."""
+def _takes_an_image(entry: TensorInfo) -> bool:
+    """Whether an input is of `image_tensor`'s or `float_image_tensor`'s, as far as it is stated."""
+    shape = entry.shape
+    if entry.dtype not in ("uint8", "float32"):
+        return False
     return not shape or (len(shape) == 4 and shape[0] in (1, None) and shape[3] in (3, None))
 
 

@@ -15,7 +15,8 @@ from tfzoo.runtimes.runtime import Signature, TensorInfo
 
 # How exporters and people call the input for the image, the most usual first.
 _IMAGE_NAMES = (
-    "input_tensor", "image_tensor", "float_image_tensor", "images", "image", "inputs", "input",
+    "input_tensor", "image_tensor", "float_image_tensor", "encoded_image_string_tensor",
+    "tf_example", "images", "image", "inputs", "input",
 )  # fmt: skip
 
 
@@ -60,6 +61,8 @@ def feeding(signature: Signature) -> Feeding:
 
 def _place(infos: list[TensorInfo]) -> int:
     fitting = [number for number, info in enumerate(infos) if _may_be_an_image(info)]
+    if not fitting:
+        fitting = [number for number, info in enumerate(infos) if takes_a_string(info)]
     if len(fitting) < 2:
         return fitting[0] if fitting else 0
     for name in _IMAGE_NAMES:
@@ -71,6 +74,11 @@ def _place(infos: list[TensorInfo]) -> int:
         f"this model takes several images ({named}), and none of them is called input_tensor; "
         "tfzoo runs models that take one"
     )
+
+
+def takes_a_string(info: TensorInfo) -> bool:
+    """Whether an input is one of the exporter's for encoded images or for tf.Examples."""
+    return info.dtype == "string" and info.shape in ((), (1,), (None,))
 
 
 def _may_be_an_image(info: TensorInfo) -> bool:
@@ -92,8 +100,9 @@ def _zeros(info: TensorInfo) -> NDArray[Any]:
         dtype = np.dtype(object)
     if dtype.kind not in "biuf":
         raise ModelFormatError(
-            f"this model takes {info} beside the image, and tfzoo can feed numbers alone. Export "
-            "it without side inputs (exporter_main_v2, image_tensor)"
+            f"this model takes {info} beside the image, and tfzoo can feed numbers alone: only "
+            "who made the model knows what belongs there. Export it without side inputs "
+            "(exporter_main_v2 without --use_side_inputs)"
         )
     return np.zeros([size or 1 for size in info.shape], dtype)
 

@@ -88,7 +88,7 @@ def recognise(signature: Signature) -> SignatureKind:
                 *found,
                 "Expected one of",
                 *expected,
-                "Export it with the Object Detection API's exporter_main_v2 (image_tensor).",
+                "Export it with the Object Detection API's exporter_main_v2.",
             ]
         )
     )

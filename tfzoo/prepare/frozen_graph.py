@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from tfzoo.errors import ModelFormatError
 from tfzoo.images.image import Image
 from tfzoo.prepare.cut import Cut, takes_more
+from tfzoo.prepare.decoder import past_decoder
 from tfzoo.prepare.free_batch import with_free_batch
 from tfzoo.prepare.graph_part import Part, behind
 from tfzoo.prepare.limits import (
@@ -68,8 +69,6 @@ def write_prepared(
     Raises:
         ModelFormatError: TensorFlow can't open or freeze it.
     """
-    import tensorflow as tf
-
     part = freeze(source)
     after, note = _find_postprocessing(part, config.postprocessing)
     if after is not None:
@@ -79,17 +78,22 @@ def write_prepared(
     note += f"; {resized}"
     freed = before and with_free_batch(network, before, loops)
     note += "; takes batches" if freed else "; takes one image a call"
-    # Nothing is trained on it, and gradients of one's own (swish) can't be saved frozen.
-    options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
-    with quiet_absl():
-        tf.saved_model.save(
-            tf.Module(), str(folder), signatures=freed or network.function(), options=options
-        )
+    save_function(freed or network.function(), folder)
     return Cut(before, after, true_shapes=len(network.starts) > 1), note
 
 
+def save_function(function: Any, folder: Path) -> None:
+    """Writes a frozen function as a SavedModel."""
+    import tensorflow as tf
+
+    # Nothing is trained on it, and gradients of one's own (swish) can't be saved frozen.
+    options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
+    with quiet_absl():
+        tf.saved_model.save(tf.Module(), str(folder), signatures=function, options=options)
+
+
 def freeze(source: Path) -> Part:
-    """The whole graph, its variables constants."""
+    """The whole graph, its variables constants; from its pixels on where it decodes images."""
     import tensorflow as tf
     from tensorflow.python.framework.convert_to_constants import (
         convert_variables_to_constants_v2_as_graph,
@@ -115,11 +119,12 @@ def freeze(source: Path) -> Part:
     # A dictionary's values are flattened in the order of its keys.
     names = sorted(signature.structured_outputs)
     ends = zip(names, (port.name for port in frozen.outputs), strict=True)
-    return Part(
+    part = Part(
         graph_def,
         [graph.get_tensor_by_name(frozen.inputs[0].name)],
         {name: graph.get_tensor_by_name(end) for name, end in ends},
     )
+    return past_decoder(part, source) if part.starts[0].dtype == tf.string else part
 
 
 def _find_postprocessing(

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tfzoo.images.image import Image
 from tfzoo.prepare.cut import Cut, takes_more
+from tfzoo.prepare.decoder import decodes_images
+from tfzoo.prepare.frozen_graph import freeze, save_function
 from tfzoo.prepare.limits import (
     DETECTIONS,
     NmsNode,
@@ -77,7 +80,7 @@ def write_prepared(source: Path, folder: Path, config: PipelineConfig) -> tuple[
     import openvino as ov
 
     core = ov.Core()
-    model = read_model(core, source)
+    model = _read(core, source)
     if len(model.inputs) > 1:
         raise takes_more(source, [min(port.get_names(), default="") for port in model.inputs])
     # One image a request: where the batch is free, so would be the size of all that follows.
@@ -97,6 +100,16 @@ def write_prepared(source: Path, folder: Path, config: PipelineConfig) -> tuple[
         note += f"; {flattened} Gather with batch dimensions flattened"
     save_compiled(core, model, folder)
     return cut, note
+
+
+def _read(core: ov.Core, source: Path) -> ov.Model:
+    """A SavedModel's graph; from its pixels on where it decodes images."""
+    if not decodes_images(source):
+        return read_model(core, source)
+    function = freeze(source).function()
+    with TemporaryDirectory(prefix="tfzoo-pixels-") as folder:
+        save_function(function, Path(folder))
+        return read_model(core, Path(folder))
 
 
 def cut_before_nms(

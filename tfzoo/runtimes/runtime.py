@@ -27,7 +27,7 @@ class TensorInfo:
     """Name, dtype and shape of one input or output.
 
     Attributes:
-        dtype: numpy's name of the dtype, such as `uint8`.
+        dtype: numpy's name of the dtype, such as `uint8`; `string` for bytes of any length.
         shape: Sizes, None where free.
     """
 
@@ -87,7 +87,7 @@ def check_batch(signature: Signature, images: NDArray[Any]) -> None:
     Raises:
         UsageError: It is such a batch.
     """
-    if images.ndim == 4 and images.shape[0] != 1 and not takes_batches(signature):
+    if images.ndim in (1, 4) and images.shape[0] != 1 and not takes_batches(signature):
         raise UsageError(
             f"the model takes a batch of 1, got {images.shape[0]}; run the images one by one"
         )

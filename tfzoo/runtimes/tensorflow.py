@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
-import numpy as np
 from numpy.typing import NDArray
 
 from tfzoo.errors import DeviceError, ModelFormatError
@@ -136,4 +135,4 @@ def choose_device(device: str) -> str:
 
 def _info(name: str, spec: tf.TensorSpec) -> TensorInfo:
     shape = () if spec.shape.rank is None else tuple(spec.shape.as_list())
-    return TensorInfo(name, np.dtype(spec.dtype.as_numpy_dtype).name, shape)
+    return TensorInfo(name, spec.dtype.name, shape)

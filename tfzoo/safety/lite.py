@@ -5,8 +5,8 @@ Field numbers: tensorflow/compiler/mlir/lite/schema/schema.fbs of TensorFlow 2.2
 
 from __future__ import annotations
 
+from tfzoo.messages import BrokenMessage
 from tfzoo.safety.findings import Notes
-from tfzoo.safety.messages import BrokenMessage
 from tfzoo.safety.operations import OF_LITE, computing, danger_of
 
 _CUSTOM, _DELEGATE = 32, 51

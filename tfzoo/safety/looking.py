@@ -9,9 +9,9 @@ from os import PathLike
 from pathlib import Path
 
 from tfzoo.errors import ModelFormatError
+from tfzoo.messages import BrokenMessage
 from tfzoo.safety.findings import Audit, Notes
 from tfzoo.safety.lite import look_through_lite
-from tfzoo.safety.messages import BrokenMessage
 from tfzoo.safety.onnx import look_through_onnx
 from tfzoo.safety.tensorflow import look_through_frozen_graph, look_through_saved_model
 from tfzoo.store.models import get_model

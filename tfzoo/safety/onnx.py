@@ -5,8 +5,8 @@ Field numbers: onnx/onnx.proto of ONNX 1.23.
 
 from __future__ import annotations
 
+from tfzoo.messages import BrokenMessage, fields, last, messages
 from tfzoo.safety.findings import Notes
-from tfzoo.safety.messages import BrokenMessage, fields, last, messages
 from tfzoo.safety.operations import computing
 
 _STANDARD = ("", "ai.onnx")

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
+from tfzoo.messages import BrokenMessage, fields, last, messages, text
 from tfzoo.safety.findings import Notes
-from tfzoo.safety.messages import BrokenMessage, fields, last, messages, text
 from tfzoo.safety.operations import OF_A_SAVER, computing, danger_of
 
 _MAIN = "the graph"

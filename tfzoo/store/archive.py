@@ -21,8 +21,10 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import IO, cast
 
-from tfzoo.errors import ArchiveError
+from tfzoo.errors import ArchiveError, ModelFormatError
 from tfzoo.files import LFS_ADVICE, is_lfs_pointer
+from tfzoo.store.digests import file_digest
+from tfzoo.store.frozen_graphs import FROZEN_GRAPH, write_saved_model
 from tfzoo.store.provenance import FileRecord
 from tfzoo.store.unfit import told_of_folder
 
@@ -138,6 +140,32 @@ def told_of_coding(path: Path, name: str) -> str | None:
 _AS_IT_IS = (
     "Have the file served as it is, without Content-Encoding, or copy it here by other means"
 )
+
+
+def unpack_model(archive: Path, folder: Path) -> tuple[Path, dict[str, FileRecord]]:
+    """Unpacks an archive of a model, as `unpack`.
+
+    Of TensorFlow 1's with no more than a frozen graph, a SavedModel is written beside that.
+
+    Returns:
+        The SavedModel's folder, and all files.
+
+    Raises:
+        ArchiveError: As `unpack`; or it holds no model, or several.
+    """
+    files = unpack(archive, folder)
+    graphs = sorted((p for p in folder.rglob(FROZEN_GRAPH)), key=lambda path: len(path.parts))
+    if graphs and not any(PurePosixPath(path).name == "saved_model.pb" for path in files):
+        model = graphs[0].with_name("saved_model")
+        try:
+            write_saved_model(graphs[0], model)
+        except (ModelFormatError, ValueError) as error:
+            told = str(error).replace(f"{folder}{os.sep}", "")
+            raise ArchiveError(f"{archive.name}: {told}") from None
+        written = model / "saved_model.pb"
+        record = FileRecord(written.stat().st_size, file_digest(written))
+        files[written.relative_to(folder).as_posix()] = record
+    return find_saved_model(folder), files
 
 
 def find_saved_model(folder: Path) -> Path:

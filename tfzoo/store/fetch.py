@@ -167,8 +167,7 @@ def unpack_local(path: Path, digest: str) -> Entry:
         origin = Origin(str(path), "added", digest, path.stat().st_size, ())
 
         def build(folder: Path) -> None:
-            files = archive.unpack(path, folder / CONTENT)
-            model = archive.find_saved_model(folder / CONTENT)
+            model, files = archive.unpack_model(path, folder / CONTENT)
             check_unpacked(model, folder / CONTENT, path.name)
             origin.record(parent.name, folder, model, files).write(folder)
 
@@ -360,8 +359,7 @@ class _Fetching:
                 model = content / self.spec.archive
                 files = {model.name: archive.place_onnx(path, model, origin.digest)}
             else:
-                files = archive.unpack(path, content)
-                model = archive.find_saved_model(content)
+                model, files = archive.unpack_model(path, content)
             self._write_record(folder, model, files, origin)
 
         return self._publish(origin, build)

@@ -1,4 +1,4 @@
-"""Models that lie on this disk: a SavedModel folder, an .onnx file, an archive."""
+"""Models that lie on this disk: a SavedModel folder, a frozen graph, an .onnx file, an archive."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from tfzoo import records, settings
 from tfzoo.errors import ArchiveError
 from tfzoo.files import write_whole
 from tfzoo.store.digests import file_digest, tree_digest
+from tfzoo.store.frozen_graphs import FROZEN_GRAPH
 from tfzoo.store.provenance import FileRecord
 
 _ARCHIVES = (".tar.gz", ".tgz", ".tar", ".zip")
@@ -23,15 +24,28 @@ _DEPTH = 6
 _FOLDERS = 2_000
 
 
-def find_saved_model(folder: Path) -> Path | None:
-    """The SavedModel in a folder, wherever it lies: the one nearest to it, itself first.
+def find_model(folder: Path) -> Path | None:
+    """The SavedModel in a folder, wherever it lies, else TensorFlow 1's frozen graph.
+
+    Of several the one nearest to the folder, itself first.
+
+    Returns:
+        The SavedModel's folder, or the frozen graph's file.
 
     Raises:
         ArchiveError: Several lie equally near.
     """
+    if found := _find(folder, "saved_model.pb"):
+        return found
+    found = _find(folder, FROZEN_GRAPH)
+    return found and found / FROZEN_GRAPH
+
+
+def _find(folder: Path, name: str) -> Path | None:
+    """The folder nearest to one that holds a file of a name."""
     level = [folder]
     for _ in range(_DEPTH):
-        found = [path for path in level if (path / "saved_model.pb").is_file()]
+        found = [path for path in level if (path / name).is_file()]
         # As the exporter calls it, beside what else may hold a file of this name.
         found = [path for path in found if path.name == "saved_model"] or found
         if len(found) > 1:
@@ -59,8 +73,8 @@ def identity(model: Path) -> str:
     """What names a model of the user's own: one path, however it was written.
 
     Args:
-        model: The SavedModel folder, .onnx file or archive. Of a folder called `saved_model`, as
-            exports are, the name is that of the folder which holds it.
+        model: The SavedModel folder, frozen graph, .onnx file or archive. Of a folder called
+            `saved_model`, as exports are, the name is that of the folder which holds it.
     """
     whole = model.resolve()
     return str(whole.parent if whole.name == "saved_model" else whole)

@@ -6,6 +6,7 @@ when it is first needed: a model that is cached opens without it.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -18,7 +19,9 @@ from tfzoo.errors import ModelFormatError, UnknownModelError, UsageError
 from tfzoo.settings import at_home
 from tfzoo.store import cache, local
 from tfzoo.store.cache import Entry
+from tfzoo.store.derived import derived
 from tfzoo.store.folders import folders_in
+from tfzoo.store.frozen_graphs import write_saved_model
 from tfzoo.store.sound import check_model
 from tfzoo.store.unfit import EXPECTED, checkpoint_at, told_of_file, told_of_folder
 from tfzoo.zoo.manifest import load_manifest
@@ -65,7 +68,7 @@ def get_model(
     allow_unverified: bool | None = None,
     report: Progress | None = None,
 ) -> StoredModel:
-    """A model by name (fetched if need be), SavedModel folder, archive or .onnx file.
+    """A model by name (fetched if need be), SavedModel folder, frozen graph, archive or .onnx file.
 
     An exact name, id or alias comes first, then a path where a model lies, then a short form.
 
@@ -247,11 +250,13 @@ def _found_at(query: str, path: Path) -> StoredModel | None:
     if path.name == "saved_model.pb" and path.is_file():
         path = path.parent
     if path.is_dir():
-        folder = local.find_saved_model(path)
-        if folder is None:
+        found = local.find_model(path)
+        if found is None:
             return None
-        check_model(folder)
-        return StoredModel(local.identity(folder), folder)
+        path = found
+    if path.is_dir():
+        check_model(path)
+        return StoredModel(local.identity(path), path)
     if not path.exists():
         return None
     if not path.is_file():
@@ -259,6 +264,8 @@ def _found_at(query: str, path: Path) -> StoredModel | None:
     if path.suffix == ".onnx":
         check_model(path)
         return StoredModel(local.identity(path), path)
+    if path.suffix == ".pb":
+        return _of_frozen_graph(path)
     if not local.is_archive(path):
         raise UnknownModelError(f"{query} {told_of_file(path)}")
     whole = path.resolve()
@@ -270,3 +277,25 @@ def _found_at(query: str, path: Path) -> StoredModel | None:
 
         entry = unpack_local(whole, digest)
     return StoredModel(str(whole), entry.path, digest, None, entry)
+
+
+def _of_frozen_graph(path: Path) -> StoredModel:
+    """The model of a frozen graph: a SavedModel of the same bytes, which the cache keeps.
+
+    Raises:
+        ModelFormatError: It is no detector.
+        StoreError: The cache can't be written.
+    """
+    check_model(path)
+    config = path.with_name("pipeline.config")
+    parameters = config.read_bytes() if config.is_file() else b""
+
+    def build(folder: Path) -> None:
+        write_saved_model(path, folder / "saved_model")
+        if parameters:
+            (folder / config.name).write_bytes(parameters)
+
+    name, digest = local.identity(path), local.digest_of(path)
+    beside = hashlib.sha256(parameters).hexdigest()
+    folder = derived(name, digest, "saved_model", build, beside, room=path.stat().st_size)
+    return StoredModel(name, folder / "saved_model", digest)

@@ -28,13 +28,13 @@ def check_model(path: Path) -> None:
     """Refuses a model whose files are cut, empty, missing or stand-ins of Git's.
 
     Args:
-        path: A SavedModel folder or an .onnx file.
+        path: A SavedModel folder, or a file: a frozen graph or an ONNX model.
 
     Raises:
         ModelFormatError: Says which file, and what ails it.
     """
     if path.is_file():
-        _check_message(path, "an ONNX model")
+        _check_message(path, "a frozen graph" if path.suffix == ".pb" else "an ONNX model")
         return
     _check_message(path / "saved_model.pb", "a SavedModel's graph")
     for file in sorted((path / "variables").glob("variables.*")):

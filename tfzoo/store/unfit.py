@@ -7,16 +7,16 @@ import re
 from pathlib import Path
 
 EXPECTED = (
-    "expected a folder with saved_model.pb, a .tar.gz, .tar or .zip archive of one, or an .onnx "
-    "file"
+    "expected a folder with saved_model.pb or frozen_inference_graph.pb, a .tar.gz, .tar or .zip "
+    "archive of one, a frozen graph (.pb) or an .onnx file"
 )
 
 _EXPORT = (
     "Export it with the Object Detection API's exporter_main_v2 and give tfzoo the exported folder"
 )
 _FROZEN = (
-    "tfzoo opens SavedModels, which have saved_model/saved_model.pb (TF1's frozen graphs are not "
-    "supported). Export the model with the TF2 Object Detection API's exporter_main_v2"
+    "Where it is a detector that TensorFlow 1's export_inference_graph.py froze, give tfzoo that "
+    "file itself; else export the model with the TF2 Object Detection API's exporter_main_v2"
 )
 _REPACK = "Unpack it and give tfzoo the folder, or pack it as .tar.gz or .zip"
 _TO_ONNX = "Export it to ONNX with the library it was made with, and give tfzoo the .onnx file"
@@ -117,7 +117,7 @@ def told_of_folder(folder: Path) -> str:
                 return f"holds {what} ({name}) and no saved_model.pb. {advice}"
     return (
         "holds no saved_model.pb. Expected an export of the TF2 Object Detection API, which has "
-        "saved_model/saved_model.pb (TF1's frozen graphs are not supported)"
+        "saved_model/saved_model.pb, or of TF1's, which has frozen_inference_graph.pb"
     )
 
 

@@ -1,4 +1,4 @@
-"""Protocol buffers read field by field from a mapped file, without the types they are written in.
+"""Protocol buffers read and written field by field, without the types they are written in.
 
 protobuf's own reader takes the whole of a message into memory, weights and all, and refuses 2 GB.
 Here a field is a view into the file: what nobody asks for is never read.
@@ -91,6 +91,37 @@ def text(message: memoryview) -> str:
     if len(message) > _MOST_TEXT_BYTES:
         raise BrokenMessage(f"a name has {len(message)} bytes")
     return bytes(message).decode("utf-8", "replace")
+
+
+def written(*contents: tuple[int, int | bytes]) -> bytes:
+    """A message of fields, each a number and what it holds.
+
+    Args:
+        contents: A whole number of 0 or more, or the bytes of a text or of a message within.
+    """
+    return b"".join(
+        _tag(number, _VARINT) + _written_varint(content)
+        if isinstance(content, int)
+        else beginning(number, len(content)) + content
+        for number, content in contents
+    )
+
+
+def beginning(number: int, size: int) -> bytes:
+    """What stands before the bytes of a field that holds so many."""
+    return _tag(number, _BYTES) + _written_varint(size)
+
+
+def _tag(number: int, kind: int) -> bytes:
+    return _written_varint(number << 3 | kind)
+
+
+def _written_varint(value: int) -> bytes:
+    written = bytearray()
+    while value > 0x7F:
+        written.append(value & 0x7F | 0x80)
+        value >>= 7
+    return bytes([*written, value])
 
 
 def _varint(message: memoryview, at: int, end: int) -> tuple[int, int]:

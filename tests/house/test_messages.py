@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tfzoo.safety.messages import BrokenMessage, fields, last, messages, text
+from tfzoo.messages import BrokenMessage, fields, last, messages, text
 
 
 def view(content: bytes) -> memoryview:

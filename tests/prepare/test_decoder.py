@@ -1,0 +1,96 @@
+"""Exports of every input type find what their `image_tensor` twin finds, with each runtime."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import tfzoo
+from tests.helpers import input_types, one_stage, standins
+from tfzoo.errors import ModelFormatError
+from tfzoo.images.encoded import encode
+from tfzoo.prepare.decoder import decodes_images, takes_examples
+from tfzoo.prepare.frozen_graph import freeze
+
+
+@pytest.fixture(scope="module")
+def twin(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return one_stage.save(tmp_path_factory.mktemp("twin"))
+
+
+@pytest.fixture(scope="module", params=[*input_types.INPUT_TYPES, "frozen"])
+def export(request, twin: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp(request.param)
+    if request.param == "frozen":
+        return input_types.save_frozen(twin, folder)
+    return input_types.save(request.param, twin, folder)
+
+
+def pictures() -> list[np.ndarray]:
+    random = np.random.default_rng(4)
+    return [
+        random.integers(0, 256, (*size, 3), dtype=np.uint8) for size in [(70, 90), (90, 70), (9, 9)]
+    ]
+
+
+@pytest.mark.parametrize("runtime", ["tensorflow", "frozen", "openvino"])
+def test_an_export_finds_what_its_twin_finds(export: Path, twin: Path, runtime: str) -> None:
+    detector, expected = tfzoo.load(export, runtime=runtime), tfzoo.load(twin, runtime="tensorflow")
+    if runtime != "tensorflow":
+        assert detector.cut.before is not None and detector.runtime.signature.inputs[0].dtype in (
+            "float32", "uint8",
+        )  # fmt: skip
+    for picture in pictures():
+        wanted = expected.detect(picture).above(0.05)
+        # As an array, and as the bytes of a file.
+        for found in (detector.detect(picture), detector(encode(picture))):
+            found = found.above(0.05)
+            np.testing.assert_array_equal(found.class_ids, wanted.class_ids)
+            np.testing.assert_allclose(found.scores, wanted.scores, atol=1e-4)
+            np.testing.assert_allclose(found.boxes, wanted.boxes, atol=0.02)
+        assert len(wanted) > 3
+
+
+@pytest.mark.parametrize("input_type", input_types.INPUT_TYPES[1:])
+def test_batches_go_in_where_the_strings_of_one_are_free(input_type: str, tmp_path: Path) -> None:
+    """The graph finds the first image of a batch alone: more of them are refused, none is lost."""
+    standins.save_standard(tmp_path / "twin" / "saved_model")
+    folder = input_types.save(input_type, tmp_path / "twin", tmp_path / "free", batch=None)
+    detector = tfzoo.load(folder, runtime="tensorflow")
+    assert detector.takes_batches
+    picture = standins.paint(60, 90, dog=(10, 20, 50, 40))
+    other = standins.paint(80, 90, person=(10, 20, 50, 40))
+    # Of several sizes: one by one, since no array holds both.
+    assert [found.names for found in detector.stream([picture, other], batch_size=2)] == [
+        ["dog"], ["person"],
+    ]  # fmt: skip
+    assert tfzoo.load(folder, runtime="frozen").detect(picture).names == ["dog"]
+
+
+def test_what_takes_an_example_is_known_by_its_graph(tmp_path: Path) -> None:
+    standins.save_standard(tmp_path / "saved_model")
+    assert not decodes_images(tmp_path / "saved_model")
+    for input_type in input_types.INPUT_TYPES[1:]:
+        folder = input_types.save(input_type, tmp_path, tmp_path / input_type) / "saved_model"
+        assert decodes_images(folder)
+        assert takes_examples(folder) is (input_type == "tf_example")
+
+
+def test_a_graph_whose_pixels_are_not_those_given_stays_with_tensorflow(tmp_path: Path) -> None:
+    import tensorflow as tf
+
+    @tf.function(input_signature=[tf.TensorSpec([1], tf.string, "input_tensor")])
+    def detect(input_tensor):
+        image = 255 - tf.io.decode_png(input_tensor[0], channels=3)[::2]
+        count = tf.reduce_sum(tf.cast(image, tf.float32))[None]
+        rows = {name: tf.zeros([1, 9]) for name in ("detection_scores", "detection_classes")}
+        return {**rows, "detection_boxes": tf.zeros([1, 9, 4]), "num_detections": 0 * count}
+
+    module = tf.Module()
+    module.detect = detect
+    tf.saved_model.save(module, str(tmp_path), signatures=detect)
+    with pytest.raises(ModelFormatError, match=r"nothing in its graph.*--runtime tensorflow"):
+        freeze(tmp_path)
+    assert len(tfzoo.load(tmp_path, runtime="tensorflow").detect(pictures()[0])) == 0
