@@ -1,4 +1,4 @@
-"""Models that lie on this disk: a SavedModel folder, an .onnx file, an archive."""
+"""Models that lie on this disk: a SavedModel folder, an .onnx or .tflite file, an archive."""
 
 from __future__ import annotations
 
@@ -59,8 +59,8 @@ def identity(model: Path) -> str:
     """What names a model of the user's own: one path, however it was written.
 
     Args:
-        model: The SavedModel folder, .onnx file or archive. Of a folder called `saved_model`, as
-            exports are, the name is that of the folder which holds it.
+        model: The SavedModel folder, .onnx or .tflite file, or archive. Of a folder called
+            `saved_model`, as exports are, the name is that of the folder which holds it.
     """
     whole = model.resolve()
     return str(whole.parent if whole.name == "saved_model" else whole)
