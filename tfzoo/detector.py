@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfzoo.decode.feeding import Feeding, feeding, takes_a_string
-from tfzoo.decode.kinds import Frame, Raw, decode, prepare, recognise
+from tfzoo.decode.kinds import Frame, Raw, decode, pixels_told, prepare, recognise
 from tfzoo.detecting import MAX_PIXELS, DetectOptions, MinScore, TileOptions, least_score
 from tfzoo.detections.kept import by_id, keep
 from tfzoo.detections.types import Detections, RunInfo
@@ -58,6 +58,8 @@ class Detector:
         labels: Category names by id.
         cut: What is done outside of the graph.
         precision: How the network's numbers are held.
+        pixels: What pixels are turned into for it, and how that is known, where the model itself
+            leaves it to whoever runs it; else empty.
     """
 
     def __init__(
@@ -87,6 +89,10 @@ class Detector:
                 "%s also takes %s: it is fed zeros, as if there were nothing to tell",
                 model.id, self._feeding.named,
             )  # fmt: skip
+        self.pixels, guessed = pixels_told(self.kind, exported.inputs[0])
+        if self.pixels:
+            level = logging.WARNING if guessed else logging.INFO
+            _log.log(level, "%s takes pixels as %s", model.id, self.pixels)
         self.run_info = RunInfo(
             model.id, f"{runtime.name} {runtime.version}", runtime.device, precision
         )

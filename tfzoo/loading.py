@@ -7,6 +7,7 @@ import os
 from collections.abc import Mapping
 from os import PathLike
 
+from tfzoo.decode.kinds import carried_labels
 from tfzoo.detections.label_files import Labels, labels_of
 from tfzoo.detections.labels import COCO
 from tfzoo.detector import Detector
@@ -17,7 +18,7 @@ from tfzoo.prepare.cut import Cut
 from tfzoo.prepare.opening import open_model
 from tfzoo.runtimes.runtime import Runtime
 from tfzoo.store.models import StoredModel, get_model
-from tfzoo.zoo.schema import ModelSpec
+from tfzoo.zoo.schema import SINGLE_FILES, ModelSpec
 
 _log = logging.getLogger("tfzoo.loading")
 
@@ -46,9 +47,10 @@ def load(
             what takes the least time for so many images of those that are proven to agree with
             TensorFlow. That is measured by `prepare_model`, and by `tfzoo detect` after its first
             run; before, it is `tensorflow`. An `.onnx` file opens with `onnx` unless OpenVINO is
-            asked for.
-        labels: Category names, where they are not those of the manifest, or COCO's: by id, in a
-            list that counts from 1, or a file such as `label_map.pbtxt`.
+            asked for, a `.tflite` file with `litert`.
+        labels: Category names, where they are not those of the manifest, of a `.tflite` file's own
+            metadata, or COCO's: by id, in a list that counts from 1, or a file such as
+            `label_map.pbtxt`.
         throughput: Prefer many images a second (`stream`) over the latency of one.
         images: How many images there are about, for `auto`: what opens fast suits few, what runs
             fast suits many.
@@ -89,8 +91,9 @@ def detector_of(
     labels: Mapping[int, str] | None = None,
     precision: Precision = "float32",
 ) -> Detector:
-    """A detector of an opened runtime, with the labels given, the manifest's or COCO's."""
-    names = labels or (model.spec.labels if model.spec else None) or COCO
+    """A detector of an opened runtime, with the labels given, the manifest's, its own or COCO's."""
+    listed = model.spec.labels if model.spec else None
+    names = labels or listed or carried_labels(runtime.signature) or COCO
     return Detector(model, runtime, names, cut, precision)
 
 
@@ -116,9 +119,9 @@ def known_runtime(
         return "openvino"
     if runtime == "auto":
         runtime = os.environ.get(RUNTIME_VARIABLE, "auto")
-    if model.path.suffix == ".onnx":
-        # TensorFlow opens no .onnx file.
-        return "openvino" if runtime == "openvino" else "onnx"
+    if (own := SINGLE_FILES.get(model.path.suffix)) is not None:
+        # TensorFlow opens no such file, OpenVINO the .onnx ones.
+        return "openvino" if (own, runtime) == ("onnx", "openvino") else own
     if runtime == "tensorflow":
         return runtime
     known = known_choice(model, on_gpu(device))

@@ -43,7 +43,7 @@ def test_every_model_is_measured_or_forecast_or_says_why_not(tmp_path: Path) -> 
             assert one.forecast is None
             assert one.reason == "what it computes is not known: no public config or graph says"
         elif one.spec.family == "yolov5":
-            assert one.reason == "it comes as ONNX, which tensorflow does not open"
+            assert one.reason == "it comes as .onnx, which tensorflow does not open"
         elif one.spec.id == D0:
             assert one.reason == "nothing else was timed here to forecast it from"
         else:

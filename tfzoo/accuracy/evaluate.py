@@ -39,6 +39,7 @@ from tfzoo.detector import Detector
 from tfzoo.errors import AnnotationError, UsageError
 from tfzoo.hardware import hardware_name
 from tfzoo.images.pipeline import in_order
+from tfzoo.images.reading import read_image
 from tfzoo.options import called_with, command_line, runtime_of
 from tfzoo.prepare.int8 import calibrated_on
 from tfzoo.results import ACCURACY_COLUMNS, append_row, read_rows

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
@@ -13,7 +14,7 @@ from tfzoo.cli.console import JsonOption, ManifestOption, out, plain_table, prin
 from tfzoo.outside import bare
 from tfzoo.runtimes.runtime import installed
 from tfzoo.zoo.manifest import Manifest, load_manifest
-from tfzoo.zoo.schema import Figure, ModelSpec
+from tfzoo.zoo.schema import SINGLE_FILES, Figure, ModelSpec
 
 if TYPE_CHECKING:
     from tfzoo.store.models import StoredModel
@@ -32,7 +33,7 @@ _SORTS: dict[str, Callable[[ModelSpec], Any]] = {
 
 def runnable(spec: ModelSpec) -> bool:
     """Whether this installation has a runtime for a model."""
-    return installed("onnx" if spec.archive.endswith(".onnx") else "tensorflow")
+    return installed(SINGLE_FILES.get(Path(spec.archive).suffix, "tensorflow"))
 
 
 def summary(spec: ModelSpec) -> dict[str, Any]:

@@ -15,13 +15,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tfzoo.decode import exported, tflite, yolov5
+from tfzoo.decode import exported, postprocessed, tflite, yolov5
 from tfzoo.decode.feeding import channels_first, channels_last, plain, plain_names
 from tfzoo.decode.frame import Frame, Raw
+from tfzoo.decode.pixels import in_words, pixels_of
 from tfzoo.detections.types import Detections
 from tfzoo.errors import ModelFormatError
 from tfzoo.images.image import Image
-from tfzoo.runtimes.runtime import Signature, TensorInfo
+from tfzoo.runtimes.runtime import Pixels, Signature, TensorInfo
 from tfzoo.zoo.schema import SignatureKind
 
 __all__ = ["KINDS", "Frame", "Kind", "Raw", "decode", "prepare", "recognise"]
@@ -45,6 +46,7 @@ class Kind:
     prepare: Callable[[Image, TensorInfo], tuple[NDArray[Any], Frame]]
     decode: Callable[[Raw, Frame, Mapping[int, str], float], Detections]
     channels_first: bool = False
+    usual: Pixels | None = None
 
 
 #: Every kind there is. The first that fits wins, so the special ones come first.
@@ -62,9 +64,38 @@ KINDS: Mapping[SignatureKind, Kind] = {
         exported.decode,
     ),
     "standard": Kind(exported.EXPECTS, exported.fits, exported.prepare, exported.decode),
-    "centernet_tflite": Kind(tflite.EXPECTS, tflite.fits, tflite.prepare, tflite.decode),
+    "postprocessed_tflite": Kind(
+        postprocessed.EXPECTS,
+        postprocessed.fits,
+        postprocessed.prepare,
+        postprocessed.decode,
+        usual=postprocessed.USUAL,
+    ),
+    "centernet_tflite": Kind(
+        tflite.EXPECTS, tflite.fits, tflite.prepare, tflite.decode, usual=tflite.USUAL
+    ),
     "yolov5": Kind(yolov5.EXPECTS, yolov5.fits, yolov5.prepare, yolov5.decode, channels_first=True),
+    "yolov5_tflite": Kind(
+        yolov5.EXPECTS_LITE,
+        yolov5.fits_lite,
+        yolov5.prepare_lite,
+        yolov5.decode_lite,
+        usual=yolov5.USUAL,
+    ),
 }
+
+
+def carried_labels(signature: Signature) -> dict[int, str]:
+    """Category names that a model carries, by id; empty where it carries none.
+
+    A `???` stands where there is no category. Where a list begins with the background, it counts
+    as the ids do; else its first is the id 1, and YOLOv5's the id 0.
+    """
+    names = [name.strip() for name in signature.labels]
+    first = 0 if recognise(signature) == "yolov5_tflite" else 1
+    if names and names[0].casefold() in ("???", "background"):
+        names[0], first = "", 0
+    return {id_: name for id_, name in enumerate(names, first) if name not in ("", "???")}
 
 
 def recognise(signature: Signature) -> SignatureKind:
@@ -92,6 +123,22 @@ def recognise(signature: Signature) -> SignatureKind:
             ]
         )
     )
+
+
+def pixels_told(kind: SignatureKind, entry: TensorInfo) -> tuple[str, bool]:
+    """In words what pixels are turned into for a model's input, and whether that is a guess.
+
+    The words are empty where the graph does all of it.
+    """
+    usual = KINDS[kind].usual
+    if usual is None:
+        return "", False
+    pixels, known = pixels_of(entry, usual)
+    if known:
+        return f"{in_words(pixels)} {known}", False
+    if kind == "postprocessed_tflite":
+        return f"{in_words(pixels)} by guess, for its file does not say", True
+    return f"{in_words(pixels)} as all of its kind", False
 
 
 def prepare(kind: SignatureKind, image: Image, entry: TensorInfo) -> tuple[NDArray[Any], Frame]:

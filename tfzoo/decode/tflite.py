@@ -16,16 +16,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfzoo.decode.frame import Frame, Raw, assemble
+from tfzoo.decode.pixels import RAW, fed, takes_fixed_images
 from tfzoo.detections.types import Detections
 from tfzoo.errors import ModelFormatError
 from tfzoo.images.image import Image
 from tfzoo.runtimes.runtime import Signature, TensorInfo
 
 EXPECTS = (
-    "one float32 [1,H,W,3] image in; output_0.. out: number [1], scores [1,N], classes [1,N], "
-    "boxes [1,N,4], before them keypoint scores [1,N,K] and keypoints [1,N,K,2], or all of it in "
-    "the opposite order"
+    "one float32, uint8 or int8 [1,H,W,3] image in; output_0.. out: number [1], scores [1,N], "
+    "classes [1,N], boxes [1,N,4], before them keypoint scores [1,N,K] and keypoints [1,N,K,2], or "
+    "all of it in the opposite order; the four without keypoints in any order"
 )
+
+USUAL = RAW
 
 # What the outputs are, in the order of their numbers.
 _LAYOUTS = (
@@ -39,14 +42,8 @@ _RANKS = {"number": 1, "scores": 2, "classes": 2, "boxes": 3, "keypoint_scores":
 
 def fits(signature: Signature) -> bool:
     """Whether a signature is of this kind."""
-    if len(signature.inputs) != 1:
-        return False
-    entry = signature.inputs[0]
     return (
-        entry.dtype == "float32"
-        and len(entry.shape) == 4
-        and None not in entry.shape
-        and entry.shape[3] == 3
+        takes_fixed_images(signature)
         and _roles({info.name: info.shape for info in signature.outputs}) is not None
     )
 
@@ -56,7 +53,7 @@ def prepare(image: Image, entry: TensorInfo) -> tuple[NDArray[Any], Frame]:
     height, width = entry.shape[1:3]
     assert height is not None and width is not None  # `fits` takes fixed sizes alone.
     frame = Frame.fitted((image.shape[0], image.shape[1]), (height, width), centred=False)
-    return frame.place(image, fill=0)[None].astype(np.float32), frame
+    return fed(frame.place(image, fill=0), entry, USUAL), frame
 
 
 def decode(raw: Raw, frame: Frame, labels: Mapping[int, str], min_score: float) -> Detections:
@@ -91,14 +88,18 @@ def decode(raw: Raw, frame: Frame, labels: Mapping[int, str], min_score: float) 
 def _roles(shapes: Mapping[str, Sequence[int | None]]) -> dict[str, str] | None:
     """Output names by what they hold, or None where the shapes fit no layout."""
     numbers = {name: int(found[0]) for name in shapes if (found := re.search(r"\d+$", name))}
-    if len(numbers) < len(shapes):
-        return None
-    names = sorted(numbers, key=lambda name: numbers[name])
+    names = sorted(shapes, key=lambda name: numbers.get(name, -1))
     ranks = [len(shapes[name]) for name in names]
-    for layout in _LAYOUTS:
-        if ranks == [_RANKS[role] for role in layout]:
-            roles = dict(zip(layout, names, strict=True))
-            return roles if _agree({role: shapes[name] for role, name in roles.items()}) else None
+    layouts = _LAYOUTS if len(numbers) == len(shapes) else ()
+    fitting = [one for one in layouts if ranks == [_RANKS[role] for role in one]]
+    if not fitting:
+        # In an order that tells nothing, their ranks do; of scores and classes, their values.
+        plain = _LAYOUTS[0]
+        fitting = [plain] if sorted(ranks) == [_RANKS[role] for role in plain] else []
+        names.sort(key=lambda name: len(shapes[name]))
+    for layout in fitting[:1]:
+        roles = dict(zip(layout, names, strict=True))
+        return roles if _agree({role: shapes[name] for role, name in roles.items()}) else None
     return None
 
 

@@ -1,7 +1,9 @@
-"""YOLOv5's ONNX files, as Ultralytics' export.py writes them without NMS (release v7.0).
+"""YOLOv5's ONNX and TFLite files, as Ultralytics' export.py writes them without NMS (v7.0).
 
 One input, float32 [1, 3, H, W], RGB in 0..1, the image letterboxed; one output, [1, A, 5 + C]:
-centre x, centre y, width, height in pixels of the input, objectness, C class scores.
+centre x, centre y, width, height in pixels of the input, objectness, C class scores. Those that
+are made by way of TensorFlow take [1, H, W, 3], as 8-bit integers too, and give the four in parts
+of the input (models/tf.py).
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfzoo.decode.frame import Frame, Raw, assemble
+from tfzoo.decode.pixels import UNIT, fed, takes_fixed_images
 from tfzoo.detections.labels import COCO
 from tfzoo.detections.types import Detections
 from tfzoo.errors import ModelFormatError
@@ -23,6 +26,12 @@ EXPECTS = (
     "one float32 [1,3,H,W] image in; one output [1,A,5+C] of centre x, centre y, width, height, "
     "objectness and C class scores"
 )
+
+EXPECTS_LITE = (
+    "one float32, uint8 or int8 [1,H,W,3] image in; one output [1,A,5+C] as yolov5's, in parts of "
+    "the input"
+)
+USUAL = UNIT
 
 # What val.py takes for COCO mAP: every class of a box above SCORE counts, not only the best one;
 # NMS within a class; at most MAX_DETECTIONS an image. A higher min_score gives what detection
@@ -50,6 +59,12 @@ def fits(signature: Signature) -> bool:
     )
 
 
+def fits_lite(signature: Signature) -> bool:
+    """Whether a signature is that of a file made by way of TensorFlow."""
+    outputs = signature.outputs
+    return takes_fixed_images(signature) and len(outputs) == 1 and _is_output(outputs[0].shape)
+
+
 def _is_output(shape: tuple[int | None, ...]) -> bool:
     if len(shape) != 3 or shape[0] not in (1, None):
         return False
@@ -64,6 +79,23 @@ def prepare(image: Image, entry: TensorInfo) -> tuple[NDArray[Any], Frame]:
     frame = Frame.fitted((image.shape[0], image.shape[1]), input_size, centred=True)
     planes = frame.place(image, fill=_GREY).transpose(2, 0, 1)
     return np.ascontiguousarray(planes[None], dtype=np.float32) / 255, frame
+
+
+def prepare_lite(image: Image, entry: TensorInfo) -> tuple[NDArray[Any], Frame]:
+    """See `tfzoo.decode.prepare`."""
+    input_size = (entry.shape[1] or _SIDE, entry.shape[2] or _SIDE)
+    frame = Frame.fitted((image.shape[0], image.shape[1]), input_size, centred=True)
+    return fed(frame.place(image, fill=_GREY), entry, USUAL), frame
+
+
+def decode_lite(raw: Raw, frame: Frame, labels: Mapping[int, str], min_score: float) -> Detections:
+    """See `decode`; the boxes are in parts of the input."""
+    height, width = frame.input_size
+    moved = {}
+    for name, value in raw.items():
+        moved[name] = value.copy()
+        moved[name][..., :4] *= np.array([width, height, width, height], value.dtype)
+    return decode(moved, frame, labels, min_score)
 
 
 def decode(raw: Raw, frame: Frame, labels: Mapping[int, str], min_score: float) -> Detections:

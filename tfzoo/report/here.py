@@ -30,7 +30,7 @@ from tfzoo.timing.benchmark import benchmark
 from tfzoo.timing.settings import IMAGE_SIZE
 from tfzoo.trials.measure import prepared_choice
 from tfzoo.zoo.manifest import DEFAULT_MODEL, Manifest, load_manifest
-from tfzoo.zoo.schema import ModelSpec
+from tfzoo.zoo.schema import SINGLE_FILES, ModelSpec
 
 #: So many models are timed for a forecast, none of which computes more than this.
 MOST_TIMED, MOST_GMACS = 3, 60.0
@@ -335,6 +335,8 @@ def _why_not(spec: ModelSpec, machine: Machine) -> str | None:
     runtime = machine.runtime.partition(" ")[0]
     if spec.operations is None:
         return "what it computes is not known: no public config or graph says"
-    if spec.archive.endswith(".onnx") and NEEDS[runtime] == "tensorflow":
-        return f"it comes as ONNX, which {runtime} does not open"
+    ending = Path(spec.archive).suffix
+    opened_by = {"onnx", "openvino"} if ending == ".onnx" else {SINGLE_FILES.get(ending, runtime)}
+    if runtime not in opened_by:
+        return f"it comes as {ending}, which {runtime} does not open"
     return None

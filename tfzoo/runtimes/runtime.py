@@ -23,17 +23,42 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 
 @dataclass(frozen=True)
+class Levels:
+    """How numbers are held as 8-bit integers: `number = scale * (level - zero)`."""
+
+    scale: float
+    zero: int
+
+
+@dataclass(frozen=True)
+class Pixels:
+    """How pixels of 0..255 become a model's numbers: `(pixel - mean) / std`.
+
+    Attributes:
+        mean: A number for each channel, or one for all.
+        std: The same.
+    """
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+
+@dataclass(frozen=True)
 class TensorInfo:
     """Name, dtype and shape of one input or output.
 
     Attributes:
         dtype: numpy's name of the dtype, such as `uint8`; `string` for bytes of any length.
         shape: Sizes, None where free.
+        levels: What its 8-bit integers mean, where the model says so.
+        pixels: What it takes of an image, where the model says so.
     """
 
     name: str
     dtype: str
     shape: tuple[int | None, ...]
+    levels: Levels | None = None
+    pixels: Pixels | None = None
 
     def __str__(self) -> str:
         sizes = ",".join("?" if size is None else str(size) for size in self.shape)
@@ -42,10 +67,15 @@ class TensorInfo:
 
 @dataclass(frozen=True)
 class Signature:
-    """What a model takes and returns, under the exporter's own names."""
+    """What a model takes and returns, under the exporter's own names.
+
+    Attributes:
+        labels: Category names that the model carries, by class number from 0; usually none.
+    """
 
     inputs: tuple[TensorInfo, ...]
     outputs: tuple[TensorInfo, ...]
+    labels: tuple[str, ...] = ()
 
 
 class Runtime(Protocol):
@@ -102,6 +132,7 @@ NEEDS = {
     "xla": "tensorflow",
     "openvino": "openvino",
     "onnx": "onnxruntime",
+    "litert": "ai_edge_litert",
 }
 
 
@@ -115,7 +146,7 @@ def open_runtime(name: str, model: Path, device: str = "auto", throughput: bool 
 
     Args:
         name: One of `NEEDS`.
-        model: Folder with `saved_model.pb`, or an `.onnx` file.
+        model: Folder with `saved_model.pb`, or an `.onnx` or `.tflite` file.
         device: `auto` (a GPU where there is one), `cpu`, `gpu` or `gpu:1`.
         throughput: Prefer many images a second over the latency of one.
 

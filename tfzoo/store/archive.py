@@ -30,6 +30,10 @@ from tfzoo.store.unfit import told_of_folder
 
 _BLOCK = 1 << 20
 _GZIP = b"\x1f\x8b"
+#: Models that are one file: what they are, and by what bytes, where, they are told. An ONNX file is
+#: a protobuf message whose first field is the version of its format.
+_MARKS = {".onnx": ("ONNX", 0, b"\x08"), ".tflite": ("TensorFlow Lite", 4, b"TFL3")}
+
 _AS_IT_IS = (
     "Have the file served as it is, without Content-Encoding, or copy it here by other means"
 )
@@ -125,7 +129,7 @@ def told_of_coding(path: Path, name: str) -> str | None:
             if name.endswith((".gz", ".tgz")) and _is_tar(start):
                 return f"is a plain tar: something on its way has decompressed it. {_AS_IT_IS}"
             return None
-        if name.endswith(".onnx"):
+        if name.endswith(tuple(_MARKS)):
             return f"is coded in gzip, which its name does not say. {_AS_IT_IS}"
         try:
             with gzip.GzipFile(fileobj=file, mode="rb") as once:
@@ -136,6 +140,10 @@ def told_of_coding(path: Path, name: str) -> str | None:
         f"is coded in gzip twice, perhaps for its way from a server. {_AS_IT_IS}" if twice else None
     )
 
+
+#: Models that are one file: what they are, and by what bytes, where, they are told. An ONNX file is
+#: a protobuf message whose first field is the version of its format.
+_MARKS = {".onnx": ("ONNX", 0, b"\x08"), ".tflite": ("TensorFlow Lite", 4, b"TFL3")}
 
 _AS_IT_IS = (
     "Have the file served as it is, without Content-Encoding, or copy it here by other means"
@@ -208,21 +216,21 @@ def records(folder: Path) -> dict[str, FileRecord]:
     return found
 
 
-def place_onnx(path: Path, place: Path, digest: str) -> FileRecord:
-    """Puts a downloaded .onnx file at its place; the download itself stays.
+def place_file(path: Path, place: Path, digest: str) -> FileRecord:
+    """Puts a downloaded .onnx or .tflite file at its place; the download itself stays.
 
     Raises:
-        ArchiveError: It is no ONNX model.
+        ArchiveError: It is no such model.
     """
     with path.open("rb") as file:
         start = file.read(64)
     if is_lfs_pointer(start):
         raise ArchiveError(f"{place.name} {LFS_ADVICE}")
-    # An ONNX file is a protobuf message whose first field is the version of its format.
     if coded := told_of_coding(path, place.name):
         raise ArchiveError(f"{place.name} {coded}")
-    if not start.startswith(b"\x08"):
-        raise ArchiveError(f"{place.name} is no ONNX model (it starts with {start[:24]!r})")
+    kind, at, mark = _MARKS[place.suffix]
+    if not start.startswith(mark, at):
+        raise ArchiveError(f"{place.name} is no {kind} model (it starts with {start[:24]!r})")
     place.parent.mkdir(parents=True)
     try:
         os.link(path, place)

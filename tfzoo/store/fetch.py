@@ -30,7 +30,7 @@ from tfzoo.store.provenance import CONTENT, FileRecord, Origin, origins_of
 from tfzoo.store.retry import Policy
 from tfzoo.store.sound import check_unpacked
 from tfzoo.threads import Workers
-from tfzoo.zoo.schema import ModelSpec
+from tfzoo.zoo.schema import SINGLE_FILES, ModelSpec
 
 _log = logging.getLogger("tfzoo.store")
 _PERMISSIVE = {"Apache-2.0", "BSD-3-Clause", "MIT"}
@@ -186,7 +186,7 @@ class _Fetching:
         self.report = report
         self.policy = policy
         self.origins = origins_of(spec)
-        self.single_file = spec.archive.endswith(".onnx")
+        self.single_file = Path(spec.archive).suffix in SINGLE_FILES
 
     def run(self, offline: bool) -> Entry:
         """Tries the sources in order until one gives a good copy."""
@@ -357,7 +357,7 @@ class _Fetching:
             content = folder / CONTENT
             if self.single_file:
                 model = content / self.spec.archive
-                files = {model.name: archive.place_onnx(path, model, origin.digest)}
+                files = {model.name: archive.place_file(path, model, origin.digest)}
             else:
                 model, files = archive.unpack_model(path, content)
             self._write_record(folder, model, files, origin)

@@ -1,4 +1,4 @@
-"""Models that lie on this disk: a SavedModel folder, a frozen graph, an .onnx file, an archive."""
+"""Models that lie on this disk: a SavedModel folder, a file of one kind or another, an archive."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def identity(model: Path) -> str:
     """What names a model of the user's own: one path, however it was written.
 
     Args:
-        model: The SavedModel folder, frozen graph, .onnx file or archive. Of a folder called
+        model: The SavedModel folder, frozen graph, .onnx or .tflite file, or archive. Of a folder called
             `saved_model`, as exports are, the name is that of the folder which holds it.
     """
     whole = model.resolve()

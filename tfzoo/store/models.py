@@ -25,7 +25,7 @@ from tfzoo.store.frozen_graphs import write_saved_model
 from tfzoo.store.sound import check_model
 from tfzoo.store.unfit import EXPECTED, checkpoint_at, told_of_file, told_of_folder
 from tfzoo.zoo.manifest import load_manifest
-from tfzoo.zoo.schema import ModelSpec
+from tfzoo.zoo.schema import SINGLE_FILES, ModelSpec
 
 if TYPE_CHECKING:
     from tfzoo.store.progress import Progress
@@ -38,7 +38,7 @@ class StoredModel:
     Attributes:
         id: The manifest's id; of a model that no manifest lists its path, the same however it was
             written.
-        path: Folder with `saved_model.pb`, or an `.onnx` file.
+        path: Folder with `saved_model.pb`, or an `.onnx` or `.tflite` file.
         known_digest: See `digest`; None takes it when it is first asked for.
         spec: The manifest's entry, or None for a model that no manifest lists.
         entry: Its entry in the cache, or None for a folder or file of the user's own.
@@ -68,7 +68,7 @@ def get_model(
     allow_unverified: bool | None = None,
     report: Progress | None = None,
 ) -> StoredModel:
-    """A model by name (fetched if need be), SavedModel folder, frozen graph, archive or .onnx file.
+    """A model by name (fetched if need be), or where it lies: a folder, an archive, a file.
 
     An exact name, id or alias comes first, then a path where a model lies, then a short form.
 
@@ -214,7 +214,7 @@ def _short_form(query: str) -> ModelSpec:
             ) from None
         if checkpoint_at(path):
             raise UnknownModelError(f"{query} {told_of_file(Path('ckpt.index'))}") from None
-        if len(path.parts) > 1 or local.is_archive(path) or path.suffix == ".onnx":
+        if len(path.parts) > 1 or local.is_archive(path) or path.suffix in SINGLE_FILES:
             raise UnknownModelError(_nothing_at(query, path)) from None
         raise error
 
@@ -261,7 +261,7 @@ def _found_at(query: str, path: Path) -> StoredModel | None:
         return None
     if not path.is_file():
         raise UnknownModelError(f"{query} is a pipe or device, no model; {EXPECTED}")
-    if path.suffix == ".onnx":
+    if path.suffix in SINGLE_FILES:
         check_model(path)
         return StoredModel(local.identity(path), path)
     if path.suffix == ".pb":

@@ -28,13 +28,16 @@ def check_model(path: Path) -> None:
     """Refuses a model whose files are cut, empty, missing or stand-ins of Git's.
 
     Args:
-        path: A SavedModel folder, or a file: a frozen graph or an ONNX model.
+        path: A SavedModel folder, or a file: a frozen graph, an .onnx or .tflite model.
 
     Raises:
         ModelFormatError: Says which file, and what ails it.
     """
     if path.is_file():
-        _check_message(path, "a frozen graph" if path.suffix == ".pb" else "an ONNX model")
+        if path.suffix == ".tflite":
+            _check_lite(path)
+        else:
+            _check_message(path, "a frozen graph" if path.suffix == ".pb" else "an ONNX model")
         return
     _check_message(path / "saved_model.pb", "a SavedModel's graph")
     for file in sorted((path / "variables").glob("variables.*")):
@@ -69,15 +72,33 @@ def _has_variables(graph: Path) -> bool:
         return _VARIABLES.search(content) is not None
 
 
+def _check_lite(file: Path) -> None:
+    """Refuses a file that TensorFlow Lite would not know; where it was cut, reading it tells."""
+    with _not_empty(file) as opened:
+        if (start := opened.read(24))[4:8] != b"TFL3":
+            raise ModelFormatError(
+                f"{file} is damaged or not a TensorFlow Lite model (it starts with {start!r}; "
+                f"expected TFL3 after 4 bytes). {_AGAIN}"
+            )
+
+
+def _not_empty(file: Path) -> IO[bytes]:
+    """A file opened at its start, that is neither empty nor a stand-in of Git's."""
+    if file.stat().st_size == 0:
+        raise ModelFormatError(f"{file} is damaged: it is empty. {_AGAIN}")
+    opened = file.open("rb")
+    if is_lfs_pointer(opened.read(64)):
+        opened.close()
+        raise ModelFormatError(f"{file} {LFS_ADVICE}")
+    opened.seek(0)
+    return opened
+
+
 def _check_message(file: Path, what: str) -> None:
     """Refuses a file that is no protobuf message, or not a whole one."""
     size = file.stat().st_size
-    if size == 0:
-        raise ModelFormatError(f"{file} is damaged: it is empty. {_AGAIN}")
-    with file.open("rb") as opened:
+    with _not_empty(file) as opened:
         start = opened.read(64)
-        if is_lfs_pointer(start):
-            raise ModelFormatError(f"{file} {LFS_ADVICE}")
         try:
             end = _end_of_message(opened, size)
         except ValueError:

@@ -6,9 +6,11 @@ import os
 import re
 from pathlib import Path
 
+from tfzoo.zoo.schema import SINGLE_FILES
+
 EXPECTED = (
     "expected a folder with saved_model.pb or frozen_inference_graph.pb, a .tar.gz, .tar or .zip "
-    "archive of one, a frozen graph (.pb) or an .onnx file"
+    "archive of one, a frozen graph (.pb), or an .onnx or .tflite file"
 )
 
 _EXPORT = (
@@ -29,10 +31,7 @@ _ENDINGS = {
         "Export it as a SavedModel (in TensorFlow: model.export('folder')) and give tfzoo the "
         "folder; it must be a detector with the outputs of the Object Detection API's",
     ),
-    (".tflite",): (
-        "a model for TensorFlow Lite",
-        "Give tfzoo the SavedModel that it was converted from",
-    ),
+    (".lite", ".tfl"): ("a model for TensorFlow Lite", "Rename it so that it ends in .tflite"),
     (".pt", ".pth", ".torchscript", ".safetensors"): ("a model or weights of PyTorch", _TO_ONNX),
     (".weights", ".caffemodel", ".pdmodel", ".pdiparams", ".params"): (
         "a model of another library",
@@ -40,7 +39,7 @@ _ENDINGS = {
     ),
     (".engine", ".plan", ".trt", ".mlmodel", ".mlpackage", ".xml", ".blob"): (
         "a model converted for another program",
-        "Give tfzoo the SavedModel or .onnx file that it was converted from",
+        "Give tfzoo the SavedModel, .onnx or .tflite file that it was converted from",
     ),
     (".7z", ".rar", ".bz2", ".tbz2", ".xz", ".txz", ".zst", ".gz", ".z"): (
         "an archive of a kind that tfzoo does not unpack",
@@ -71,8 +70,8 @@ def told_of_file(path: Path) -> str:
             "is a part of a training checkpoint and no SavedModel, so it can't be run as it is. "
             f"{_EXPORT}"
         )
-    if name.endswith(".onnx"):
-        return f"is named {path.suffix}; rename it to {path.stem}.onnx"
+    if name.endswith(tuple(SINGLE_FILES)):
+        return f"is named {path.suffix}; rename it to {path.stem}{path.suffix.lower()}"
     for endings, (what, advice) in _ENDINGS.items():
         if name.endswith(endings):
             return f"is {what}. {advice}"
@@ -109,7 +108,9 @@ def told_of_folder(folder: Path) -> str:
             f"holds a training checkpoint ({name}) and no SavedModel, so it can't be run as it is. "
             f"{_EXPORT}"
         )
-    if name := first(re.compile(r"\.onnx$|\.tar\.gz$|\.tgz$|\.tar$|\.zip$", re.IGNORECASE)):
+    if name := first(
+        re.compile(r"\.onnx$|\.tflite$|\.tar\.gz$|\.tgz$|\.tar$|\.zip$", re.IGNORECASE)
+    ):
         return f"holds no saved_model.pb, but {name}; give tfzoo that file itself"
     for endings, (what, advice) in _ENDINGS.items():
         for name in files:

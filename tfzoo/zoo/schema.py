@@ -16,8 +16,18 @@ from tfzoo.outside import bare, in_one_line
 Output = Literal["boxes", "keypoints", "masks"]
 
 SignatureKind = Literal[
-    "standard", "centernet", "mask_rcnn", "centernet_tflite", "yolov5", "unknown"
+    "standard",
+    "centernet",
+    "mask_rcnn",
+    "postprocessed_tflite",
+    "centernet_tflite",
+    "yolov5",
+    "yolov5_tflite",
+    "unknown",
 ]
+
+#: Models that are one file, by its ending, and the runtime that opens it.
+SINGLE_FILES = {".onnx": "onnx", ".tflite": "litert"}
 
 Metric = Literal[
     "speed_ms",
