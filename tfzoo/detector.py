@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from copy import copy
+from dataclasses import dataclass, fields, replace
 from functools import partial
 from typing import Any, overload
 
@@ -14,8 +15,10 @@ from numpy.typing import NDArray
 
 from tfzoo.decode.feeding import Feeding, feeding
 from tfzoo.decode.kinds import Frame, Raw, decode, prepare, recognise
-from tfzoo.detecting import DetectOptions, MinScore, least_score
+from tfzoo.decode.suppressing import Suppressing, suppressing
+from tfzoo.detecting import DetectOptions, MinScore, SuppressOptions, least_score
 from tfzoo.detections.kept import by_id, keep
+from tfzoo.detections.suppression import suppress_found
 from tfzoo.detections.types import Detections, RunInfo
 from tfzoo.errors import ModelFormatError
 from tfzoo.images.image import Image, ImageLike
@@ -54,7 +57,10 @@ class Detector:
         labels: Category names by id.
         cut: What is done outside of the graph.
         precision: How the network's numbers are held.
+        suppression: What was asked for in place of the model's own rules (`suppressing`).
     """
+
+    suppression = SuppressOptions()
 
     def __init__(
         self,
@@ -74,6 +80,7 @@ class Detector:
         inputs = runtime.signature.inputs[:1] if self._feeding is None else (self._feeding.image,)
         exported = Signature(inputs, runtime.signature.outputs)
         self.kind: SignatureKind = "standard" if cut.after else recognise(exported)
+        self._suppressing = Suppressing(cut.after)
         if self._feeding and self._feeding.named:
             _log.warning(
                 "%s also takes %s: it is fed zeros, as if there were nothing to tell",
@@ -110,6 +117,27 @@ class Detector:
         image = read_image(source)
         return replace(self.detect(image), image=image)
 
+    def suppressing(self, options: SuppressOptions) -> Detector:
+        """This detector with other rules for boxes that overlap, and for how many are found.
+
+        Args:
+            options: What is left out of them is as the model has it.
+
+        Returns:
+            Another one of the same runtime. It may find more than `max_detections`, of which the
+            first are kept.
+
+        Raises:
+            UsageError: That can't be done with this model.
+        """
+        names = [one.name for one in fields(SuppressOptions)]
+        other = copy(self)
+        other.suppression = SuppressOptions(**{name: getattr(options, name) for name in names})
+        other._suppressing = suppressing(
+            other.suppression, self.model, self.kind, self.runtime.signature, self.cut
+        )
+        return other
+
     def stream(
         self,
         images: Iterable[ImageLike] | ImageLike,
@@ -130,12 +158,13 @@ class Detector:
 
         Raises:
             ImageError: An image can't be read.
-            UsageError: The model knows no such category.
+            UsageError: The model knows no such category, or can't be told so of suppression.
         """
         if options is None:
             check_number("batch_size", batch_size, 1)
             options = DetectOptions(min_score=min_score, batch=batch_size)
         options = by_id(options, self.labels)
+        detector = self.suppressing(options) if options.rules_told else self
         workers = self.workers
         if not self.takes_batches:
             options, workers = replace(options, batch=1), max(options.batch, workers)
@@ -145,7 +174,9 @@ class Detector:
 
         sources = [images] if is_one_image(images) else images
         prepared = in_order(read, sources, READERS)
-        for found in self._stream(prepared, least_score(options.min_score), options.batch, workers):
+        for found in detector._stream(
+            prepared, least_score(options.min_score), options.batch, workers
+        ):
             yield keep(found, options)
 
     def detect_many(self, images: Iterable[Image], min_score: float = 0.0) -> Iterator[Detections]:
@@ -247,10 +278,13 @@ class Detector:
     def _finish(self, raw: Raw, frame: Frame, min_score: float) -> Detections:
         """Detections from the runtime's outputs for one image."""
         with image_failures(frame.image_size):
-            if self.cut.after is not None:
+            after, rules = self._suppressing.after, self._suppressing.rules
+            if after is not None:
                 boxes, scores = raw[RAW_BOXES][0], raw[RAW_SCORES][0]
-                raw = postprocess(boxes, scores, frame.image_size, self.cut.after, min_score)
-            found = decode(self.kind, raw, frame, self.labels, min_score)
+                raw = postprocess(boxes, scores, frame.image_size, after, min_score, rules)
+            found = decode(self.kind, raw, frame, self.labels, min_score, rules)
+            if rules is not None and self._suppressing.found:
+                found = suppress_found(found, rules, min_score)
             return replace(found, run=self.run_info)
 
     def __repr__(self) -> str:
