@@ -6,7 +6,8 @@ here.
 
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from math import inf
 from numbers import Real
 from typing import Any, Literal, get_args
 
@@ -196,7 +197,76 @@ class DrawOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
-class DetectOptions(TileOptions):
+class SuppressOptions:
+    """How boxes that overlap are thinned out, and how many are kept, in place of a model's rules.
+
+    What is left out is as the model has it: see `tfzoo.detections.suppression` for the rules.
+
+    Raises:
+        UsageError: A value makes no sense.
+    """
+
+    iou: float | None = option(
+        None,
+        "Drop boxes that overlap a better one of their category by more than this, 0 to 1; else by "
+        "what the model was exported with.",
+        metavar="IOU",
+    )
+    max_detections: int | None = option(
+        None,
+        "Keep the best N of an image; more than the model's own limit too, where its "
+        "post-processing is done outside of its graph.",
+        metavar="N",
+        least=1,
+    )
+    class_agnostic: bool = option(
+        False, "Let boxes suppress those of other categories too.", flags=("--class-agnostic",)
+    )
+    soft_nms: float | None = option(
+        None,
+        "Gaussian soft-NMS in place of dropping boxes: beside a better one a score is multiplied "
+        "by exp(-IoU^2 / (2 SIGMA)), as the API's soft_nms_sigma; 0.25 is usual.",
+        metavar="SIGMA",
+    )
+
+    def __post_init__(self) -> None:
+        check_least(self)
+        if self.iou is not None:
+            object.__setattr__(self, "iou", _checked_overlap(self.iou))
+        if self.soft_nms is None:
+            return
+        sigma = check_number("soft_nms", self.soft_nms, 0, whole=False)
+        if not 0 < sigma < inf:
+            raise UsageError(
+                f"soft_nms is {sigma}; expected a sigma above 0, such as 0.25, or none for the "
+                "model's own suppression"
+            )
+        object.__setattr__(self, "soft_nms", float(sigma))
+        if self.iou is not None:
+            raise UsageError(
+                "iou and soft_nms are given: soft-NMS drops no box for its overlap and has no such "
+                "limit; give one of them"
+            )
+
+    @property
+    def rules_told(self) -> str:
+        """What differs from a model's own rules, such as `iou 0.5, max_detections 300`, or ``."""
+        told = ((one.name, getattr(self, one.name)) for one in fields(SuppressOptions))
+        return ", ".join(
+            name if value is True else f"{name} {value:g}"
+            for name, value in told
+            if value is not None and value is not False
+        )
+
+
+def _checked_overlap(iou: Any) -> float:
+    if not isinstance(iou, Real) or isinstance(iou, bool) or not 0 <= float(iou) <= 1:
+        raise UsageError(f"iou is {iou!r}; expected an overlap from 0 to 1")
+    return float(iou)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DetectOptions(SuppressOptions, TileOptions):
     """How images are read and detected, and what is kept of what was found.
 
     Raises:
@@ -228,7 +298,6 @@ class DetectOptions(TileOptions):
         text=list[str] | None,
         parse=names_in,
     )
-    max_detections: int | None = option(None, "Keep the best N of an image.", metavar="N", least=1)
     max_pixels: int = option(
         MAX_PIXELS, "Fail images of more pixels than this.", metavar="N", least=1
     )
@@ -240,5 +309,6 @@ class DetectOptions(TileOptions):
     )
 
     def __post_init__(self) -> None:
-        super().__post_init__()
+        SuppressOptions.__post_init__(self)
+        TileOptions.__post_init__(self)
         object.__setattr__(self, "min_score", _checked_scores(self.min_score))

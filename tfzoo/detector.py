@@ -6,7 +6,8 @@ import logging
 import threading
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from copy import copy
+from dataclasses import dataclass, fields, replace
 from functools import partial
 from typing import Any, overload
 
@@ -15,8 +16,17 @@ from numpy.typing import NDArray
 
 from tfzoo.decode.feeding import Feeding, feeding, takes_a_string
 from tfzoo.decode.kinds import Frame, Raw, decode, pixels_told, prepare, recognise
-from tfzoo.detecting import MAX_PIXELS, DetectOptions, MinScore, TileOptions, least_score
+from tfzoo.decode.suppressing import Suppressing, suppressing
+from tfzoo.detecting import (
+    MAX_PIXELS,
+    DetectOptions,
+    MinScore,
+    SuppressOptions,
+    TileOptions,
+    least_score,
+)
 from tfzoo.detections.kept import by_id, keep
+from tfzoo.detections.suppression import suppress_found
 from tfzoo.detections.types import Detections, RunInfo
 from tfzoo.errors import ModelFormatError
 from tfzoo.images.encoded import as_string, own_file
@@ -60,7 +70,10 @@ class Detector:
         precision: How the network's numbers are held.
         pixels: What pixels are turned into for it, and how that is known, where the model itself
             leaves it to whoever runs it; else empty.
+        suppression: What was asked for in place of the model's own rules (`suppressing`).
     """
+
+    suppression = SuppressOptions()
 
     def __init__(
         self,
@@ -84,6 +97,7 @@ class Detector:
         self._takes_files = takes_a_string(inputs[0])
         self._takes_examples = self._takes_files and takes_examples(model.path)
         self.kind: SignatureKind = "standard" if cut.after else recognise(exported)
+        self._suppressing = Suppressing(cut.after)
         if self._feeding and self._feeding.named:
             _log.warning(
                 "%s also takes %s: it is fed zeros, as if there were nothing to tell",
@@ -124,6 +138,27 @@ class Detector:
         image, prepared = self.read(source)
         return replace(self.detect_prepared([prepared])[0], image=image)
 
+    def suppressing(self, options: SuppressOptions) -> Detector:
+        """This detector with other rules for boxes that overlap, and for how many are found.
+
+        Args:
+            options: What is left out of them is as the model has it.
+
+        Returns:
+            Another one of the same runtime. It may find more than `max_detections`, of which the
+            first are kept.
+
+        Raises:
+            UsageError: That can't be done with this model.
+        """
+        names = [one.name for one in fields(SuppressOptions)]
+        other = copy(self)
+        other.suppression = SuppressOptions(**{name: getattr(options, name) for name in names})
+        other._suppressing = suppressing(
+            other.suppression, self.model, self.kind, self.runtime.signature, self.cut
+        )
+        return other
+
     def stream(
         self,
         images: Iterable[ImageLike] | ImageLike,
@@ -144,23 +179,24 @@ class Detector:
 
         Raises:
             ImageError: An image can't be read.
-            UsageError: The model knows no such category.
+            UsageError: The model knows no such category, or can't be told so of suppression.
         """
         if options is None:
             check_number("batch_size", batch_size, 1)
             options = DetectOptions(min_score=min_score, batch=batch_size)
         options = by_id(options, self.labels)
+        detector = self.suppressing(options) if options.rules_told else self
         floor = least_score(options.min_score)
 
         def read(source: ImageLike) -> Prepared:
             return self.read(source, options.max_pixels)[1]
 
         def read_and_detect(source: ImageLike) -> Detections:
-            return self.detect(read_image(source, options.max_pixels), floor, options)
+            return detector.detect(read_image(source, options.max_pixels), floor, options)
 
         sources = [images] if is_one_image(images) else images
         if options.tile is None:
-            several = self._stream(in_order(read, sources, READERS), floor, options.batch)
+            several = detector._stream(in_order(read, sources, READERS), floor, options.batch)
         else:
             several = (found for _, found in in_order(read_and_detect, sources, AT_ONCE))
         with closing(several):
@@ -305,10 +341,13 @@ class Detector:
     def _finish(self, raw: Raw, frame: Frame, min_score: float) -> Detections:
         """Detections from the runtime's outputs for one image."""
         with image_failures(frame.image_size):
-            if self.cut.after is not None:
+            after, rules = self._suppressing.after, self._suppressing.rules
+            if after is not None:
                 boxes, scores = raw[RAW_BOXES][0], raw[RAW_SCORES][0]
-                raw = postprocess(boxes, scores, frame.image_size, self.cut.after, min_score)
-            found = decode(self.kind, raw, frame, self.labels, min_score)
+                raw = postprocess(boxes, scores, frame.image_size, after, min_score, rules)
+            found = decode(self.kind, raw, frame, self.labels, min_score, rules)
+            if rules is not None and self._suppressing.found:
+                found = suppress_found(found, rules, min_score)
             return replace(found, run=self.run_info)
 
     def __repr__(self) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
@@ -88,7 +89,10 @@ def test_here_each_device_has_a_detector_of_one_runtime_and_for_ray_the_cpu_tell
 def test_a_model_is_opened_by_its_path_or_by_its_entrys_id(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("tfzoo.batch.job.open_for", lambda model, **how: model)
+    monkeypatch.setattr(
+        "tfzoo.batch.job.open_for",
+        lambda model, **how: Mock(suppressing=lambda settings: model),
+    )
     spec = find_model(DEFAULT_MODEL)
     for given, opened in ((tmp_path, str(tmp_path)), ("name", "name"), (spec, spec.id)):
         assert open_detector(RunSettings("photos", given), "cpu") == opened

@@ -269,7 +269,7 @@ def _runtime(settings: RunSettings, begun: Journal | None) -> str:
 def _open(settings: RunSettings, images: int) -> list[Detector]:
     """A detector on each device; for Ray one, that only tells what the model gives."""
     if isinstance(settings.model, Detector):
-        return [settings.model]
+        return [settings.model.suppressing(settings)]
     if settings.engine == "ray":
         return [open_detector(settings, "cpu", images)]
     first, *others = settings.devices

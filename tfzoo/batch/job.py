@@ -81,14 +81,14 @@ class Job:
 
 
 def open_detector(settings: RunSettings, device: str, images: int = USUAL_IMAGES) -> Detector:
-    """A detector for a run, on one device.
+    """A detector for a run, on one device, with the run's rules of suppression.
 
     Args:
         settings: The run's.
         device: `auto`, `cpu`, `gpu` or `gpu:1`.
         images: How many images there are about.
     """
-    return open_for(
+    detector = open_for(
         _name(settings.model),
         images=images,
         device=device,
@@ -98,6 +98,7 @@ def open_detector(settings: RunSettings, device: str, images: int = USUAL_IMAGES
         precision=settings.precision,
         on_step=settings.on_step or silent,
     )
+    return detector.suppressing(settings)
 
 
 def understood(settings: RunSettings, detector: Detector) -> RunSettings:

@@ -19,6 +19,7 @@ from tfzoo.decode import exported, postprocessed, tflite, yolov5
 from tfzoo.decode.feeding import channels_first, channels_last, plain, plain_names
 from tfzoo.decode.frame import Frame, Raw
 from tfzoo.decode.pixels import in_words, pixels_of
+from tfzoo.detections.suppression import Suppression
 from tfzoo.detections.types import Detections
 from tfzoo.errors import ModelFormatError
 from tfzoo.images.image import Image
@@ -37,6 +38,8 @@ class Kind:
         fits: Whether a signature is of this kind.
         prepare: As `tfzoo.decode.prepare`, the kind left out.
         decode: As `tfzoo.decode.decode`, the kind left out.
+        suppression: The rules for boxes that overlap, where that is done by `decode`, which then
+            takes other rules as well.
         channels_first: Whether such models have their channels first, so that theirs is the
             only order there is. Others come in either order, and theirs is changed outside.
     """
@@ -44,7 +47,8 @@ class Kind:
     expects: str
     fits: Callable[[Signature], bool]
     prepare: Callable[[Image, TensorInfo], tuple[NDArray[Any], Frame]]
-    decode: Callable[[Raw, Frame, Mapping[int, str], float], Detections]
+    decode: Callable[..., Detections]
+    suppression: Suppression | None = None
     channels_first: bool = False
     usual: Pixels | None = None
 
@@ -74,12 +78,20 @@ KINDS: Mapping[SignatureKind, Kind] = {
     "centernet_tflite": Kind(
         tflite.EXPECTS, tflite.fits, tflite.prepare, tflite.decode, usual=tflite.USUAL
     ),
-    "yolov5": Kind(yolov5.EXPECTS, yolov5.fits, yolov5.prepare, yolov5.decode, channels_first=True),
+    "yolov5": Kind(
+        yolov5.EXPECTS,
+        yolov5.fits,
+        yolov5.prepare,
+        yolov5.decode,
+        yolov5.SUPPRESSION,
+        channels_first=True,
+    ),
     "yolov5_tflite": Kind(
         yolov5.EXPECTS_LITE,
         yolov5.fits_lite,
         yolov5.prepare_lite,
         yolov5.decode_lite,
+        yolov5.SUPPRESSION,
         usual=yolov5.USUAL,
     ),
 }
@@ -164,6 +176,7 @@ def decode(
     frame: Frame,
     labels: Mapping[int, str],
     min_score: float = 0.0,
+    rules: Suppression | None = None,
 ) -> Detections:
     """Reads one image's raw outputs.
 
@@ -173,6 +186,7 @@ def decode(
         frame: Where the image lay in the input, as `prepare` gave it.
         labels: Category names by id.
         min_score: Rows below it are left out (0 to 1).
+        rules: For boxes that overlap, where the kind has a `suppression` and it is not that.
 
     Returns:
         Detections in pixels of the original image; see `tfzoo.decode.frame.assemble`.
@@ -182,4 +196,5 @@ def decode(
     """
     names = plain_names(raw)
     named = {names[name]: value for name, value in raw.items()}
-    return KINDS[kind].decode(named, frame, labels, min_score)
+    own = (rules,) if KINDS[kind].suppression else ()
+    return KINDS[kind].decode(named, frame, labels, min_score, *own)

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from tfzoo.decode.frame import Frame, Raw, assemble
 from tfzoo.decode.pixels import UNIT, fed, takes_fixed_images
 from tfzoo.detections.labels import COCO
+from tfzoo.detections.suppression import Suppression, best_alone, suppress
 from tfzoo.detections.types import Detections
 from tfzoo.errors import ModelFormatError
 from tfzoo.images.image import Image
@@ -40,6 +41,7 @@ SCORE = 0.001
 IOU = 0.6
 MAX_DETECTIONS = 300
 MAX_CANDIDATES = 30_000
+SUPPRESSION = Suppression(IOU, max_total=MAX_DETECTIONS)
 
 _SIDE = 640
 _GREY = 114
@@ -88,71 +90,60 @@ def prepare_lite(image: Image, entry: TensorInfo) -> tuple[NDArray[Any], Frame]:
     return fed(frame.place(image, fill=_GREY), entry, USUAL), frame
 
 
-def decode_lite(raw: Raw, frame: Frame, labels: Mapping[int, str], min_score: float) -> Detections:
+def decode_lite(
+    raw: Raw,
+    frame: Frame,
+    labels: Mapping[int, str],
+    min_score: float,
+    rules: Suppression | None = None,
+) -> Detections:
     """See `decode`; the boxes are in parts of the input."""
     height, width = frame.input_size
     moved = {}
     for name, value in raw.items():
         moved[name] = value.copy()
         moved[name][..., :4] *= np.array([width, height, width, height], value.dtype)
-    return decode(moved, frame, labels, min_score)
+    return decode(moved, frame, labels, min_score, rules)
 
 
-def decode(raw: Raw, frame: Frame, labels: Mapping[int, str], min_score: float) -> Detections:
+def decode(
+    raw: Raw,
+    frame: Frame,
+    labels: Mapping[int, str],
+    min_score: float,
+    rules: Suppression | None = None,
+) -> Detections:
     """See `tfzoo.decode.decode`.
 
     Models of 80 classes are taken as COCO's, whose ids have gaps; others keep the ids they were
-    trained with, from 0.
+    trained with, from 0. Where boxes suppress those of other classes, a box is of its best class
+    alone, as `detect.py` has it.
     """
     outputs = [value for value in raw.values() if _is_output(value.shape)]
     if len(outputs) != 1:
         found = ", ".join(f"{name} {list(value.shape)}" for name, value in raw.items())
         raise ModelFormatError(f"the model returned {found}; expected {EXPECTS}")
+    rules = rules or SUPPRESSION
     rows = outputs[0][0]
     # Where the objectness is too low, no class can be high enough.
     rows = rows[(rows[:, 4] > SCORE) & (rows[:, 4] >= min_score)]
     rows = rows[np.isfinite(rows).all(axis=1)]
     per_class = rows[:, 5:] * rows[:, 4:5]
+    if rules.class_agnostic:
+        per_class = best_alone(per_class)
     candidates, classes = np.nonzero((per_class > SCORE) & (per_class >= min_score))
     scores = per_class[candidates, classes]
     best = np.argsort(-scores, kind="stable")[:MAX_CANDIDATES]
     candidates, classes, scores = candidates[best], classes[best], scores[best]
     centres, sizes = rows[candidates, :2], rows[candidates, 2:4]
-    kept = _suppress(np.concatenate([centres - sizes / 2, sizes], axis=1), scores, classes)
-    corners = np.stack([centres - sizes / 2, centres + sizes / 2], axis=1)[kept]
+    corners = np.concatenate([centres - sizes / 2, centres + sizes / 2], axis=1)
+    kept, scores = suppress(corners, scores, classes, rules, max(min_score, SCORE))
     ids = np.array(list(COCO) if per_class.shape[1] == len(COCO) else range(per_class.shape[1]))
     return assemble(
         frame,
-        frame.to_image(corners).reshape(-1, 4),
-        scores[kept],
+        frame.to_image(corners[kept].reshape(-1, 2, 2)).reshape(-1, 4),
+        scores,
         ids[classes[kept]],
         labels,
         min_score,
     )
-
-
-def _suppress(
-    boxes: NDArray[np.float32], scores: NDArray[np.float32], classes: NDArray[np.intp]
-) -> NDArray[np.intp]:
-    """Class-wise NMS: the rows to keep.
-
-    Args:
-        boxes: [N, 4], left, top, width, height.
-        scores: [N], descending.
-        classes: [N].
-
-    Returns:
-        Indices of at most `MAX_DETECTIONS` rows, best first.
-    """
-    import cv2
-
-    kept: Any = ()
-    # NMS is greedy: what it keeps of the best candidates does not depend on the rest. Few images
-    # need the rest, and noise takes it seconds.
-    for count in (MAX_CANDIDATES // 10, MAX_CANDIDATES):
-        kept = cv2.dnn.NMSBoxesBatched(
-            boxes[:count].tolist(), scores[:count].tolist(), classes[:count].tolist(), SCORE, IOU
-        )
-        if len(kept) >= MAX_DETECTIONS or count >= len(boxes):
-            break
-    return np.asarray(kept, dtype=np.intp)[:MAX_DETECTIONS]

@@ -19,6 +19,9 @@ from tfzoo.zoo.schema import ModelSpec
 # All the zoo's configs of a family (object_detection/configs/tf2) agree, but for resizers.
 _ZOO_IOU_THRESHOLDS = {"ssd": 0.6, "efficientdet": 0.5}
 
+# The fields of the suppression of what is returned; a first stage's are written otherwise.
+_NMS = r"\bbatch_non_max_suppression\s*:?\s*\{([^{}]*)\}"
+
 
 @dataclass(frozen=True)
 class PipelineConfig:
@@ -44,11 +47,36 @@ def find_config(model: Path, spec: ModelSpec | None = None) -> PipelineConfig:
         model: The SavedModel folder.
         spec: The manifest's entry, where there is one.
     """
+    text = _text_beside(model)
+    if text is not None:
+        return read_pipeline_config(text)
+    return PipelineConfig() if spec is None else _zoo_config(spec)
+
+
+def returned_overlap(model: Path) -> float | None:
+    """How far boxes of a class may overlap that a model returns, by the config beside it.
+
+    Args:
+        model: The SavedModel folder, or an `.onnx` file.
+
+    Returns:
+        The IoU above which its last suppression drops a box, or None where that is not known.
+    """
+    blocks = re.findall(_NMS, re.sub(r"#[^\n]*", "", _text_beside(model) or ""))
+    if len(blocks) != 1:
+        return None
+    fields = _fields(blocks[0])
+    # Soft-NMS drops none.
+    soft = float(fields.get("soft_nms_sigma", 0)) > 0
+    return 1.0 if soft else float(fields.get("iou_threshold", 0.6))
+
+
+def _text_beside(model: Path) -> str | None:
     # A link to a model has its config beside the link, or where it leads.
     for folder in (model, model.parent, model.resolve().parent):
         if (folder / "pipeline.config").is_file():
-            return read_pipeline_config((folder / "pipeline.config").read_text(errors="replace"))
-    return PipelineConfig() if spec is None else _zoo_config(spec)
+            return (folder / "pipeline.config").read_text(errors="replace")
+    return None
 
 
 def _zoo_config(spec: ModelSpec) -> PipelineConfig:
@@ -94,7 +122,7 @@ def read_pipeline_config(text: str) -> PipelineConfig:
 
 def _postprocessing(text: str, resizer: Resizer | None) -> PostProcessing | None:
     """That of a one-stage detector with plain class-wise NMS; None for any other."""
-    nms = re.findall(r"\bbatch_non_max_suppression\s*:?\s*\{([^{}]*)\}", text)
+    nms = re.findall(_NMS, text)
     classes = re.findall(r"\bnum_classes\s*:\s*(\d+)", text)
     one_stage = re.search(r"\bmodel\s*:?\s*\{\s*ssd\s*:?\s*\{", text)
     if not one_stage or len(nms) != 1 or len(classes) != 1:

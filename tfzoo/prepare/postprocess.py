@@ -8,11 +8,11 @@ of it, which costs more than some networks do. Cut before that, a graph returns 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tfzoo.detections.suppression import Suppression, best_alone, suppress
 from tfzoo.prepare.preprocess import Resizer
 
 Floats = NDArray[np.float32]
@@ -21,9 +21,6 @@ Floats = NDArray[np.float32]
 RAW_BOXES, RAW_SCORES = "raw_detection_boxes", "raw_detection_scores"
 
 _ONE = np.float32(1)
-
-# Candidates whose overlaps are looked at together.
-_BLOCK = 128
 
 # A first look at this many candidates a detection wanted is nearly always enough.
 _CANDIDATES_PER_DETECTION = 10
@@ -56,6 +53,11 @@ class PostProcessing:
     change_frame: bool = True
     drop_empty: bool = True
 
+    @property
+    def suppression(self) -> Suppression:
+        """Its rules for boxes that overlap."""
+        return Suppression(self.iou_threshold, self.max_per_class, self.max_total)
+
     def window(self, image_size: tuple[int, int]) -> Floats:
         """The part of the network's input that an image fills: y0, x0, y1, x1 in 0..1.
 
@@ -75,6 +77,7 @@ def postprocess(
     image_size: tuple[int, int],
     parameters: PostProcessing,
     min_score: float = 0.0,
+    rules: Suppression | None = None,
 ) -> dict[str, Floats]:
     """Turns one image's raw outputs into the detections that the whole graph returns.
 
@@ -91,6 +94,9 @@ def postprocess(
         image_size: Height and width of the image in pixels.
         parameters: The model's own.
         min_score: Leave out detections below this score.
+        rules: For boxes that overlap, in place of the model's own. Where they suppress across
+            classes, a box is of its best class alone, as in the API's
+            `class_agnostic_non_max_suppression`.
 
     Returns:
         The exporter's `detection_boxes` [1, N, 4], `detection_scores` [1, N],
@@ -105,11 +111,14 @@ def postprocess(
             f"{raw_scores.shape[1]} columns of scores for {parameters.num_classes} classes"
         )
     window = parameters.window(image_size)
+    rules = rules or parameters.suppression
     scores = raw_scores[:, background:]
+    if rules.class_agnostic:
+        scores = best_alone(scores)
     # The least score a candidate may have: above the threshold, and at least `min_score`.
     floor = max(np.float32(min_score), np.nextafter(np.float32(parameters.score_threshold), _ONE))
     flat = scores.reshape(-1)
-    looked_at = parameters.max_total * _CANDIDATES_PER_DETECTION
+    looked_at = rules.max_total * _CANDIDATES_PER_DETECTION
     while True:
         # Equal scores stay together, so that their order is that of all candidates.
         least = _score_of_best(flat, looked_at, floor)
@@ -123,8 +132,11 @@ def postprocess(
         clipped = np.clip(boxes, 0, window[[2, 3, 2, 3]])
         # NaN has no area either.
         wanted = (_areas(clipped) > 0) | (not parameters.drop_empty)
-        kept = _walk(boxes, classes, wanted, parameters)
-        if len(kept) == parameters.max_total or least == floor:
+        kept, values = suppress(
+            boxes, scores[anchors, classes], classes, rules, float(floor), wanted
+        )
+        # What was not looked at has less than `least`, and comes after all that has as much.
+        if least == floor or (len(kept) == rules.max_total and values[-1] >= least):
             break
         looked_at *= 4
 
@@ -133,7 +145,7 @@ def postprocess(
         boxes = boxes * (_ONE / window[[2, 3, 2, 3]])
     return {
         "detection_boxes": boxes[None],
-        "detection_scores": scores[anchors, classes][None],
+        "detection_scores": values.astype(np.float32)[None],
         "detection_classes": (classes + 1).astype(np.float32)[None],
         "num_detections": np.array([len(kept)], dtype=np.float32),
     }
@@ -148,64 +160,6 @@ def _score_of_best(scores: Floats, count: int, floor: np.float32) -> np.float32:
     above = scores[scores >= max(floor, next(bars))]
     best: np.float32 = np.partition(above, -count)[-count]
     return best
-
-
-def _walk(
-    boxes: Floats, classes: NDArray[np.intp], wanted: NDArray[np.bool_], limits: PostProcessing
-) -> list[int]:
-    """Greedy NMS within each class, over candidates in order: indices of the detections.
-
-    Boxes that are not wanted (those outside the window) suppress others and count for their class,
-    as they do in the graph, but are no detections.
-    """
-    ends = boxes.T
-    y0, x0 = np.minimum(ends[:2], ends[2:])
-    y1, x1 = np.maximum(ends[:2], ends[2:])
-    areas = (y1 - y0) * (x1 - x0)
-    # In single precision, as NonMaxSuppressionV5 compares.
-    threshold = np.float32(limits.iou_threshold)
-
-    def suppressed(by: Any, these: slice) -> NDArray[np.bool_]:
-        """Whether each box of one choice would suppress each of another: a row for each of `by`."""
-        height = np.minimum(y1[by, None], y1[these]) - np.maximum(y0[by, None], y0[these])
-        width = np.minimum(x1[by, None], x1[these]) - np.maximum(x0[by, None], x0[these])
-        shared = np.maximum(height, 0) * np.maximum(width, 0)
-        # Two boxes of no area, 0 / 0, do not overlap.
-        with np.errstate(invalid="ignore"):
-            overlaps = shared / (areas[by, None] + areas[these] - shared)
-        found: NDArray[np.bool_] = (overlaps > threshold) & (classes[by, None] == classes[these])
-        return found
-
-    found_of_class: dict[int, int] = {}
-    survivors: list[int] = []
-    kept: list[int] = []
-    for start in range(0, len(boxes), _BLOCK):
-        block = slice(start, start + _BLOCK)
-        # A bit for each box of the block: Python's integers walk them fast.
-        gone = 0
-        if survivors:
-            gone = _bits(np.any(suppressed(survivors, block), axis=0)[None])[0]
-        suppresses = _bits(suppressed(block, block))
-        for i, class_id in enumerate(classes[block].tolist()):
-            if gone >> i & 1:
-                continue
-            count = found_of_class.get(class_id, 0)
-            if count == limits.max_per_class:
-                continue
-            found_of_class[class_id] = count + 1
-            survivors.append(start + i)
-            gone |= suppresses[i]
-            if wanted[start + i]:
-                kept.append(start + i)
-                if len(kept) == limits.max_total:
-                    return kept
-    return kept
-
-
-def _bits(rows: NDArray[np.bool_]) -> list[int]:
-    """Each row [N, M] as one integer, its first column the lowest bit."""
-    packed = np.packbits(rows, axis=1, bitorder="little")
-    return [int.from_bytes(row, "little") for row in packed]
 
 
 def _areas(boxes: Floats) -> Floats:

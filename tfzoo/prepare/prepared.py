@@ -95,7 +95,6 @@ def prepare(model: StoredModel, runtime: str) -> Prepared:
         StoreError: It can't be kept.
     """
     form = FORMS[runtime]
-    # Part of the key: of a bare folder, the digest does not know the config beside it.
     config = find_config(model.path, model.spec)
 
     def build(folder: Path) -> None:
@@ -104,9 +103,18 @@ def prepare(model: StoredModel, runtime: str) -> Prepared:
         cut, note = write(model.path, folder, config)
         write_record(folder, {"cut": cut.to_json(), "note": note})
 
-    made_for = machine() if form.compiled else ""
-    versions = f"{library_version(runtime)} {made_for} {config}"
-    return as_prepared(*keep(model, form.name, versions, build))
+    return as_prepared(*keep(model, form.name, _made_for(runtime, config), build))
+
+
+def is_prepared(model: StoredModel, runtime: str) -> bool:
+    """Whether `prepare` need not make a model's form for a runtime."""
+    config = find_config(model.path, model.spec)
+    return kept(model, FORMS[runtime].name, _made_for(runtime, config)) is not None
+
+
+def _made_for(runtime: str, config: PipelineConfig) -> str:
+    # The config too: of a bare folder, the digest does not know what lies beside it.
+    return f"{library_version(runtime)} {machine() if FORMS[runtime].compiled else ''} {config}"
 
 
 def as_prepared(folder: Path, record: dict[str, Any]) -> Prepared:

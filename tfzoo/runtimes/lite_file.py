@@ -17,10 +17,10 @@ from pathlib import Path
 from flatbuffers import number_types as numbers
 
 from tfzoo.errors import ModelFormatError
+from tfzoo.messages import BrokenMessage
 from tfzoo.runtimes.runtime import Pixels
 from tfzoo.safety.flat import Table, reading, root
 from tfzoo.safety.lite import operations_of
-from tfzoo.messages import BrokenMessage
 
 #: The operation that the Object Detection API ends its graphs in, and what it gives, in order:
 #: boxes, classes, scores and their number (tensorflow/lite/kernels/detection_postprocess.cc).

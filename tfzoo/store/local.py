@@ -73,8 +73,8 @@ def identity(model: Path) -> str:
     """What names a model of the user's own: one path, however it was written.
 
     Args:
-        model: The SavedModel folder, frozen graph, .onnx or .tflite file, or archive. Of a folder called
-            `saved_model`, as exports are, the name is that of the folder which holds it.
+        model: The folder, archive or file. Of a folder called `saved_model`, as exports are, the
+            name is that of the folder which holds it.
     """
     whole = model.resolve()
     return str(whole.parent if whole.name == "saved_model" else whole)

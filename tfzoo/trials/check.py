@@ -58,7 +58,8 @@ def check(
     """
     sample = random.Random(SEED).sample(files, min(count, len(files)))
     on_step("opening the export in TensorFlow, to check with", 0, len(sample))
-    reference = open_stored(detector.model, "tensorflow", device, detector.labels)
+    opened = open_stored(detector.model, "tensorflow", device, detector.labels)
+    reference = opened.suppressing(detector.suppression)
     differences: list[Difference] = []
     differing = []
     for done, (path, name) in enumerate(sample):
