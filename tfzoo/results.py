@@ -27,17 +27,8 @@ ACCURACY_COLUMNS: tuple[str, ...] = (
     "image_list_digest",
     *("AP", "AP_low", "AP_high", "AP50", "AP75", "APs", "APm", "APl"),
     *("AR", "AR50", "AR75", "AR1", "AR10", "AR100", "ARs", "ARm", "ARl"),
-    *(
-        "runtime",
-        "precision",
-        "batch",
-        "tiles",
-        "device",
-        "hardware",
-        "evaluator",
-        "command",
-        "date",
-    ),
+    *("runtime", "precision", "batch", "tiles", "suppression", "device", "hardware"),
+    *("evaluator", "command", "date"),
 )
 
 

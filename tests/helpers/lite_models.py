@@ -64,6 +64,9 @@ def convert(
     """Converts a function of float32 [1, side, side, 3] as the exporters do.
 
     Args:
+        infer: From such a batch to what the model returns.
+        path: Where the model goes.
+        side: Height and width of the image.
         quantise: `uint8` or `int8` for inputs and outputs of that type.
         span: The numbers that they span.
     """

@@ -31,7 +31,12 @@ from tfzoo.accuracy.metrics import evaluator_version, require, score
 from tfzoo.accuracy.operating_point import operating_points
 from tfzoo.accuracy.predictions import Prediction, journal_path, open_journal, prediction_of
 from tfzoo.accuracy.results_check import check_results, join
-from tfzoo.accuracy.settings import EvaluateSettings, ImageOptions, PredictionSettings
+from tfzoo.accuracy.settings import (
+    MOST_DETECTIONS,
+    EvaluateSettings,
+    ImageOptions,
+    PredictionSettings,
+)
 from tfzoo.accuracy.truth import FIELDS, KINDS, GroundTruth, Kind, Stored
 from tfzoo.accuracy.truth_check import check_kind
 from tfzoo.detections.label_files import labels_of
@@ -96,6 +101,7 @@ def measure_accuracy(settings: EvaluateSettings) -> Accuracy:
         precision=detector.run_info.precision,
         batch=1,
         tiles=settings.tiles_told,
+        suppression=detector.suppression.rules_told,
         device=detector.run_info.device,
         hardware=hardware_name(detector.run_info.device),
         command=_command(settings),
@@ -126,6 +132,7 @@ def detect_evidence(settings: EvaluateSettings) -> tuple[Detector, Evidence]:
         name_of(coco_set, chosen),
         files,
         {prediction.image_id: prediction.size for prediction in predictions},
+        most=max(detector.suppression.max_detections or 0, MOST_DETECTIONS),
     )
     return detector, evidence
 
@@ -225,8 +232,8 @@ def _held_out(model: str | PathLike[str] | ModelSpec | Detector) -> HeldOut | No
 
 def _opened(settings: EvaluateSettings, images: int) -> Detector:
     if isinstance(settings.model, Detector):
-        return settings.model
-    return open_for(
+        return settings.model.suppressing(settings) if settings.rules_told else settings.model
+    detector = open_for(
         settings.model,
         images=images,
         runtime=runtime_of(settings.runtime, settings.precision),
@@ -234,6 +241,7 @@ def _opened(settings: EvaluateSettings, images: int) -> Detector:
         labels=labels_of(settings.labels),
         precision=settings.precision,
     )
+    return detector.suppressing(settings)
 
 
 def _truths(
@@ -267,11 +275,16 @@ def _kinds_of(detector: Detector) -> list[Kind]:
     return kinds
 
 
-def _int8_identity(detector: Detector) -> dict[str, str]:
-    """What tells an int8 form from full precision and from one calibrated otherwise."""
+def _told_apart(detector: Detector) -> dict[str, str]:
+    """What tells an int8 form from full precision and from one calibrated otherwise.
+
+    And other rules of suppression from the model's own.
+    """
+    told = detector.suppression.rules_told
+    identity = {"suppression": told} if told else {}
     if detector.run_info.precision == "float32":
-        return {}
-    return {
+        return identity
+    return identity | {
         "precision": detector.run_info.precision,
         "calibrated_on": calibrated_on(detector.model) or "",
     }
@@ -296,7 +309,7 @@ def _predict(
             "device": detector.run_info.device,
             # Two machines may write into one folder; their last digits differ.
             "hardware": hardware_name(detector.run_info.device),
-            **_int8_identity(detector),
+            **_told_apart(detector),
             **({"tiles": settings.tiles_told} if settings.tile else {}),
             # All images, not those chosen: a larger sample goes on with a smaller one's.
             "images": f"{coco_set.place.resolve()} {list_digest(numbered)}",
@@ -313,6 +326,7 @@ def _predict(
                 found = detector.detect_prepared([detector.read(files[image_id])[1]])[0]
             else:
                 found = detector.detect(read_image(files[image_id]), tiles=settings)
+            found = found[: detector.suppression.max_detections]
             # Saved from its own thread: no finished image waits for a slower one before it.
             journal.add(prediction_of(image_id, found))
 
@@ -340,6 +354,7 @@ def _measure(
         evaluator=options.evaluator,
         seed=options.seed,
         sized_by_box=evidence.sized_by_box,
+        most=evidence.most,
     )
     metrics = {
         kind: scored(truth, rows, kind, resamples=options.resamples)

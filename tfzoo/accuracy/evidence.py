@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tfzoo.accuracy.fields import Id, Record
+from tfzoo.accuracy.settings import MOST_DETECTIONS
 from tfzoo.accuracy.truth import GroundTruth, Kind, Stored
 
 
@@ -21,6 +22,7 @@ class Evidence:
         files: The images by id; empty where only a results file is known.
         sizes: Height and width of the images as they were read, in pixels, by id.
         sized_by_box: Whether keypoints and masks are as large as their rows' boxes.
+        most: How many detections of an image are scored: COCO's 100, or more where that was told.
     """
 
     truths: Mapping[Kind, GroundTruth]
@@ -29,3 +31,4 @@ class Evidence:
     files: Mapping[Id, Path | Stored]
     sizes: Mapping[Id, tuple[int, int]]
     sized_by_box: bool = False
+    most: int = MOST_DETECTIONS

@@ -10,6 +10,7 @@ from tfzoo.accuracy.evidence import Evidence
 from tfzoo.accuracy.metrics import Metrics
 from tfzoo.accuracy.operating_point import OperatingPoint
 from tfzoo.accuracy.truth import KINDS, Kind
+from tfzoo.results import ACCURACY_COLUMNS
 from tfzoo.trials.check import Check
 
 
@@ -36,6 +37,8 @@ class Accuracy:
         precision: `float32` or `int8`.
         batch: Images at once.
         tiles: How images were detected in tiles, in words; empty where they were not.
+        suppression: What was told in place of the model's own suppression and COCO's 100
+            detections, such as `max_detections 300`; empty by the protocol.
         device: Device the detections were made on.
         hardware: What that is: the GPU's name, or the processor's and its number of cores.
         command: What measures it again, where a command can.
@@ -59,6 +62,7 @@ class Accuracy:
     precision: str = ""
     batch: int | None = None
     tiles: str = ""
+    suppression: str = ""
     device: str = ""
     hardware: str = ""
     command: str | None = None
@@ -90,17 +94,8 @@ class Accuracy:
             "image_set",
             "image_list_digest",
         )
-        names += (
-            "runtime",
-            "precision",
-            "batch",
-            "tiles",
-            "device",
-            "hardware",
-            "evaluator",
-            "command",
-        )
-        names += ("date",)
+        names += ("runtime", "precision", "batch", "tiles", "suppression", "device", "hardware")
+        names += ("evaluator", "command", "date")
         return {name: getattr(self, name) for name in names}
 
     def to_json(self) -> dict[str, Any]:
@@ -120,7 +115,8 @@ class Accuracy:
             {
                 **self._origin(),
                 "kind": kind,
-                **metrics.values,
+                # AR300 is no AR100: the table has it as AR, and in `suppression` what of.
+                **{n if n in ACCURACY_COLUMNS else "AR": v for n, v in metrics.values.items()},
                 "AP_low": metrics.interval and metrics.interval.low,
                 "AP_high": metrics.interval and metrics.interval.high,
             }

@@ -20,7 +20,7 @@ from typing import Any, Literal
 import numpy as np
 
 from tfzoo.accuracy.bootstrap import Interval, Matches, draw, interval, matches_of
-from tfzoo.accuracy.settings import Evaluator
+from tfzoo.accuracy.settings import MOST_DETECTIONS, Evaluator
 from tfzoo.accuracy.truth import FIELDS, GroundTruth, Kind
 from tfzoo.errors import AnnotationError, MeasurementError, UsageError
 
@@ -92,6 +92,7 @@ def score(
     resamples: int = 200,
     seed: int = 0,
     sized_by_box: bool = False,
+    most: int = MOST_DETECTIONS,
 ) -> Metrics:
     """Scores detections.
 
@@ -105,6 +106,8 @@ def score(
         seed: Of the resampling.
         sized_by_box: Whether keypoints and masks are as large as their rows' boxes, as COCO's
             tools take rows that have both; or as the keypoints and masks themselves.
+        most: How many detections of an image are scored (keypoints: always 20). Above COCO's own
+            100, it takes their place in all figures, and AR100 goes by that number: AR300.
 
     Raises:
         UsageError: The annotations, or the evaluator, can't score this kind.
@@ -123,15 +126,17 @@ def score(
         kind,
         "pycocotools" if evaluator == "pycocotools" else "faster-coco-eval",
         sized_by_box,
+        most,
     )
     if evaluator != "official":
-        numbers = [_or_none(value) for value in evaluation.stats[: len(METRICS[kind])]]
-        values = dict(zip(METRICS[kind], numbers, strict=True))
+        names = [f"AR{most}" if name == "AR100" else name for name in METRICS[kind]]
+        numbers = [_or_none(value) for value in _twelve(evaluation, kind)]
+        values = dict(zip(names, numbers, strict=True))
     # IoU x recall x category, over all areas, with the most detections.
     precision = evaluation.eval["precision"][:, :, :, 0, -1]
-    names = names_of(truth)
+    categories = names_of(truth)
     per_class = {
-        names[category_id]: _or_none(precision[:, :, k].mean())
+        categories[category_id]: _or_none(precision[:, :, k].mean())
         for k, category_id in enumerate(evaluation.params.catIds)
     }
     if not resamples:
@@ -139,6 +144,17 @@ def score(
     matches = matches_of(evaluation)
     drawn = draw(len(evaluation.params.imgIds), resamples, seed)
     return Metrics(kind, values, per_class, interval(matches, drawn), matches)
+
+
+def _twelve(evaluation: Any, kind: Kind) -> Sequence[float]:
+    """COCO's numbers, twelve or for keypoints ten, with the most detections that were scored."""
+    numbers: list[float] = list(evaluation.stats[: len(METRICS[kind])])
+    if kind != "keypoints" and evaluation.params.maxDets[-1] != MOST_DETECTIONS:
+        # pycocotools takes AP at 100 whatever it is told, and gives -1 where there is no such.
+        precision = evaluation.eval["precision"][:, :, :, 0, -1]
+        known = precision[precision > -1]
+        numbers[0] = float(known.mean()) if known.size else -1.0
+    return numbers
 
 
 def scorable(
@@ -243,8 +259,9 @@ def run_evaluation(
     kind: Kind,
     library: Literal["faster-coco-eval", "pycocotools"] = "faster-coco-eval",
     sized_by_box: bool = False,
+    most: int = MOST_DETECTIONS,
 ) -> Any:
-    """Runs COCO's evaluation.
+    """Runs COCO's evaluation; see `score`.
 
     Returns:
         The finished `COCOeval` object of the library: `stats`, `eval`, `ious`, `params`.
@@ -258,6 +275,8 @@ def run_evaluation(
         results_index = _results_index(truth_index, coco_class, data, rows, fields)
         evaluation = evaluation_class(truth_index, results_index, _IOU_TYPES[kind])
         evaluation.params.catIds = truth.scored(kind)
+        if kind != "keypoints":
+            evaluation.params.maxDets = [1, 10, max(most, MOST_DETECTIONS)]
         if kind == "keypoints" and (sigmas := _sigmas(truth)) is not None:
             evaluation.params.kpt_oks_sigmas = sigmas
         evaluation.evaluate()

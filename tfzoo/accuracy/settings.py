@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from tfzoo.accuracy.coco import CocoSet
 from tfzoo.accuracy.truth import Kind
-from tfzoo.detecting import TileOptions
+from tfzoo.detecting import SuppressOptions, TileOptions
 from tfzoo.detections.label_files import Labels, labels_of, read_labels
 from tfzoo.errors import UsageError
 from tfzoo.options import (
@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from tfzoo.zoo.schema import ModelSpec
 
 Evaluator = Literal["faster-coco-eval", "pycocotools", "official"]
+
+#: How many detections of an image COCO's protocol scores.
+MOST_DETECTIONS = 100
 
 #: As `detect --labels` takes them; what is annotated by name is joined with them.
 _LABELS = Option(
@@ -103,7 +106,7 @@ class ImageOptions(ScoreOptions):
 
 
 @dataclass(frozen=True)
-class EvaluateSettings(ImageOptions, TileOptions):
+class EvaluateSettings(ImageOptions, SuppressOptions, TileOptions):
     """What to evaluate, on what, and where the results go."""
 
     model: "str | PathLike[str] | ModelSpec | Detector" = field(
@@ -124,8 +127,14 @@ class EvaluateSettings(ImageOptions, TileOptions):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        SuppressOptions.__post_init__(self)
         TileOptions.__post_init__(self)
         _understand(self)
+        if self.evaluator == "official" and (self.max_detections or 0) > MOST_DETECTIONS:
+            raise UsageError(
+                f"max_detections is {self.max_detections}, but the official evaluator scores "
+                f"{MOST_DETECTIONS} detections an image; use faster-coco-eval or pycocotools"
+            )
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -23,6 +23,7 @@ from tfzoo.cli.console import (
 )
 from tfzoo.cli.options import takes
 from tfzoo.cli.prepare import print_check
+from tfzoo.detecting import SuppressOptions
 from tfzoo.errors import TfzooError, UsageError
 from tfzoo.options import options_of
 
@@ -90,6 +91,11 @@ def evaluate_command(
                 "--predictions RESULTS.json --annotations GT.json --type box"
             )
         (annotations,) = values["annotations"]
+        if told := [one.name for one in fields(SuppressOptions) if values[one.name]]:
+            raise UsageError(
+                f"{', '.join(told)} can be told of a model, not of a results file, whose "
+                "detections are scored as they are"
+            )
         scored = "masks" if kind == "mask" else kind
         taken = {one.name for one, _ in options_of(PredictionSettings)} - {"annotations"}
         options = {name: value for name, value in values.items() if name in taken}
@@ -175,6 +181,12 @@ def _print_points(points: Sequence[OperatingPoint]) -> None:
 def _print_table(measured: Accuracy) -> None:
     out.print(measured.model, style="bold")
     out.print(f"{measured.images} images ({measured.image_set}), {measured.evaluator}", style="dim")
+    if measured.suppression:
+        out.print(
+            f"not by the zoo's protocol: {measured.suppression}, in place of the model's own "
+            "suppression and at most 100 detections an image",
+            soft_wrap=True,
+        )
     for kind, metrics in measured.metrics.items():
         table = plain_table()
         for name in (kind, *metrics.values):

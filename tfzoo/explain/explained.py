@@ -142,7 +142,8 @@ def _matches(evidence: Evidence, kind: Kind, metrics: Metrics) -> Sequence[Match
     if metrics.matches:
         return metrics.matches
     truth, rows = scorable(evidence.truths[kind], evidence.rows, kind)
-    return matches_of(run_evaluation(truth, rows, kind, sized_by_box=evidence.sized_by_box))
+    sized, most = evidence.sized_by_box, evidence.most
+    return matches_of(run_evaluation(truth, rows, kind, sized_by_box=sized, most=most))
 
 
 def _worst(truth: GroundTruth, matches: Sequence[Matches]) -> list[tuple[Id, float]]:

@@ -46,6 +46,7 @@ def page_of(
         "images": f"{measured.images} ({measured.image_set})",
         "digest": measured.model_digest,
         "runtime": " ".join(filter(None, [measured.runtime, measured.precision])),
+        "suppression": measured.suppression,
         "hardware": measured.hardware,
         "evaluator": measured.evaluator,
         "date": measured.date,

@@ -150,7 +150,8 @@ def read_measurements(results: Path) -> Measurements:
     errors: dict[str, str] = {}
     timed: dict[Machine, set[str]] = defaultdict(set)
     for row in read_rows(results / "accuracy.csv"):
-        if number(row, "AP") is not None:
+        # By other rules of suppression than the model's own, it is none of the zoo's figures.
+        if number(row, "AP") is not None and not row.get("suppression"):
             accuracies[row["model"]].append(row)
     for row in read_rows(results / "timing.csv"):
         model = row["model"]
