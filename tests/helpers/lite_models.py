@@ -6,7 +6,7 @@ They find the bright rectangles of `standins`, so that what they should give is 
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -163,9 +163,8 @@ def with_metadata(
     labels: str | None = None,
 ) -> Path:
     """The same model with TensorFlow Lite's metadata: normalisation, and a label file behind it."""
-    from tensorflow.lite.python import schema_py_generated as schema
-
     import flatbuffers
+    from tensorflow.lite.python import schema_py_generated as schema
 
     packed = _metadata(list(mean), list(std), labels is not None)
     whole = schema.ModelT.InitFromPackedBuf(model.read_bytes(), 0)
