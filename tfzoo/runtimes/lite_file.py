@@ -10,7 +10,7 @@ import mmap
 import zipfile
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 
@@ -41,6 +41,8 @@ class LiteFile:
         operations: Its operations that are no built-in ones.
         outputs: Names of the detections' outputs, by the number of their tensor: `OUTPUTS`. Empty
             where the graph does not end in that operation.
+        one_thread: Whether that operation suppresses class by class: on several threads LiteRT's
+            (2.3) loses detections.
         pixels: What its image is turned into, by its metadata.
         labels: Category names by class number, from the file that its metadata names.
     """
@@ -49,6 +51,7 @@ class LiteFile:
     outputs: Mapping[int, str]
     pixels: Pixels | None = None
     labels: tuple[str, ...] = ()
+    one_thread: bool = False
 
 
 def read_lite_file(path: Path) -> LiteFile:
@@ -66,11 +69,16 @@ def read_lite_file(path: Path) -> LiteFile:
             graphs = model.tables(2)
             used = {_operation(one, names) for graph in graphs for one in graph.tables(3)}
             custom = tuple(sorted(name for name in used if not name.startswith("built-in ")))
-            outputs = _outputs(graphs[0], names) if POST_PROCESS in custom else {}
+            ends = [one for one in graphs[0].tables(3) if _operation(one, names) == POST_PROCESS]
+            told = LiteFile(
+                custom,
+                _outputs(graphs[0], names) if ends else {},
+                one_thread=any(map(_by_class, ends)),
+            )
             metadata = _metadata(model)
             if metadata is None:
-                return LiteFile(custom, outputs)
-            return LiteFile(custom, outputs, _pixels(metadata), _labels(metadata, path))
+                return told
+            return replace(told, pixels=_pixels(metadata), labels=_labels(metadata, path))
     except BrokenMessage as error:
         raise ModelFormatError(
             f"{path} can't be read as a TensorFlow Lite model: {error}. Copy or download it again"
@@ -80,6 +88,14 @@ def read_lite_file(path: Path) -> LiteFile:
 def _operation(operator: Table, names: list[str]) -> str:
     index: int = operator.number(0, numbers.Uint32Flags)
     return names[index]
+
+
+def _by_class(operator: Table) -> bool:
+    """Whether a post-processing is told to suppress class by class."""
+    from flatbuffers import flexbuffers
+
+    options = flexbuffers.Loads(bytes(operator.content(5)))
+    return bool(options.get("use_regular_nms", False))
 
 
 def _outputs(graph: Table, names: list[str]) -> dict[int, str]:

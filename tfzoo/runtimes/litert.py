@@ -56,11 +56,12 @@ class LiteRuntime:
         cores = os.process_cpu_count() if hasattr(os, "process_cpu_count") else os.cpu_count()
         cores = cores or 1
         count = min(cores, _MOST_INTERPRETERS) if throughput else 1
+        threads = 1 if told.one_thread else max(1, cores // count)
         # One image is decoded while another's network runs.
         self.workers = count + 1
         self._idle: LifoQueue[_Interpreter] = LifoQueue()
         for _ in range(count):
-            opened = _Interpreter(path, told, max(1, cores // count), delegates)
+            opened = _Interpreter(path, told, threads, delegates)
             self._idle.put(opened)
         self.signature = opened.signature
 
