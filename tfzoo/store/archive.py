@@ -148,8 +148,10 @@ _AS_IT_IS = (
 )
 
 
-def find_saved_model(folder: Path) -> Path:
+def find_model(folder: Path) -> Path:
     """The SavedModel in an unpacked archive, wherever it lies: the one nearest the root.
+
+    Where there is none, it is the one .tflite file, as phones' models are packed with their labels.
 
     Raises:
         ArchiveError: There is none, or several equally near.
@@ -159,6 +161,9 @@ def find_saved_model(folder: Path) -> Path:
         return len(path.parts), path.parent.name != "saved_model"
 
     found = sorted(folder.rglob("saved_model.pb"), key=distance)
+    files = sorted(folder.rglob("*.tflite"))
+    if not found and len(files) == 1:
+        return files[0]
     if not found:
         raise ArchiveError(f"the archive {told_of_folder(folder)}")
     nearest = [path for path in found if distance(path) == distance(found[0])]

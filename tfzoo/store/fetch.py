@@ -168,7 +168,7 @@ def unpack_local(path: Path, digest: str) -> Entry:
 
         def build(folder: Path) -> None:
             files = archive.unpack(path, folder / CONTENT)
-            model = archive.find_saved_model(folder / CONTENT)
+            model = archive.find_model(folder / CONTENT)
             check_unpacked(model, folder / CONTENT, path.name)
             origin.record(parent.name, folder, model, files).write(folder)
 
@@ -325,7 +325,7 @@ class _Fetching:
 
     def _resolved(self, handle: str, downloads: Path) -> Entry:
         most = most_bytes(self.spec.download_mb)
-        model = archive.find_saved_model(hub.resolve(handle, downloads, self.policy, most))
+        model = archive.find_model(hub.resolve(handle, downloads, self.policy, most))
         files = archive.records(model)
         digest = f"sha256:{tree_digest(files)}"
         vouched = verify.check_digest(self.spec, digest, of="tfhub")
@@ -361,7 +361,7 @@ class _Fetching:
                 files = {model.name: archive.place_file(path, model, origin.digest)}
             else:
                 files = archive.unpack(path, content)
-                model = archive.find_saved_model(content)
+                model = archive.find_model(content)
             self._write_record(folder, model, files, origin)
 
         return self._publish(origin, build)
