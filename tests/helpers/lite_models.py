@@ -64,9 +64,9 @@ def convert(
     """Converts a function of float32 [1, side, side, 3] as the exporters do.
 
     Args:
-        infer: From such a batch to what the model returns.
-        path: Where the model goes.
-        side: Height and width of the image.
+        infer: The function.
+        path: The file to write.
+        side: Of the images, in pixels.
         quantise: `uint8` or `int8` for inputs and outputs of that type.
         span: The numbers that they span.
     """
@@ -85,12 +85,16 @@ def convert(
         # Of what `standins` does, the kernels for integers abort the process.
         return tf.cast(tf.cast(values, tf.float64), tf.float32)
 
-    # By way of a SavedModel, as the API does: else the custom operation's stub is what is left.
-    folder = path.with_suffix(".saved")
-    module = tf.Module()
-    module.whole = whole
-    tf.saved_model.save(module, str(folder), signatures=whole.get_concrete_function())
-    converter = tf.lite.TFLiteConverter.from_saved_model(str(folder))
+    graph = whole.get_concrete_function()
+    if "PartitionedCall" in {operation.type for operation in graph.graph.get_operations()}:
+        # The custom operation's stub; only a SavedModel, as the API converts, keeps what it means.
+        folder = path.with_suffix(".saved")
+        module = tf.Module()
+        module.whole = whole
+        tf.saved_model.save(module, str(folder), signatures=graph)
+        converter = tf.lite.TFLiteConverter.from_saved_model(str(folder))
+    else:
+        converter = tf.lite.TFLiteConverter.from_concrete_functions([graph], whole)
     converter.allow_custom_ops = True
     if quantise:
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
@@ -158,6 +162,32 @@ def yolov5(image: Any) -> Any:
     return standins._rows(rows, 100)
 
 
+def edited(model: Path, path: Path, edit: Callable[[Any], None]) -> Path:
+    """The same model with its tables changed, as objects of TensorFlow Lite's own schema."""
+    import flatbuffers
+    from tensorflow.lite.python import schema_py_generated as schema
+
+    whole = schema.ModelT.InitFromPackedBuf(model.read_bytes(), 0)
+    edit(whole)
+    builder = flatbuffers.Builder(0)
+    builder.Finish(whole.Pack(builder), b"TFL3")
+    path.write_bytes(bytes(builder.Output()))
+    return path
+
+
+def with_outputs(model: Path, path: Path, order: Sequence[int]) -> Path:
+    """The same model with its outputs in another order, under names that tell nothing."""
+
+    def edit(whole: Any) -> None:
+        graph = whole.subgraphs[0]
+        graph.outputs = [graph.outputs[place] for place in order]
+        for place, tensor in enumerate(graph.outputs):
+            graph.tensors[tensor].name = f"out_{'dbca'[place]}"
+        whole.signatureDefs = []
+
+    return edited(model, path, edit)
+
+
 def with_metadata(
     model: Path,
     path: Path,
@@ -166,19 +196,18 @@ def with_metadata(
     labels: str | None = None,
 ) -> Path:
     """The same model with TensorFlow Lite's metadata: normalisation, and a label file behind it."""
-    import flatbuffers
     from tensorflow.lite.python import schema_py_generated as schema
 
     packed = _metadata(list(mean), list(std), labels is not None)
-    whole = schema.ModelT.InitFromPackedBuf(model.read_bytes(), 0)
-    buffer, entry = schema.BufferT(), schema.MetadataT()
-    buffer.data = np.frombuffer(packed, np.uint8)
-    entry.name, entry.buffer = "TFLITE_METADATA", len(whole.buffers)
-    whole.buffers.append(buffer)
-    whole.metadata = [*(whole.metadata or []), entry]
-    builder = flatbuffers.Builder(0)
-    builder.Finish(whole.Pack(builder), b"TFL3")
-    path.write_bytes(bytes(builder.Output()))
+
+    def edit(whole: Any) -> None:
+        buffer, entry = schema.BufferT(), schema.MetadataT()
+        buffer.data = np.frombuffer(packed, np.uint8)
+        entry.name, entry.buffer = "TFLITE_METADATA", len(whole.buffers)
+        whole.buffers.append(buffer)
+        whole.metadata = [*(whole.metadata or []), entry]
+
+    edited(model, path, edit)
     if labels is not None:
         with zipfile.ZipFile(path, "a") as file:
             file.writestr("labelmap.txt", labels)

@@ -193,15 +193,33 @@ def _show_own(model: StoredModel, as_json: bool) -> None:
 
     folder = model.path.is_dir()
     size = size_of(model.path) if folder else model.path.stat().st_size
+    told = _told_by_file(model)
     if as_json:
         known = {"id": model.id, "path": str(model.path), "bytes": size, "digest": model.digest}
-        print_json(known)
+        print_json(known | told)
         return
     out.print(model.id, style="bold", soft_wrap=True)
     out.print(f"path    {model.path}", soft_wrap=True)
     out.print(f"size    {size / 1e6:.1f} MB")
     out.print(f"digest  {model.digest}")
+    for title, text in told.items():
+        out.print(f"{title:6}  {text}", soft_wrap=True)
     out.print("A model of your own: no manifest lists it, so no figures are reported for it.")
+
+
+def _told_by_file(model: StoredModel) -> dict[str, Any]:
+    """What a `.tflite` file is, and what pixels it takes, which it need not say itself."""
+    if model.path.suffix != ".tflite" or not installed("litert"):
+        return {}
+    from tfzoo.loading import open_stored
+
+    opened = open_stored(model, "litert")
+    return {
+        "kind": opened.kind,
+        "takes": str(opened.runtime.signature.inputs[0]),
+        "pixels": opened.pixels,
+        "labels": f"{len(opened.labels)} categories",
+    }
 
 
 def _show_runtimes(name: str, as_json: bool) -> None:

@@ -110,6 +110,8 @@ class Choice:
         """In a sentence, why that is the best."""
         best = self.best(images)
         others = [trial for trial in self.trials if trial.runtime != best.runtime]
+        if not others:
+            return best.reason
         if sum(trial.offered for trial in self.trials) < 2:
             reasons = "; ".join(f"{trial.runtime}: {trial.reason}" for trial in others)
             return f"no other is offered ({reasons})"

@@ -74,7 +74,9 @@ def calibrated_on(model: StoredModel) -> str | None:
 
 def _refuse_onnx(model: StoredModel) -> None:
     if not model.path.is_dir():
-        raise UsageError(f"{model.id} is an .onnx file; int8 forms are made of SavedModels")
+        raise UsageError(
+            f"{model.id} is an {model.path.suffix} file; int8 forms are made of SavedModels"
+        )
 
 
 def full_precision(model: StoredModel) -> Prepared:

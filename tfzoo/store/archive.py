@@ -156,7 +156,7 @@ def unpack_model(archive: Path, folder: Path) -> tuple[Path, dict[str, FileRecor
     Of TensorFlow 1's with no more than a frozen graph, a SavedModel is written beside that.
 
     Returns:
-        The SavedModel's folder, and all files.
+        The SavedModel's folder or the .tflite file, and all files.
 
     Raises:
         ArchiveError: As `unpack`; or it holds no model, or several.
@@ -173,11 +173,13 @@ def unpack_model(archive: Path, folder: Path) -> tuple[Path, dict[str, FileRecor
         written = model / "saved_model.pb"
         record = FileRecord(written.stat().st_size, file_digest(written))
         files[written.relative_to(folder).as_posix()] = record
-    return find_saved_model(folder), files
+    return find_model(folder), files
 
 
-def find_saved_model(folder: Path) -> Path:
+def find_model(folder: Path) -> Path:
     """The SavedModel in an unpacked archive, wherever it lies: the one nearest the root.
+
+    Where there is none, it is the one .tflite file, as phones' models are packed with their labels.
 
     Raises:
         ArchiveError: There is none, or several equally near.
@@ -187,6 +189,9 @@ def find_saved_model(folder: Path) -> Path:
         return len(path.parts), path.parent.name != "saved_model"
 
     found = sorted(folder.rglob("saved_model.pb"), key=distance)
+    files = sorted(folder.rglob("*.tflite"))
+    if not found and len(files) == 1:
+        return files[0]
     if not found:
         raise ArchiveError(f"the archive {told_of_folder(folder)}")
     nearest = [path for path in found if distance(path) == distance(found[0])]

@@ -324,7 +324,7 @@ class _Fetching:
 
     def _resolved(self, handle: str, downloads: Path) -> Entry:
         most = most_bytes(self.spec.download_mb)
-        model = archive.find_saved_model(hub.resolve(handle, downloads, self.policy, most))
+        model = archive.find_model(hub.resolve(handle, downloads, self.policy, most))
         files = archive.records(model)
         digest = f"sha256:{tree_digest(files)}"
         vouched = verify.check_digest(self.spec, digest, of="tfhub")

@@ -126,7 +126,7 @@ def prepare_model(
 
     Each installed runtime detects the same pictures in a process of its own. Of those that give
     TensorFlow's own detections, `auto` then takes what costs the least time for the images at
-    hand.
+    hand. A `.tflite` file opens as it is; of it LiteRT's two sets of kernels are compared.
 
     Args:
         name: As `load` takes it.
@@ -148,9 +148,13 @@ def prepare_model(
     from tfzoo.trials.quantise import quantise
 
     model = get_model(name)
-    if not model.path.is_dir():
-        raise UsageError(f"{model.id} is an .onnx file, which opens as it is")
     check_precision(precision)
+    if model.path.suffix == ".tflite" and precision == "float32":
+        from tfzoo.trials.kernels import compare_kernels
+
+        return compare_kernels(model, on_step)
+    if not model.path.is_dir():
+        raise UsageError(f"{model.id} is an {model.path.suffix} file, which opens as it is")
     if (precision == "int8") != (calibrate is not None):
         raise UsageError(
             "int8 is calibrated on a folder of images like those the model will see: give both, "
