@@ -242,6 +242,32 @@ def test_saved_detections_are_used_again_and_a_larger_sample_goes_on_with_them(
     assert sorted(ids) == [1, 2, 3, 4]
 
 
+def test_other_rules_of_suppression_are_told_wherever_the_figures_go(
+    tmp_path: Path, painted: Path
+) -> None:
+    model = standins.save("yolov5", tmp_path / "yolo.onnx")
+    own = evaluate(model, painted, tmp_path, runtime="onnx")
+    assert own.suppression == "" and own.box is not None and "AR100" in own.box.values
+    told = {"iou": 1.0, "max_detections": 300}
+    other = evaluate(model, painted, tmp_path, runtime="onnx", **told)
+    assert other.suppression == other.to_json()["suppression"] == "iou 1, max_detections 300"
+    assert other.box is not None and other.box.values["AR300"] is not None
+    # What was saved by other rules is not taken: each object is found twice now.
+    assert other.evidence is not None and own.evidence is not None
+    assert len(other.evidence.rows) == 2 * len(own.evidence.rows)
+    with (tmp_path / "results" / "accuracy.csv").open() as file:
+        first, second = csv.DictReader(file)
+    assert (first["suppression"], first["AR"]) == ("", "")
+    assert second["suppression"] == other.suppression and second["AR100"] == ""
+    assert float(second["AR"]) == other.box.values["AR300"]
+    arguments = ["evaluate", str(model), "--coco", str(painted), "--results", str(tmp_path / "r")]
+    given = ["--runtime", "onnx", "--max-detections", "1"]
+    shown = CliRunner().invoke(app, [*arguments, *given]).stdout
+    assert "not by the zoo's protocol: max_detections 1" in shown
+    with pytest.raises(UsageError, match="the official evaluator scores 100 detections"):
+        evaluate(model, painted, tmp_path, evaluator="official", max_detections=101)
+
+
 def test_detections_of_another_model_or_of_other_images_are_not_used(
     models: dict[str, Path], painted: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -476,6 +502,10 @@ def test_a_sample_of_a_results_file_can_be_scored(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (
+            ["--predictions", "a.json", "--annotations", "b.json", "--iou", "0.5"],
+            "iou can be told of a model, not of a results file",
+        ),
         (["--coco", "x"], "name a model"),
         (["--predictions", "r.json"], "--predictions takes no model"),
         (["model", "--predictions", "r.json", "--annotations", "g.json"], "takes no model"),

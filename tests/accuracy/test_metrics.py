@@ -21,6 +21,7 @@ from tests.helpers.coco_data import Rows, Truth, as_truth, ellipse, random_data
 from tfzoo.accuracy import metrics
 from tfzoo.accuracy.coco import read_ground_truth
 from tfzoo.accuracy.metrics import EVALUATORS, METRICS, evaluator_version, require, score
+from tfzoo.accuracy.settings import Evaluator
 from tfzoo.accuracy.truth import Kind
 from tfzoo.errors import AnnotationError, MeasurementError, UsageError
 
@@ -60,6 +61,32 @@ def assert_close(values: dict[str, float | None], expected: dict[str, float | No
             assert values[name] is None, name
         else:
             assert values[name] == pytest.approx(value, abs=1e-6), name
+
+
+@pytest.mark.parametrize("evaluator", ["faster-coco-eval", "pycocotools"])
+def test_more_detections_than_a_hundred_count_where_told(evaluator: Evaluator) -> None:
+    truth, rows = random_data(5, drawn=False)
+    worst = min(row["score"] for row in rows)
+    # In front of all that was found: a hundred boxes of nothing in each image.
+    nothing = [
+        row | {"bbox": [0.0, 0.0, 1.0, 1.0], "score": row["score"] + 1}
+        for row in (
+            {"score": worst, "image_id": i, "category_id": c}
+            for i in range(1, 31)
+            for c in range(1, 5)
+        )
+        for _ in range(100)
+    ]
+    scored = [
+        score(as_truth(truth), [*nothing, *rows], "box", evaluator=evaluator, most=most)
+        for most in (100, 300)
+    ]
+    assert scored[0].values["AR100"] == 0 and "AR300" not in scored[0].values
+    alone = score(as_truth(truth), rows, "box")
+    assert scored[1].values["AR300"] == pytest.approx(alone.values["AR100"])
+    assert "AR100" not in scored[1].values
+    assert 0 < scored[1].ap < alone.ap
+    assert scored[1].interval is not None and scored[1].interval.high > 0
 
 
 @pytest.mark.parametrize("kind", ["box", "keypoints", "masks"])

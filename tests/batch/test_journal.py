@@ -73,6 +73,8 @@ def test_two_runs_do_not_write_into_one_folder(watched: Detector, tmp_path: Path
         ({"exclude": ["dog"]}, r"exclude: was null, now \[18\]"),
         ({"min_score": {"dog": 0.5}}, r'min_score: was 0.3, now {"default": 0.3, "18": 0.5}'),
         ({"max_detections": 3}, "max_detections"),
+        ({"class_agnostic": True}, "class_agnostic: was false, now true"),
+        ({"soft_nms": 0.5}, "soft_nms: was null, now 0.5"),
         ({"recursive": True}, "recursive"),
         ({"pictures": False}, "pictures"),
     ],

@@ -1,12 +1,14 @@
 """Post-processing in numpy is the exported graph's own, bit for bit."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from tests.helpers.one_stage import multiclass_nms
-from tfzoo.prepare.pipeline_config import find_config, read_pipeline_config
+from tfzoo.detections.suppression import suppress
+from tfzoo.prepare.pipeline_config import find_config, read_pipeline_config, returned_overlap
 from tfzoo.prepare.postprocess import (
     PostProcessing,
     postprocess,
@@ -114,6 +116,35 @@ def test_a_first_look_that_finds_too_little_is_widened() -> None:
     assert got["detection_scores"][0].tolist() == [np.float32(0.9), scores[-3, 0], scores[-2, 0]]
 
 
+@pytest.mark.parametrize("agnostic", [False, True])
+@pytest.mark.parametrize("sigma", [0.0, 0.1])
+def test_other_rules_are_those_of_all_candidates_however_few_are_looked_at(
+    agnostic: bool, sigma: float
+) -> None:
+    rng = np.random.default_rng(4)
+    limits = PostProcessing(CLASSES, score_threshold=0.05, max_total=3, max_per_class=2)
+    rules = replace(limits.suppression, iou_threshold=0.2, class_agnostic=agnostic, sigma=sigma)
+    for _ in range(40):
+        boxes, scores, *_ = random_case(rng)
+        heap = rng.random(ANCHORS) < 0.8  # They suppress each other, so that more is looked at.
+        boxes[heap] = np.float32([0.2, 0.2, 0.6, 0.6]) + rng.normal(0, 0.01, (heap.sum(), 4))
+        pairs = [
+            (score, column, row)
+            for row, columns in enumerate(scores)
+            for column, score in enumerate(columns)
+            if score > 0.05 and (not agnostic or column == columns.argmax())
+        ]
+        pairs.sort(key=lambda pair: (-pair[0], *pair[1:]))
+        best, classes, rows = (np.array(values) for values in zip(*pairs, strict=True))
+        clipped = np.clip(boxes[rows], 0, 1)
+        areas = (clipped[:, 2] - clipped[:, 0]) * (clipped[:, 3] - clipped[:, 1])
+        kept, lowered = suppress(boxes[rows], best, classes, rules, 0.05, areas > 0)
+        got = postprocess(boxes, scores, (64, 64), limits, 0.0, rules)
+        np.testing.assert_array_equal(got["detection_boxes"][0], clipped[kept])
+        np.testing.assert_array_equal(got["detection_classes"][0], classes[kept] + 1)
+        np.testing.assert_array_equal(got["detection_scores"][0], lowered.astype(np.float32))
+
+
 def test_padding_is_undone() -> None:
     limits = PostProcessing(num_classes=1, resizer=Resizer((512, 512), 512))
     assert limits.window((480, 640)).tolist() == [0, 0, 0.75, 1]
@@ -166,3 +197,21 @@ def test_the_zoo_s_own_parameters_stand_in_for_a_missing_config(tmp_path: Path) 
     assert centernet.resizer == Resizer((512, 512), 512)
     nothing_known = find_config(tmp_path)
     assert nothing_known.resizer is nothing_known.postprocessing is None
+
+
+@pytest.mark.parametrize(
+    ("change", "overlap"),
+    [
+        (("", ""), 0.5),
+        (("iou_threshold: 0.5", ""), 0.6),
+        (("iou_threshold: 0.5", "iou_threshold: 0.5 soft_nms_sigma: 0.5"), 1.0),
+        (("batch_non_max_suppression", "other"), None),
+    ],
+)
+def test_a_config_tells_how_far_returned_boxes_may_overlap(
+    change: tuple[str, str], overlap: float | None, tmp_path: Path
+) -> None:
+    (tmp_path / "saved_model").mkdir()
+    assert returned_overlap(tmp_path / "saved_model") is None
+    (tmp_path / "pipeline.config").write_text(CONFIG.replace(*change))
+    assert returned_overlap(tmp_path / "saved_model") == overlap

@@ -50,6 +50,12 @@ def test_one_part_that_differs_keeps_them_apart(tmp_path: Path, other: dict[str,
     assert len(times(tmp_path)) == 2
 
 
+def test_what_was_found_by_other_rules_of_suppression_is_left_out(tmp_path: Path) -> None:
+    rate(tmp_path, "a", 0.3, runtime=TF)
+    rate(tmp_path, "a", 0.4, runtime=TF, suppression="max_detections 300")
+    assert times(tmp_path) == [(TF, 0.3, None)]
+
+
 def test_a_row_of_an_older_version_fits_whatever_it_does_not_know(tmp_path: Path) -> None:
     rate(tmp_path, "a", 0.3, runtime=TF, device="cpu", model_digest="sha256:1")
     assert times(tmp_path) == [(TF, 0.3, None)]
