@@ -92,8 +92,10 @@ def carried_labels(signature: Signature) -> dict[int, str]:
     as the ids do; else its first is the id 1, and YOLOv5's the id 0.
     """
     names = [name.strip() for name in signature.labels]
+    if not names:
+        return {}
     first = 0 if recognise(signature) == "yolov5_tflite" else 1
-    if names and names[0].casefold() in ("???", "background"):
+    if names[0].casefold() in ("???", "background"):
         names[0], first = "", 0
     return {id_: name for id_, name in enumerate(names, first) if name not in ("", "???")}
 
