@@ -64,8 +64,8 @@ class Option:
 DEVICE = Option("auto (a GPU where there is one), cpu, gpu or gpu:1.", metavar="DEVICE")
 RUNTIME = Option(
     "What runs the model: tensorflow (the export as it is), frozen (its prepared form), xla (that "
-    "compiled), openvino, onnx, or auto (what TFZOO_RUNTIME says, else the fastest that is proven "
-    "to agree with TensorFlow).",
+    "compiled), openvino, onnx, litert (.tflite files), or auto (what TFZOO_RUNTIME says, else the "
+    "fastest that is proven to agree with TensorFlow).",
     metavar="RUNTIME",
 )
 #: How the numbers of a network are held.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import permutations
 from typing import Any
 
 import numpy as np
@@ -219,18 +220,18 @@ def test_tflite_rows_beyond_the_number_are_filling() -> None:
         tflite(REVERSED, scores=np.full((1, 10), -0.5, np.float32)),
         tflite(REVERSED, classes=np.full((1, 10), 0.5, np.float32), scores=np.full((1, 10), 0.5)),
         tflite(REVERSED, boxes=np.zeros((1, 10, 5), np.float32)),
-        tflite(("number", "boxes", "scores", "classes")),
+        {"output_4": np.zeros((1, 10), np.float32), **tflite(REVERSED)},
     ],
     ids=[
         "scores over 1",
         "scores below 0",
         "no whole classes",
         "five coordinates",
-        "another order",
+        "one too many",
     ],
 )
 def test_tflite_outputs_that_fit_nothing_are_refused(raw: dict[str, NDArray[Any]]) -> None:
-    with pytest.raises(ModelFormatError, match="expected one float32"):
+    with pytest.raises(ModelFormatError, match="expected one float32, uint8 or int8"):
         square(raw)
 
 
@@ -261,7 +262,9 @@ def test_tflite_exports_are_known_by_their_inputs_and_outputs() -> None:
     assert fits_tflite(returning(whole, *keypoints))
     assert not fits_tflite(replace(whole, inputs=()))
     assert not fits_tflite(replace(whole, inputs=whole.inputs * 2))
-    assert not fits_tflite(of_shape(whole, 1, 512, 512, 3, dtype="uint8"))
+    for dtype in ("uint8", "int8"):
+        assert fits_tflite(of_shape(whole, 1, 512, 512, 3, dtype=dtype))
+    assert not fits_tflite(of_shape(whole, 1, 512, 512, 3, dtype="float16"))
     for shape in ((1, 512, 512, 1), (1, None, 512, 3), (512, 512, 3), (1, 512, 512, 3, 3)):
         assert not fits_tflite(of_shape(whole, *shape))
 
@@ -299,9 +302,13 @@ def test_tflite_outputs_are_numbered_past_nine_in_order() -> None:
     values = tflite(REVERSED).values()
     raw = {f"output_{number}": value for number, value in zip((8, 9, 10, 11), values, strict=True)}
     assert square(raw).names == ["dog"]
-    unnumbered = {f"{name}_of": value for name, value in raw.items()}
-    with pytest.raises(ModelFormatError):
-        square(unnumbered)
+
+
+def test_four_tflite_outputs_may_come_in_any_order_under_any_names() -> None:
+    for order in permutations(REVERSED):
+        values = tflite(order).values()
+        raw = dict(zip(("zeta", "b3", "a1", "c"), values, strict=True))
+        assert square(raw).names == ["dog"]
 
 
 def test_yolo_is_known_by_its_input_and_its_one_output_with_objectness() -> None:

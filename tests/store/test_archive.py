@@ -21,7 +21,7 @@ from tests.helpers.store_faults import (
     trials,
 )
 from tfzoo.errors import ArchiveError
-from tfzoo.store.archive import Limits, find_saved_model, records, unpack
+from tfzoo.store.archive import Limits, find_model, records, unpack
 from tfzoo.store.fetch import fetch
 
 GOOD = make_archive(seed=1, size=50_000)
@@ -287,7 +287,7 @@ def test_the_model_is_found_wherever_it_lies(tmp_path: Path, root: str, mode: st
     name = "m.tar.gz" if mode == "w:gz" else "m.tar"
     (tmp_path / name).write_bytes(archive.content)
     unpack(tmp_path / name, tmp_path / "out")
-    found = find_saved_model(tmp_path / "out")
+    found = find_model(tmp_path / "out")
     assert found == tmp_path / "out" / root / "saved_model"
 
 
@@ -302,14 +302,14 @@ def test_an_archive_without_a_model_or_with_several_says_so(tmp_path: Path) -> N
     (tmp_path / "frozen").mkdir()
     (tmp_path / "frozen" / "graph.pb").touch()
     with pytest.raises(ArchiveError, match=r"no saved_model\.pb"):
-        find_saved_model(tmp_path / "frozen")
+        find_model(tmp_path / "frozen")
     for name in ("one", "two"):
         (tmp_path / "both" / name).mkdir(parents=True)
         (tmp_path / "both" / name / "saved_model.pb").touch()
     with pytest.raises(ArchiveError, match="several models: one, two"):
-        find_saved_model(tmp_path / "both")
+        find_model(tmp_path / "both")
     (tmp_path / "both" / "saved_model.pb").touch()
-    assert find_saved_model(tmp_path / "both") == tmp_path / "both"
+    assert find_model(tmp_path / "both") == tmp_path / "both"
 
 
 def test_nothing_is_written_through_a_link_that_lies_in_wait(tmp_path: Path) -> None:
@@ -325,8 +325,8 @@ def test_nothing_is_written_through_a_link_that_lies_in_wait(tmp_path: Path) -> 
 def test_a_checkpoint_without_a_saved_model_is_told_from_an_empty_archive(tmp_path: Path) -> None:
     """As the archive of ExtremeNet is said to be (tensorflow/models 8989)."""
     with pytest.raises(ArchiveError, match=r"holds no saved_model\.pb"):
-        find_saved_model(tmp_path)
+        find_model(tmp_path)
     (tmp_path / "extremenet").mkdir()
     (tmp_path / "extremenet" / "ckpt-1.index").touch()
     with pytest.raises(ArchiveError, match=r"checkpoint \(extremenet/ckpt-1\.index\).*exporter"):
-        find_saved_model(tmp_path)
+        find_model(tmp_path)
