@@ -103,13 +103,12 @@ def test_a_graph_with_the_loops_of_tensorflow_1_has_no_frozen_form(tmp_path: Pat
     with graph.as_default():
         image = tf.compat.v1.placeholder(tf.uint8, [None, None, None, 3], "image_tensor")
         total = tf.reduce_sum(tf.cast(image, tf.float32))
-        context = tf.compat.v1.while_loop  # Its nodes are Enter and Exit where v2's are off.
-        switched = tf.compat.v1.control_flow_v2_enabled()
+        v2 = tf.compat.v1.control_flow_v2_enabled()
         tf.compat.v1.disable_control_flow_v2()
         try:
-            (count,) = context(lambda n: n < 0, lambda n: [n + 1], [0 * total])
+            count = tf.compat.v1.while_loop(lambda n: n < 0, lambda n: n + 1, [0 * total])
         finally:
-            if switched:
+            if v2:
                 tf.compat.v1.enable_control_flow_v2()
         tf.identity(count[None], "num_detections")
         tf.zeros([1, 9, 4], name="detection_boxes")
