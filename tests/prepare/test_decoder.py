@@ -94,3 +94,28 @@ def test_a_graph_whose_pixels_are_not_those_given_stays_with_tensorflow(tmp_path
     with pytest.raises(ModelFormatError, match=r"nothing in its graph.*--runtime tensorflow"):
         freeze(tmp_path)
     assert len(tfzoo.load(tmp_path, runtime="tensorflow").detect(pictures()[0])) == 0
+
+
+def test_a_graph_with_the_loops_of_tensorflow_1_has_no_frozen_form(tmp_path: Path) -> None:
+    import tensorflow as tf
+
+    graph = tf.Graph()
+    with graph.as_default():
+        image = tf.compat.v1.placeholder(tf.uint8, [None, None, None, 3], "image_tensor")
+        total = tf.reduce_sum(tf.cast(image, tf.float32))
+        v2 = tf.compat.v1.control_flow_v2_enabled()
+        tf.compat.v1.disable_control_flow_v2()
+        try:
+            count = tf.compat.v1.while_loop(lambda n: n < 0, lambda n: n + 1, [0 * total])
+        finally:
+            if v2:
+                tf.compat.v1.enable_control_flow_v2()
+        tf.identity(count[None], "num_detections")
+        tf.zeros([1, 9, 4], name="detection_boxes")
+        for name in ("detection_scores", "detection_classes"):
+            tf.zeros([1, 9], name=name)
+    file = tmp_path / "frozen_inference_graph.pb"
+    file.write_bytes(graph.as_graph_def().SerializeToString())
+    assert len(tfzoo.load(file, runtime="tensorflow").detect(pictures()[0])) == 0
+    with pytest.raises(ModelFormatError, match="loops as TensorFlow 1 writes them"):
+        tfzoo.load(file, runtime="frozen")

@@ -111,6 +111,12 @@ def freeze(source: Path) -> Part:
         raise ModelFormatError(
             f"{source} can't be frozen by TensorFlow: {reason_of(error)}"
         ) from None
+    if any(node.op == "Enter" for node in graph_def.node):
+        # Parts of such a graph can't be taken without what orders the nodes of its loops.
+        raise ModelFormatError(
+            f"{source} has loops as TensorFlow 1 writes them (Enter, Exit), of which no frozen "
+            "form is made; run it with --runtime tensorflow or openvino"
+        )
     if len(frozen.inputs) > 1:
         raise takes_more(source, [port.name.partition(":")[0] for port in frozen.inputs])
     graph = tf.Graph()
