@@ -103,6 +103,7 @@ TESTS = {
     "tfzoo/cli/*.py": ["cli/test_models.py", "cli/test_detect.py"],
     "tfzoo/decode/exported.py": ["decode/test_raw_outputs.py", "decode/test_kinds.py"],
     "tfzoo/decode/*.py": ["decode/test_raw_outputs.py", "decode/test_kinds.py"],
+    "tfzoo/store/unpacked.py": ["store/test_archive.py", "store/test_frozen_graphs.py"],
     "tfzoo/gallery/thumbnails.py": ["gallery/test_make.py"],
     "tfzoo/gallery/films.py": ["gallery/test_make.py"],
     "tfzoo/images/addresses.py": ["images/test_sources.py"],

@@ -21,8 +21,9 @@ from tests.helpers.store_faults import (
     trials,
 )
 from tfzoo.errors import ArchiveError
-from tfzoo.store.archive import Limits, find_model, records, unpack
+from tfzoo.store.archive import Limits, records, unpack
 from tfzoo.store.fetch import fetch
+from tfzoo.store.unpacked import find_model
 
 GOOD = make_archive(seed=1, size=50_000)
 

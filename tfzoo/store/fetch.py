@@ -167,7 +167,7 @@ def unpack_local(path: Path, digest: str) -> Entry:
         origin = Origin(str(path), "added", digest, path.stat().st_size, ())
 
         def build(folder: Path) -> None:
-            model, files = archive.unpack_model(path, folder / CONTENT)
+            model, files = unpack_model(path, folder / CONTENT)
             check_unpacked(model, folder / CONTENT, path.name)
             origin.record(parent.name, folder, model, files).write(folder)
 
@@ -324,7 +324,7 @@ class _Fetching:
 
     def _resolved(self, handle: str, downloads: Path) -> Entry:
         most = most_bytes(self.spec.download_mb)
-        model = archive.find_model(hub.resolve(handle, downloads, self.policy, most))
+        model = find_model(hub.resolve(handle, downloads, self.policy, most))
         files = archive.records(model)
         digest = f"sha256:{tree_digest(files)}"
         vouched = verify.check_digest(self.spec, digest, of="tfhub")
@@ -359,7 +359,7 @@ class _Fetching:
                 model = content / self.spec.archive
                 files = {model.name: archive.place_file(path, model, origin.digest)}
             else:
-                model, files = archive.unpack_model(path, content)
+                model, files = unpack_model(path, content)
             self._write_record(folder, model, files, origin)
 
         return self._publish(origin, build)
