@@ -29,6 +29,7 @@ from tfzoo.store.progress import Progress, Step, ignore
 from tfzoo.store.provenance import CONTENT, FileRecord, Origin, origins_of
 from tfzoo.store.retry import Policy
 from tfzoo.store.sound import check_unpacked
+from tfzoo.store.unpacked import find_model, unpack_model
 from tfzoo.threads import Workers
 from tfzoo.zoo.schema import SINGLE_FILES, ModelSpec
 
