@@ -225,7 +225,7 @@ class SuppressOptions:
     soft_nms: float | None = option(
         None,
         "Gaussian soft-NMS in place of dropping boxes: beside a better one a score is multiplied "
-        "by exp(-IoU^2 / (2 SIGMA)), as the API's soft_nms_sigma; 0.25 is usual.",
+        "by exp(-IoU^2 / (2 SIGMA)), as by the API's soft_nms_sigma; such as 0.5.",
         metavar="SIGMA",
     )
 
@@ -238,7 +238,7 @@ class SuppressOptions:
         sigma = check_number("soft_nms", self.soft_nms, 0, whole=False)
         if not 0 < sigma < inf:
             raise UsageError(
-                f"soft_nms is {sigma}; expected a sigma above 0, such as 0.25, or none for the "
+                f"soft_nms is {sigma}; expected a sigma above 0, such as 0.5, or none for the "
                 "model's own suppression"
             )
         object.__setattr__(self, "soft_nms", float(sigma))

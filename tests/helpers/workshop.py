@@ -33,7 +33,11 @@ TESTS = {
     "tfzoo/hardware.py": ["timing/test_environment.py"],
     "tfzoo/network.py": ["store/test_network.py"],
     "tfzoo/options.py": ["batch/test_settings.py", "cli/test_detect.py"],
-    "tfzoo/detecting.py": ["detections/test_kept.py", "batch/test_settings.py"],
+    "tfzoo/detecting.py": [
+        "detections/test_kept.py",
+        "detections/test_suppression.py",
+        "batch/test_settings.py",
+    ],
     "tfzoo/loading.py": ["decode/test_kinds.py", "cli/test_detect.py"],
     "tfzoo/patience.py": ["house/test_patience.py", "store/test_slow_sources.py"],
     "tfzoo/processes.py": [

@@ -73,7 +73,7 @@ def suppressing(
     most = options.max_detections or 0
     if (known := KINDS[kind].suppression) is not None:
         return replace(own, rules=known.told(options)) if changed or most else own
-    returned = _returned(signature)
+    returned = _returned(signature, model)
     if not changed and cut.after is None and returned is not None and most <= returned:
         return own  # The best of what it returns.
     if not changed and not most:
@@ -91,14 +91,17 @@ def suppressing(
     return replace(own, rules=_of_found(options, model, kind, reason), found=True)
 
 
-def _returned(signature: Signature) -> int | None:
-    """How many detections a graph returns at most, or None where it does not say."""
+def _returned(signature: Signature, model: StoredModel) -> int | None:
+    """How many detections a graph returns at most, or None where neither it nor its config says."""
     boxes = [info.shape for info in plain(signature).outputs if info.name == "detection_boxes"]
     # Outputs without names are told by their shape: boxes alone have rows of four.
     boxes = boxes or [
         info.shape for info in signature.outputs if len(info.shape) == 3 and info.shape[2] == 4
     ]
-    return boxes[0][-2] if len(boxes) == 1 and len(boxes[0]) > 1 else None
+    if len(boxes) == 1 and len(boxes[0]) > 1 and boxes[0][-2] is not None:
+        return boxes[0][-2]
+    known = find_config(model.path, model.spec).postprocessing
+    return None if known is None else known.max_total
 
 
 def _outside(
