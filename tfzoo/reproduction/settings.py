@@ -64,8 +64,8 @@ class ReproduceSettings(ImageOptions):
     )
     runtimes: Collection[str] = option(
         ("tensorflow",),
-        "What runs the models: tensorflow, frozen, xla, openvino, onnx, litert, auto, or all that "
-        "are installed here; may be repeated.",
+        "What runs the models: tensorflow, frozen, xla, openvino, onnx, auto, or all that are "
+        "installed here; may be repeated.",
         metavar="RUNTIME",
         flags=("--runtime",),
         text=list[str],
