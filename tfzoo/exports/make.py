@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from filecmp import cmp
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -15,6 +17,9 @@ from typing import Any
 from tfzoo import records
 from tfzoo.detections.label_files import labels_of
 from tfzoo.errors import OutputError, UsageError
+from tfzoo.exports.onnx import write_onnx
+from tfzoo.exports.openvino import write_openvino
+from tfzoo.exports.saved_model import write_saved_model
 from tfzoo.exports.settings import ExportSettings
 from tfzoo.exports.source import Source, Written
 from tfzoo.exports.tflite import write_tflite
@@ -24,6 +29,7 @@ from tfzoo.images.image import Image
 from tfzoo.images.reading import read_image
 from tfzoo.loading import open_stored
 from tfzoo.options import called_with
+from tfzoo.prepare.export import find_export
 from tfzoo.safety.guard import refuse_dangerous
 from tfzoo.store.folders import discard, size_of
 from tfzoo.store.models import StoredModel, get_model
@@ -34,7 +40,12 @@ from tfzoo.version import __version__
 #: In each folder of ours, what it was made of: by it we know what we may replace.
 RECORD = "tfzoo_export.json"
 
-_WRITERS: dict[str, Callable[[Source, Path], Written]] = {"tflite": write_tflite}
+_WRITERS: dict[str, Callable[[Source, Path], Written]] = {
+    "tflite": write_tflite,
+    "openvino": write_openvino,
+    "onnx": write_onnx,
+    "saved_model": write_saved_model,
+}
 #: What an export is called behind the model's name; what has no ending is a folder.
 _ENDINGS = {
     "tflite": ".tflite",
@@ -95,7 +106,9 @@ def export_model(settings: ExportSettings) -> Export:  # noqa: D417 - the option
     if not model.path.is_dir():
         raise UsageError(f"{model.id} is an .onnx file; exports are made of SavedModels")
     place = settings.destination(_name_of(model, settings))
-    _refuse_existing(place, settings)
+    cached = settings.format == "onnx" and not settings.inside
+    if not cached or (settings.output is not None and find_export(model) is None):
+        _refuse_existing(place, settings)
     known = None if settings.calibrate is None else calibration(settings.calibrate)
     images = _images(settings, known)
     settings.on_step("opening the model in TensorFlow", 0, _STEPS)
@@ -109,8 +122,9 @@ def export_model(settings: ExportSettings) -> Export:  # noqa: D417 - the option
             reference.detect, written.detect, images, settings.precision, settings.min_score
         )
         settings.on_step("writing", 3, _STEPS)
+        kept = cached and settings.output is None
         made = Export(
-            place,
+            written.path if kept else place,
             settings.format,
             settings.precision,
             written.note,
@@ -120,7 +134,8 @@ def export_model(settings: ExportSettings) -> Export:  # noqa: D417 - the option
         if written.path.is_dir():
             record = made.to_json() | {"model": model.id, "tfzoo": __version__}
             (written.path / RECORD).write_text(json.dumps(record, indent=1))
-        _publish(written.path, place, settings)
+        if not kept:
+            _publish(_movable(written.path, folder), place, settings)
     settings.on_step("done", _STEPS, _STEPS)
     return made
 
@@ -184,16 +199,24 @@ def _beside(place: Path) -> Iterator[Path]:
         raise OutputError(f"{place} can't be written: {error.strerror or error}") from None
 
 
+def _movable(made: Path, folder: Path) -> Path:
+    """What was made in a folder, or a copy in it of what stays in the cache."""
+    if made.is_relative_to(folder):
+        return made
+    return Path(shutil.copyfile(made, folder / made.name))
+
+
 def _publish(made: Path, place: Path, settings: ExportSettings) -> None:
     """Gives what was verified its name."""
-    _refuse_existing(place, settings)  # It may have come meanwhile.
     if made.is_dir():
+        _refuse_existing(place, settings)  # It may have come meanwhile.
         if place.is_dir():
             discard(place)
         made.rename(place)
         return
     try:
-        give_name(made, place, ours=lambda path: settings.overwrite)
+        # What is the same already is no reason to ask.
+        give_name(made, place, ours=lambda path: settings.overwrite or cmp(made, path, False))
     except FileExistsError:
         raise _not_replaced(place) from None
 

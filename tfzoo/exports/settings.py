@@ -109,7 +109,7 @@ class ExportSettings:
             raise UsageError(
                 f"there is no {self.format} in {self.precision}; expected {' or '.join(known)}"
             )
-        if self.precision == "int8" and self.calibrate is None:
+        if self.precision == "int8" and self.calibrate is None and self.format != "openvino":
             raise UsageError(
                 "int8 is calibrated on images like those the model will see: "
                 "--calibrate FOLDER, a hundred or more"
