@@ -96,7 +96,7 @@ def worst_differences(
 ) -> tuple[float, float]:
     """How far the clear detections of some images are off, at most.
 
-    Each of 0.3 or more is laid beside the other's of its class that overlaps it most, by half or
+    Each of 0.3 or more is laid beside the other's of its class that overlaps it most, by 0.75 or
     more; one that has none such is told of by `difference`.
 
     Args:
@@ -111,7 +111,7 @@ def worst_differences(
         for i in np.flatnonzero(reference.scores >= CLEAR):
             same = np.flatnonzero(other.class_ids == reference.class_ids[i])
             shared = overlaps(reference.boxes[i], other.boxes[same])
-            if shared.max(initial=0) < 0.5:
+            if shared.max(initial=0) < 0.75:
                 continue
             twin = same[int(np.argmax(shared))]
             score = max(score, abs(float(other.scores[twin] - reference.scores[i])))
