@@ -8,7 +8,7 @@ import re
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from filecmp import cmp
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -23,6 +23,7 @@ from tfzoo.exports.saved_model import write_saved_model
 from tfzoo.exports.settings import ExportSettings
 from tfzoo.exports.source import Source, Written
 from tfzoo.exports.tflite import write_tflite
+from tfzoo.exports.triton import lay_out
 from tfzoo.exports.verify import Verified, images_of, summary, verify
 from tfzoo.files import give_name
 from tfzoo.images.image import Image
@@ -106,7 +107,7 @@ def export_model(settings: ExportSettings) -> Export:  # noqa: D417 - the option
     if not model.path.is_dir():
         raise UsageError(f"{model.id} is an .onnx file; exports are made of SavedModels")
     place = settings.destination(_name_of(model, settings))
-    cached = settings.format == "onnx" and not settings.inside
+    cached = (settings.format, settings.inside, settings.layout) == ("onnx", False, "plain")
     if not cached or (settings.output is not None and find_export(model) is None):
         _refuse_existing(place, settings)
     known = None if settings.calibrate is None else calibration(settings.calibrate)
@@ -122,6 +123,10 @@ def export_model(settings: ExportSettings) -> Export:  # noqa: D417 - the option
             reference.detect, written.detect, images, settings.precision, settings.min_score
         )
         settings.on_step("writing", 3, _STEPS)
+        if settings.layout == "triton":
+            made_of = _movable(written.path, folder)
+            laid = lay_out(made_of, place.name, settings.format, written.signature)
+            written = replace(written, path=laid)
         kept = cached and settings.output is None
         made = Export(
             written.path if kept else place,
@@ -175,7 +180,7 @@ def _refuse_existing(place: Path, settings: ExportSettings) -> None:
         raise UsageError(
             f"{place} is a folder that tfzoo did not export, and is not replaced. Name another"
         )
-    if not folder and settings.format in ("openvino", "saved_model"):
+    if not folder and "." not in _ENDINGS[settings.format]:
         raise UsageError(
             f"{place} is a file, and {settings.format} is a folder. Name another place"
         )

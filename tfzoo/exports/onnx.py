@@ -6,11 +6,11 @@ in ONNX's operators (https://onnx.ai/onnx/operators) with what was read off the 
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tfzoo.detector import Detector
-from tfzoo.errors import ModelFormatError
+from tfzoo.errors import ModelFormatError, RuntimeUnavailableError
 from tfzoo.exports.source import Source, Written
 from tfzoo.loading import detector_of
 from tfzoo.prepare.cut import WHOLE, Cut
@@ -40,24 +40,29 @@ def write_onnx(source: Source, folder: Path) -> Written:
     made = export_onnx(source.model)
     cut, file = made.cut, made.folder / "model.onnx"
     if not source.settings.inside:
-        detector = detector_of(source.model, open_runtime("onnx", file), cut, source.labels)
-        return Written(file, made.note, detector.detect)
+        return _written(source, file, cut, made.note)
     if cut == WHOLE:
-        note = "takes an image [1,?,?,3], as it was exported"
-        return Written(file, note, _detector(source, file).detect)
+        return _written(source, file, cut, "takes an image [1,?,?,3], as it was exported")
     if cut.before is None:
         raise ModelFormatError(
             f"{source.model.id} can't be one ONNX graph from image to detections: {made.note}. "
             "Export it with --no-nms"
         )
+    if find_spec("onnx") is None:
+        raise RuntimeUnavailableError(
+            "one ONNX graph with its suppression inside needs the library onnx, which is not "
+            "installed: pip install 'tfzoo[onnx]'"
+        )
     whole = folder / "model.onnx"
     _save(with_ends(file, cut, source.settings.min_score), whole)
     note = "takes one uint8 image [1,?,?,3], RGB; gives the exporter's detections"
-    return Written(whole, note, _detector(source, whole).detect)
+    return _written(source, whole, WHOLE, note)
 
 
-def _detector(source: Source, file: Path) -> Detector:
-    return detector_of(source.model, open_runtime("onnx", file, "cpu"), WHOLE, source.labels)
+def _written(source: Source, file: Path, cut: Cut, note: str) -> Written:
+    runtime = open_runtime("onnx", file, "cpu")
+    detector = detector_of(source.model, runtime, cut, source.labels)
+    return Written(file, note, detector.detect, runtime.signature)
 
 
 def _save(model: onnx.ModelProto, file: Path) -> None:
@@ -87,11 +92,10 @@ def with_ends(file: Path, cut: Cut, min_score: float = 0.0) -> onnx.ModelProto:
     assert cut.before is not None
     entry = onnx.parser.parse_model(head + _entry(cut.before))
     names = {"network": _NETWORK} | ({"content": _SHAPE} if cut.true_shapes else {})
-    outputs = [*(value.name for value in network.graph.output), "window"]
+    outputs = [value.name for value in network.graph.output]
+    outputs += ["window"] if cut.after else []
     whole = onnx.compose.merge_models(entry, network, io_map=list(names.items()), outputs=outputs)
-    if cut.after is None:
-        del whole.graph.output[-1]
-    else:
+    if cut.after is not None:
         tail = onnx.parser.parse_model(head + _tail(cut.after, min_score))
         ends = [(name, f"{name}_in") for name in (RAW_BOXES, RAW_SCORES, "window")]
         whole = onnx.compose.merge_models(whole, tail, io_map=ends)

@@ -26,8 +26,7 @@ from tfzoo.prepare.int8 import int8_form
 from tfzoo.prepare.postprocess import RAW_BOXES, RAW_SCORES, PostProcessing
 from tfzoo.prepare.prepared import Prepared, prepare
 from tfzoo.prepare.preprocess import Preprocessing
-from tfzoo.runtimes.openvino import options
-from tfzoo.runtimes.runtime import image_failures, open_runtime
+from tfzoo.runtimes.runtime import Runtime, image_failures, open_runtime
 from tfzoo.trials.quantise import quantise
 
 if TYPE_CHECKING:
@@ -58,7 +57,8 @@ def write_openvino(source: Source, folder: Path) -> Written:
     if not settings.inside and cut.after is not None:
         ov.save_model(model, str(target / "model.xml"), compress_to_fp16=half)
         runtime = open_runtime("openvino", target / "model.xml", "cpu")
-        return Written(target, made.note, detector_of(source.model, runtime, cut).detect)
+        detector = detector_of(source.model, runtime, cut, source.labels)
+        return Written(target, made.note, detector.detect, runtime.signature)
     before = cut.before
     if before is None or not before.resizer.pad or (cut.after is None and _is_raw(model)):
         raise ModelFormatError(
@@ -74,7 +74,8 @@ def write_openvino(source: Source, folder: Path) -> Written:
         f"takes float32 [1,{height},{width},3], RGB pixels of 0 to 255; gives boxes [1,N,5], x0, "
         "y0, x1, y1 in pixels of that and a score each, and labels [1,N] from 0"
     )
-    return Written(target, note, open_ir(target / "model.xml", cut, source.labels))
+    runtime = open_runtime("openvino", target / "model.xml", "cpu")
+    return Written(target, note, running(runtime, before, source.labels), runtime.signature)
 
 
 def _form(source: Source) -> Prepared:
@@ -195,25 +196,21 @@ def _model_info(
     }
 
 
-def open_ir(file: Path, cut: Cut, labels: Mapping[int, str]) -> Detect:
-    """What an export finds, run by OpenVINO.
+def running(runtime: Runtime, before: Preprocessing, labels: Mapping[int, str]) -> Detect:
+    """What an export finds.
 
     Args:
-        file: `model.xml`, as `write_openvino` wrote it.
-        cut: What its form left to do outside.
+        runtime: That has opened `model.xml`, as `write_openvino` wrote it.
+        before: From an image to the network's normalised input.
         labels: Category names by id.
     """
-    import openvino as ov
-
-    compiled = ov.Core().compile_model(str(file), "CPU", options(throughput=False))
-    before = cut.before
-    assert before is not None
     pixels, resizer = pixels_of(before), before.resizer
 
     def detect(image: Image) -> Detections:
         size = (image.shape[0], image.shape[1])
         with image_failures(size):
-            rows, classes = compiled([pixels(image)[None]]).values()
+            found = runtime.run(pixels(image)[None])
+            rows, classes = found["boxes"], found["labels"]
             height, width = resizer.size
             boxes = rows[..., [1, 0, 3, 2]] / np.array([height, width, height, width], np.float32)
             raw = {

@@ -60,7 +60,7 @@ def write_saved_model(source: Source, folder: Path) -> Written:
     runtime = open_runtime("tensorflow", made / "1", "cpu")
     detector = detector_of(model, runtime, WHOLE, source.labels)
     note = f"takes {images}; gives the exporter's detections"
-    return Written(made, note, detector.detect)
+    return Written(made, note, detector.detect, runtime.signature)
 
 
 def _whole(network: Any, cut: Cut, min_score: float) -> Any:

@@ -9,6 +9,7 @@ from pathlib import Path
 from tfzoo.detections.types import Detections
 from tfzoo.exports.settings import ExportSettings
 from tfzoo.images.image import Image
+from tfzoo.runtimes.runtime import Signature
 from tfzoo.store.models import StoredModel
 
 #: Finds what is in an image.
@@ -40,8 +41,10 @@ class Written:
         path: A file, or a folder.
         note: In a sentence, what it takes and gives.
         detect: Runs it by its own runtime.
+        signature: What it takes and gives, where a server is to be told.
     """
 
     path: Path
     note: str
     detect: Detect
+    signature: Signature | None = None

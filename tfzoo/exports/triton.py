@@ -1,4 +1,4 @@
-"""A folder for the model repository of a Triton server, or of OpenVINO's: a version, and its config.
+"""A folder for the model repository of a Triton or OpenVINO server: a version, and its config.
 
 The fields are those of Triton's model_config.proto (github.com/triton-inference-server/common); the
 names of files are those that its backends look for.
@@ -38,7 +38,7 @@ class _Layout:
     batches: bool
 
 
-def lay_out(made: Path, name: str, form: str, signature: Signature) -> Path:
+def lay_out(made: Path, name: str, form: str, signature: Signature | None) -> Path:
     """Moves an export into a folder as Triton wants it.
 
     Args:
@@ -51,6 +51,7 @@ def lay_out(made: Path, name: str, form: str, signature: Signature) -> Path:
         The folder, beside what was exported.
     """
     file, backend = FILES[form]
+    assert signature is not None  # Of each of `FILES` there is one.
     folder = made.parent / "triton"
     (folder / "1").mkdir(parents=True)
     if form == "saved_model":

@@ -31,8 +31,8 @@ class Verified:
         reason: In a sentence, what was seen.
         score_difference: The most that a clear detection's score is off.
         box_difference: The most that a side of its box is off, in pixels.
-        map: COCO's mAP of its detections with TensorFlow's taken as true, 0 to 1; None where it
-            finds nothing clear.
+        map: Of what is rounded, COCO's mAP of its detections with TensorFlow's taken as true, 0
+            to 1; None where that finds nothing clear.
     """
 
     images: int
@@ -101,7 +101,7 @@ def verify(
         reason,
         round(score, 6),
         round(box, 3),
-        agreement_map(found, others),
+        None if precision == "float32" else agreement_map(found, others),
     )
     _refuse(verified, precision)
     return verified
