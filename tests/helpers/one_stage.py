@@ -116,7 +116,12 @@ def save_onnx(file: Path) -> Path:
     return file
 
 
-def save(folder: Path, two_stage: bool = False, first_image_only: bool = False) -> Path:
+def save(
+    folder: Path,
+    two_stage: bool = False,
+    first_image_only: bool = False,
+    encoded: bool = False,
+) -> Path:
     """Exports the detector, its `pipeline.config` beside it.
 
     Args:
@@ -125,6 +130,7 @@ def save(folder: Path, two_stage: bool = False, first_image_only: bool = False) 
             detectors do.
         first_image_only: Let the network look at the first image of a batch, so that no edit of
             shapes makes it take more.
+        encoded: Let the network tell boxes from anchors, as the exporter's box coder does.
     """
     import tensorflow as tf
 
@@ -150,6 +156,9 @@ def save(folder: Path, two_stage: bool = False, first_image_only: bool = False) 
         codes = tf.reshape(maps[:, :, :4], [-1, 4])
         sizes = tf.sigmoid(codes[:, 2:]) * 0.2
         middles = anchors + tf.tanh(codes[:, :2]) * 0.1
+        if encoded:
+            sizes = 0.05 * tf.exp(codes[:, 2:] / 5)
+            middles = anchors + codes[:, :2] / 10 * 0.1
         boxes = tf.reshape(tf.concat([middles - sizes, middles + sizes], 1), [1, ANCHORS, 4])
         scores = tf.sigmoid(maps[:, :, 4:])
         window = tf.concat([[0.0, 0.0], filled / SIDE], 0)

@@ -42,8 +42,9 @@ _LEAST_SIDE = 1e-5
 def write_tflite(source: Source, folder: Path) -> Written:
     """Writes a model as a TFLite file.
 
-    In `float16` the weights are held so; `int8` is all of it in 8-bit integers, where it can be,
-    with uint8 pixels in.
+    In `float16` the weights are held so. `int8` is the network in 8-bit integers, with uint8 pixels
+    in, or of one whose graph chooses among boxes (a CenterNet) the weights alone: the choices would
+    be rounded too, and a CenterNet finds nothing then.
 
     Args:
         source: What is exported.
@@ -64,7 +65,8 @@ def write_tflite(source: Source, folder: Path) -> Written:
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
     if precision == "float16":
         converter.target_spec.supported_types = [tf.float16]
-    if precision == "int8":
+    integers = precision == "int8" and network.cut.after is not None
+    if integers:
         pixels = pixels_of(network.before)
         converter.representative_dataset = lambda: (
             [pixels(read_image(path))[None]] for path in source.calibration
@@ -83,7 +85,9 @@ def write_tflite(source: Source, folder: Path) -> Written:
         ) from error
     detections = nms or network.cut.after is None
     file.write_bytes(with_metadata(made, source.model.id, source.labels, detections))
-    dtype = "uint8" if precision == "int8" else "float32"
+    dtype = "uint8" if integers else "float32"
+    if precision == "int8":
+        told += "; in 8-bit integers" if integers else "; its weights alone in 8-bit integers"
     height, width = network.size
     note = f"takes {dtype} [1,{height},{width},3], RGB pixels of 0 to 255; {told}"
     return Written(file, note, open_tflite(file, network, nms, source.labels))
