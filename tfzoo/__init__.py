@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from tfzoo.detector import Detector
     from tfzoo.errors import NothingQualifiesError, TfzooError
     from tfzoo.explain.report import explain_accuracy
+    from tfzoo.exports.make import Export, export_model
     from tfzoo.gallery.make import Gallery, make_gallery
     from tfzoo.images.reading import read_image
     from tfzoo.loading import load
@@ -66,6 +67,7 @@ _HOMES = {
     "Detections": "detections.types",
     "Detector": "detector",
     "DrawOptions": "detecting",
+    "Export": "exports.make",
     "Gallery": "gallery.make",
     "LatenciesHere": "report.here",
     "ModelSpec": "zoo.schema",
@@ -88,6 +90,7 @@ _HOMES = {
     "draw_chart": "report.chart",
     "evaluate": "accuracy.evaluate",
     "explain_accuracy": "explain.report",
+    "export_model": "exports.make",
     "find_model": "zoo.manifest",
     "forecast_here": "report.here",
     "list_models": "zoo.manifest",
@@ -118,6 +121,7 @@ __all__ = [
     "Detections",
     "Detector",
     "DrawOptions",
+    "Export",
     "Gallery",
     "LatenciesHere",
     "ModelSpec",
@@ -141,6 +145,7 @@ __all__ = [
     "draw_chart",
     "evaluate",
     "explain_accuracy",
+    "export_model",
     "find_model",
     "forecast_here",
     "list_models",

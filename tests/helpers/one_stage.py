@@ -73,7 +73,55 @@ def multiclass_nms(boxes, scores, window, iou, threshold, per_class, total):
     return boxes[:total], scores[:total], classes[:total] + 1
 
 
-def save(folder: Path, two_stage: bool = False, first_image_only: bool = False) -> Path:
+def _constants():
+    """The convolution's weights, float32 [4, 4, 3, 9], and the anchors, float32 [256, 2]."""
+    rng = np.random.default_rng(5)
+    weights = rng.normal(0, 1.5, (4, 4, 3, 4 + CLASSES + 1))
+    grid = (np.stack(np.mgrid[:16, :16], axis=-1).reshape(-1, 2) + 0.5) / 16
+    return weights.astype(np.float32), grid.astype(np.float32)
+
+
+def save_onnx(file: Path) -> Path:
+    """Writes what tf2onnx makes of the detector's frozen form: its network, in any batch."""
+    import onnx
+
+    weights, centers = _constants()
+    model = onnx.parser.parse_model(
+        """<ir_version: 8, opset_import: ["" : 17]>
+        network (float[n,64,64,3] input_tensor) =>
+            (float[n,256,4] raw_detection_boxes, float[n,256,5] raw_detection_scores) {
+            planes = Transpose <perm = [0, 3, 1, 2]> (input_tensor)
+            maps = Conv <strides = [4, 4]> (planes, weights)
+            channels_last = Transpose <perm = [0, 2, 3, 1]> (maps)
+            shape = Constant <value = int64[3] {0, 256, 9}> ()
+            rows = Reshape (channels_last, shape)
+            parts = Constant <value = int64[3] {2, 2, 5}> ()
+            moves, sides, logits = Split <axis = 2> (rows, parts)
+            squashed = Tanh (moves)
+            tenth = Constant <value = float {0.1}> ()
+            moved = Mul (squashed, tenth)
+            middles = Add (moved, centers)
+            grown = Sigmoid (sides)
+            fifth = Constant <value = float {0.2}> ()
+            sizes = Mul (grown, fifth)
+            low = Sub (middles, sizes)
+            high = Add (middles, sizes)
+            raw_detection_boxes = Concat <axis = 2> (low, high)
+            raw_detection_scores = Sigmoid (logits)
+        }"""
+    )
+    for name, value in (("weights", weights.transpose(3, 2, 0, 1)), ("centers", centers)):
+        model.graph.initializer.append(onnx.numpy_helper.from_array(value.copy(), name))
+    onnx.save(model, file)
+    return file
+
+
+def save(
+    folder: Path,
+    two_stage: bool = False,
+    first_image_only: bool = False,
+    encoded: bool = False,
+) -> Path:
     """Exports the detector, its `pipeline.config` beside it.
 
     Args:
@@ -82,13 +130,11 @@ def save(folder: Path, two_stage: bool = False, first_image_only: bool = False) 
             detectors do.
         first_image_only: Let the network look at the first image of a batch, so that no edit of
             shapes makes it take more.
+        encoded: Let the network tell boxes from anchors, as the exporter's box coder does.
     """
     import tensorflow as tf
 
-    rng = np.random.default_rng(5)
-    weights = tf.constant(rng.normal(0, 1.5, (4, 4, 3, 4 + CLASSES + 1)), tf.float32)
-    grid = (np.stack(np.mgrid[:16, :16], axis=-1).reshape(-1, 2) + 0.5) / 16
-    centers = tf.constant(grid, tf.float32)
+    weights, centers = map(tf.constant, _constants())
 
     @tf.function(input_signature=[tf.TensorSpec([1, None, None, 3], tf.uint8, "input_tensor")])
     def detect(input_tensor):
@@ -110,6 +156,9 @@ def save(folder: Path, two_stage: bool = False, first_image_only: bool = False) 
         codes = tf.reshape(maps[:, :, :4], [-1, 4])
         sizes = tf.sigmoid(codes[:, 2:]) * 0.2
         middles = anchors + tf.tanh(codes[:, :2]) * 0.1
+        if encoded:
+            sizes = 0.05 * tf.exp(codes[:, 2:] / 5)
+            middles = anchors + codes[:, :2] / 10 * 0.1
         boxes = tf.reshape(tf.concat([middles - sizes, middles + sizes], 1), [1, ANCHORS, 4])
         scores = tf.sigmoid(maps[:, :, 4:])
         window = tf.concat([[0.0, 0.0], filled / SIDE], 0)

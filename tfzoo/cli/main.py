@@ -39,7 +39,7 @@ COMMANDS = {
     "cache": "store.cache_app",
     "coco": "coco.app",
     "prepare": "prepare.prepare_command",
-    "export": "prepare.export_command",
+    "export": "export.export_command",
 }
 
 

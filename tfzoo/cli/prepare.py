@@ -1,13 +1,10 @@
-"""`tfzoo prepare` and `tfzoo export`: a model's derived forms, made ahead."""
+"""`tfzoo prepare`: a model's derived forms, made ahead."""
 
 from __future__ import annotations
 
-import os
-import shutil
 import sys
 from collections.abc import Mapping
 from dataclasses import asdict
-from filecmp import cmp
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -25,8 +22,6 @@ from tfzoo.cli.console import (
     print_json,
 )
 from tfzoo.cli.stopping import is_stop
-from tfzoo.errors import OutputError, UsageError
-from tfzoo.files import whole_file
 
 if TYPE_CHECKING:
     from tfzoo.prepare.choice import Choice
@@ -194,69 +189,3 @@ def print_check(check: dict[str, Any]) -> None:
         )
     if (more := len(check["differing"]) - _SHOWN) > 0:
         out.print(f"  and {more} images more (all: --json)")
-
-
-def export_command(
-    name: Annotated[
-        str,
-        typer.Argument(
-            metavar="NAME", autocompletion=models, help="Name, id, alias or short form."
-        ),
-    ],
-    form: Annotated[
-        Literal["onnx"], typer.Option("--format", help="What to convert the model to.")
-    ] = "onnx",
-    out_file: Annotated[
-        Path | None,
-        typer.Option("--out", "-o", metavar="FILE", help="Also copy the result to this file."),
-    ] = None,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace that file if it is there already.")
-    ] = False,
-    offline: OfflineOption = False,
-    verify: VerifyOption = False,
-    manifest: ManifestOption = None,
-) -> None:
-    """Convert a model to ONNX, for `--runtime onnx` or for use elsewhere; kept in the cache.
-
-    The converter needs older packages than ours: it is installed once into an environment of its
-    own below the cache (about 2 GB).
-
-    Example: tfzoo export "ssd mobilenet v2 320x320" --format onnx --out model.onnx
-    """
-    from tfzoo.prepare.export import export_onnx, find_export
-    from tfzoo.store.models import get_model
-
-    model = get_model(name)
-    there = out_file is not None and os.path.lexists(out_file)
-    if out_file is not None and there and not overwrite and find_export(model) is None:
-        raise _not_replaced(out_file)  # Before minutes of converting.
-    made = export_onnx(model)
-    file = made.folder / "model.onnx"
-    out.print(f"{file} ({made.note})", soft_wrap=True)
-    if out_file is not None:
-        _copy(file, out_file, overwrite)
-        out.print(f"copied to {out_file}", soft_wrap=True)
-
-
-def _copy(file: Path, copy: Path, overwrite: bool) -> None:
-    """Copies a result; a file that is the same already is no reason to ask."""
-    try:
-        with (
-            file.open("rb") as content,
-            whole_file(copy, ours=lambda path: overwrite or cmp(file, path, False)) as written,
-        ):
-            shutil.copyfileobj(content, written)
-    except FileExistsError:
-        raise _not_replaced(copy) from None
-    except OSError as error:
-        raise OutputError(
-            f"{copy} can't be written: {error.strerror}; the result is kept in the cache: {file}"
-        ) from None
-
-
-def _not_replaced(path: Path) -> UsageError:
-    return UsageError(
-        f"{path} is there already, and not replaced. Name another file, or replace it with "
-        "--overwrite"
-    )

@@ -91,6 +91,35 @@ def compare(references: Sequence[Detections], others: Sequence[Detections]) -> t
     return agreement([difference(*pair) for pair in zip(references, others, strict=True)])
 
 
+def worst_differences(
+    references: Sequence[Detections], others: Sequence[Detections]
+) -> tuple[float, float]:
+    """How far the clear detections of some images are off, at most.
+
+    Each of 0.3 or more is laid beside the other's of its class that overlaps it most, by 0.75 or
+    more; one that has none such is told of by `difference`.
+
+    Args:
+        references: An image each.
+        others: The same images'.
+
+    Returns:
+        In score, and in pixels of the sides of boxes.
+    """
+    score = box = 0.0
+    for reference, other in zip(references, others, strict=True):
+        for i in np.flatnonzero(reference.scores >= CLEAR):
+            same = np.flatnonzero(other.class_ids == reference.class_ids[i])
+            shared = overlaps(reference.boxes[i], other.boxes[same])
+            if shared.max(initial=0) < 0.75:
+                continue
+            twin = same[int(np.argmax(shared))]
+            score = max(score, abs(float(other.scores[twin] - reference.scores[i])))
+            sides = np.abs(other.boxes[twin] - reference.boxes[i])
+            box = max(box, float(sides.max()))
+    return score, box
+
+
 def _floor(reference: Detections, other: Detections) -> float:
     """The least score that a list of the model's full length holds; -1 where none is full."""
     if len(reference) != len(other) or len(reference) == 0:

@@ -69,17 +69,33 @@ def write_prepared(
     Raises:
         ModelFormatError: TensorFlow can't open or freeze it.
     """
+    network, cut, note = cut_network(source, config)
+    freed = cut.before and with_free_batch(network, cut.before, loops)
+    note += "; takes batches" if freed else "; takes one image a call"
+    save_function(freed or network.function(), folder)
+    return cut, note
+
+
+def cut_network(source: Path, config: PipelineConfig) -> tuple[Part, Cut, str]:
+    """A model's graph frozen, its ends cut off where they may be.
+
+    Args:
+        source: The SavedModel folder.
+        config: The model's parameters, where they are known.
+
+    Returns:
+        What is left of the graph, what is left to do outside, and in a sentence why.
+
+    Raises:
+        ModelFormatError: TensorFlow can't open or freeze it.
+    """
     part = freeze(source)
     after, note = _find_postprocessing(part, config.postprocessing)
     if after is not None:
         part = replace(part, ends={name: part.ends[name] for name in (RAW_BOXES, RAW_SCORES)})
     resizer, min_side = config.resizer or config.unpadded, least_side(source)
     network, before, resized = _split_at_network(part, resizer, min_side)
-    note += f"; {resized}"
-    freed = before and with_free_batch(network, before, loops)
-    note += "; takes batches" if freed else "; takes one image a call"
-    save_function(freed or network.function(), folder)
-    return Cut(before, after, true_shapes=len(network.starts) > 1), note
+    return network, Cut(before, after, true_shapes=len(network.starts) > 1), f"{note}; {resized}"
 
 
 def save_function(function: Any, folder: Path) -> None:

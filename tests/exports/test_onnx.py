@@ -1,0 +1,34 @@
+"""ONNX in one graph: plain ONNX Runtime takes an image of any size to the exporter's detections."""
+
+import numpy as np
+import pytest
+
+import tfzoo
+from tests.exports.conftest import same
+
+ort = pytest.importorskip("onnxruntime")
+pytest.importorskip("onnx")
+
+
+def test_onnx_runtime_finds_the_same_in_plain_code(converter, made, image, expected) -> None:
+    export = made("onnx")
+    session = ort.InferenceSession(str(export.path))
+    names = ["detection_boxes", "detection_scores", "detection_classes", "num_detections"]
+    *found, number = session.run(names, {"input_tensor": image[None]})
+    assert number.tolist() == [len(expected[1])]
+    same([values[0] for values in found], expected)
+    # Pictures of other sizes are resized and padded inside, as they are verified with.
+    assert export.verified.agrees and export.verified.images == 20
+
+
+def test_what_is_below_a_score_is_left_out_inside(
+    converter, model, folder, image, expected, tmp_path
+) -> None:
+    export = tfzoo.export_model(
+        model, format="onnx", nms=True, min_score=0.9, check=folder, output=tmp_path / "a.onnx"
+    )
+    session = ort.InferenceSession(str(export.path))
+    (scores,) = session.run(["detection_scores"], {"input_tensor": image[None]})
+    wanted = expected[1][expected[1] > 0.9]
+    assert 0 < len(wanted) < len(expected[1])
+    np.testing.assert_allclose(scores[0], wanted, atol=1e-4)
