@@ -1,4 +1,4 @@
-"""A model repository's entry: where servers look for files, a config that their schema takes."""
+"""A model repository's entry: where servers look for files, and a config of their schema."""
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, text_format
 

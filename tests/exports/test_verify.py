@@ -17,10 +17,9 @@ def finds(shift: float = 0.0, score: float = 0.9, count: int = 4):
         boxes = [[20 * i + shift, 10, 20 * i + 18 + shift, 60] for i in range(count)]
         return Detections(
             boxes=np.array(boxes, np.float32).reshape(-1, 4),
-            scores=np.full(count, score, np.float32),
-            class_ids=np.arange(1, count + 1),
+            scores=np.float32(score) - np.arange(count, dtype=np.float32) / 20,
+            class_ids=np.arange(1, count + 1, dtype=np.int32),
             image_size=(100, 100),
-            class_names={i: str(i) for i in range(1, count + 1)},
         )
 
     return detect
@@ -28,10 +27,10 @@ def finds(shift: float = 0.0, score: float = 0.9, count: int = 4):
 
 def test_the_worst_differences_are_told() -> None:
     seen = verify(finds(), finds(shift=0.05, score=0.9015), IMAGES, "float32")
-    assert seen.agrees and (seen.images, seen.detections) == (6, 24)
+    assert seen.agrees and (seen.images, seen.detections) == (6, 18)  # The last may be a tie.
     assert seen.score_difference == pytest.approx(0.0015, abs=1e-5)
     assert seen.box_difference == pytest.approx(0.05, abs=1e-3)
-    assert "gives TensorFlow's 24 detections" in summary(seen, "float32")
+    assert "gives TensorFlow's 18 detections" in summary(seen, "float32")
 
 
 def test_what_passes_rounded_does_not_in_full_precision() -> None:

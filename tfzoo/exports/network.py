@@ -8,16 +8,22 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tfzoo.decode.frame import Frame
+from tfzoo.detections.types import Detections
 from tfzoo.errors import ModelFormatError
 from tfzoo.prepare.cut import Cut
 from tfzoo.prepare.frozen_graph import cut_network
 from tfzoo.prepare.graph_part import Part
 from tfzoo.prepare.pipeline_config import find_config
+from tfzoo.prepare.postprocess import PostProcessing
 from tfzoo.prepare.preprocess import Preprocessing
 from tfzoo.store.models import StoredModel
 
 if TYPE_CHECKING:
     import tensorflow as tf
+
+
+#: See `most_listed`.
+_SPARE = 2
 
 
 @dataclass(frozen=True)
@@ -87,6 +93,28 @@ def network_of(model: StoredModel, min_score: float = 0.0) -> Network:
         threshold = max(cut.after.score_threshold, min_score)
         cut = replace(cut, after=replace(cut.after, score_threshold=threshold))
     return Network(model, part, cut, before, before.resizer.size)
+
+
+def most_listed(after: PostProcessing) -> int:
+    """How many detections an export lists that does not know how much of its input is padding.
+
+    What lies there alone is dropped by who reads it, and takes no place of another's.
+    """
+    padded = after.resizer is not None and after.resizer.min_dimension is not None
+    return after.max_total * (_SPARE if after.drop_empty and padded else 1)
+
+
+def within_image(found: Detections, after: PostProcessing | None) -> Detections:
+    """What an export finds, without what lies beside the image alone, in the padding.
+
+    Args:
+        found: In an image, clipped to it.
+        after: What the exporter does after the network.
+    """
+    if after is None or not after.drop_empty:
+        return found
+    sides = found.boxes[:, 2:] - found.boxes[:, :2]
+    return found[np.asarray((sides > 0).all(axis=1))][: after.max_total]
 
 
 def pixels_of(before: Preprocessing) -> Preprocessing:

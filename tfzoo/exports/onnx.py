@@ -6,6 +6,7 @@ in ONNX's operators (https://onnx.ai/onnx/operators) with what was read off the 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 #: The network's inputs, as `tfzoo.prepare.graph_part` names them.
 _NETWORK, _SHAPE = "input_tensor", "true_image_shape"
+#: Keeps the network's names apart from ours.
+_PREFIX = "network/"
 
 
 def write_onnx(source: Source, folder: Path) -> Written:
@@ -91,20 +94,30 @@ def with_ends(file: Path, cut: Cut, min_score: float = 0.0) -> onnx.ModelProto:
     network.opset_import.append(onnx.helper.make_opsetid("", int(head.split(":")[-1][:-2])))
     assert cut.before is not None
     entry = onnx.parser.parse_model(head + _entry(cut.before))
-    names = {"network": _NETWORK} | ({"content": _SHAPE} if cut.true_shapes else {})
+    ports = [("network", f"{_PREFIX}{_NETWORK}")]
+    ports += [("content", f"{_PREFIX}{_SHAPE}")] if cut.true_shapes else []
+    network = onnx.compose.add_prefix(network, _PREFIX)
     outputs = [value.name for value in network.graph.output]
     outputs += ["window"] if cut.after else []
-    whole = onnx.compose.merge_models(entry, network, io_map=list(names.items()), outputs=outputs)
+    whole = onnx.compose.merge_models(entry, network, io_map=ports, outputs=outputs)
     if cut.after is not None:
         tail = onnx.parser.parse_model(head + _tail(cut.after, min_score))
-        ends = [(name, f"{name}_in") for name in (RAW_BOXES, RAW_SCORES, "window")]
+        ends = [(f"{_PREFIX}{name}", f"{name}_in") for name in (RAW_BOXES, RAW_SCORES)]
+        ends.append(("window", "window_in"))
         whole = onnx.compose.merge_models(whole, tail, io_map=ends)
-    # The exporter's name, which the network's own input had.
-    whole.graph.input[0].name = _NETWORK
-    for node in whole.graph.node:
-        node.input[:] = [_NETWORK if name == "image" else name for name in node.input]
+    _rename(whole.graph, {"image": _NETWORK})
+    _rename(whole.graph, {name: name.removeprefix(_PREFIX) for name in outputs})
     whole.producer_name = "tfzoo"
     return whole
+
+
+def _rename(graph: onnx.GraphProto, names: Mapping[str, str]) -> None:
+    """Gives tensors other names, of which none is taken."""
+    for value in (*graph.input, *graph.output):
+        value.name = names.get(value.name, value.name)
+    for node in graph.node:
+        for ports in (node.input, node.output):
+            ports[:] = [names.get(name, name) for name in ports]
 
 
 def _entry(before: Preprocessing) -> str:
@@ -177,8 +190,8 @@ def _tail(after: PostProcessing, min_score: float) -> str:
             high_at = Constant <value = int64[2] {2, 3}> ()
             corners_0 = Gather <axis = 1> (clipped, low_at)
             corners_1 = Gather <axis = 1> (clipped, high_at)
-            sides = Sub (corners_1, corners_0)
-            areas = ReduceProd <axes = [1], keepdims = 0> (sides)
+            box_sides = Sub (corners_1, corners_0)
+            areas = ReduceProd <axes = [1], keepdims = 0> (box_sides)
             zero_area = Constant <value = float {0.0}> ()
             wanted = Greater (areas, zero_area)
             boxes = Compress <axis = 0> (clipped, wanted)
@@ -210,8 +223,8 @@ def _tail(after: PostProcessing, min_score: float) -> str:
             box_at = Constant <value = int64 {{2}}> ()
             classes = Gather <axis = 1> (kept, class_at)
             anchors = Gather <axis = 1> (kept, box_at)
-            first = Constant <value = int64[1] {{0}}> ()
-            all_boxes = Squeeze ({RAW_BOXES}_in, first)
+            batch_at = Constant <value = int64[1] {{0}}> ()
+            all_boxes = Squeeze ({RAW_BOXES}_in, batch_at)
             unclipped = Gather <axis = 0> (all_boxes, anchors)
             zero = Constant <value = float {{0.0}}> ()
             above_zero = Max (unclipped, zero)
@@ -223,13 +236,13 @@ def _tail(after: PostProcessing, min_score: float) -> str:
             top_scores, top = TopK <axis = 0> (best, number)
             chosen = Gather <axis = 0> (boxes, top)
             framed = {frame}
-            detection_boxes = Unsqueeze (framed, first)
-            detection_scores = Unsqueeze (top_scores, first)
+            detection_boxes = Unsqueeze (framed, batch_at)
+            detection_scores = Unsqueeze (top_scores, batch_at)
             top_ids = Gather <axis = 0> (ids, top)
             one = Constant <value = int64 {{1}}> ()
             from_one = Add (top_ids, one)
             as_floats = Cast <to = 1> (from_one)
-            detection_classes = Unsqueeze (as_floats, first)
+            detection_classes = Unsqueeze (as_floats, batch_at)
             num_detections = Cast <to = 1> (number)
         }}"""
 

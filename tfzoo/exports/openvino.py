@@ -16,7 +16,7 @@ from tfzoo.decode.frame import Frame
 from tfzoo.decode.kinds import decode
 from tfzoo.detections.types import Detections
 from tfzoo.errors import ModelFormatError
-from tfzoo.exports.network import pixels_of
+from tfzoo.exports.network import most_listed, pixels_of, within_image
 from tfzoo.exports.source import Detect, Source, Written
 from tfzoo.exports.tflite_metadata import label_lines
 from tfzoo.images.image import Image
@@ -75,7 +75,7 @@ def write_openvino(source: Source, folder: Path) -> Written:
         "y0, x1, y1 in pixels of that and a score each, and labels [1,N] from 0"
     )
     runtime = open_runtime("openvino", target / "model.xml", "cpu")
-    return Written(target, note, running(runtime, before, source.labels), runtime.signature)
+    return Written(target, note, running(runtime, cut, source.labels), runtime.signature)
 
 
 def _form(source: Source) -> Prepared:
@@ -174,7 +174,7 @@ def _suppressed(
         inside = ops.non_zero(ops.greater(areas, np.float32(0)), output_type="i64")
         rows = ops.gather(inside, np.int64(1), np.int64(0))
         values = [ops.gather(value, rows, np.int64(1)) for value in values]
-    first = [np.array([value], np.int64) for value in (0, after.max_total, 1, 1)]
+    first = [np.array([value], np.int64) for value in (0, most_listed(after), 1, 1)]
     boxes, scores, classes = (ops.slice(value, *first) for value in values)
     return boxes, scores, classes
 
@@ -196,14 +196,16 @@ def _model_info(
     }
 
 
-def running(runtime: Runtime, before: Preprocessing, labels: Mapping[int, str]) -> Detect:
+def running(runtime: Runtime, cut: Cut, labels: Mapping[int, str]) -> Detect:
     """What an export finds.
 
     Args:
         runtime: That has opened `model.xml`, as `write_openvino` wrote it.
-        before: From an image to the network's normalised input.
+        cut: What its form left to do outside.
         labels: Category names by id.
     """
+    before = cut.before
+    assert before is not None
     pixels, resizer = pixels_of(before), before.resizer
 
     def detect(image: Image) -> Detections:
@@ -220,6 +222,6 @@ def running(runtime: Runtime, before: Preprocessing, labels: Mapping[int, str]) 
                 "num_detections": np.array([rows.shape[1]]),
             }
             frame = Frame(size, resizer.size, resizer.content_size(size))
-            return decode("standard", raw, frame, labels)
+            return within_image(decode("standard", raw, frame, labels), cut.after)
 
     return detect

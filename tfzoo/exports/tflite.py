@@ -19,7 +19,7 @@ from tfzoo.decode.frame import Frame
 from tfzoo.decode.kinds import decode
 from tfzoo.detections.types import Detections
 from tfzoo.errors import ModelFormatError
-from tfzoo.exports.network import Network, network_of, pixels_of
+from tfzoo.exports.network import Network, most_listed, network_of, pixels_of, within_image
 from tfzoo.exports.settings import Precision
 from tfzoo.exports.source import Detect, Source, Written
 from tfzoo.exports.tflite_metadata import with_metadata
@@ -130,7 +130,7 @@ def open_tflite(file: Path, network: Network, nms: bool, labels: Mapping[int, st
                     "detection_scores": scores,
                     "num_detections": number,
                 }
-            return decode("standard", raw, frame, labels)
+            return within_image(decode("standard", raw, frame, labels), after)
 
     return detect
 
@@ -206,7 +206,7 @@ def _postprocessed(
 def _op(after: PostProcessing, scales: tuple[float, ...]) -> str:
     """The op and what it is told, as the converter reads it."""
     values: dict[str, int | float | bool] = {
-        "max_detections": after.max_total,
+        "max_detections": most_listed(after),
         "max_classes_per_detection": 1,
         "detections_per_class": after.max_per_class,
         "use_regular_nms": True,
