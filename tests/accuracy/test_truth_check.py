@@ -98,6 +98,7 @@ def test_what_is_exact_is_put_right(
         (lambda truth: truth["images"][0].update(id=2), r"image number 2 \(0002.jpg\): id is 2"),
         (lambda truth: truth["images"][0].update(width="wide"), 'image 1: width is "wide"'),
         (lambda truth: truth["images"][0].update(width=-2), "image 1: width is -2"),
+        (lambda truth: truth["images"][0].update(width=10**400), "image 1: width is 1000"),
         (lambda truth: truth["images"][0].update(file_name=7), "image 1: file_name is 7"),
         (lambda truth: truth["images"][0].update(file_name="\ud800"), "file_name is"),
         (lambda truth: truth["categories"][0].update(id=2), "category number 2"),

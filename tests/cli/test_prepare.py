@@ -4,7 +4,6 @@ import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from typer.testing import CliRunner
@@ -13,8 +12,7 @@ import tfzoo
 from tests.helpers import one_stage
 from tfzoo.cli.main import app
 from tfzoo.cli.prepare import prepare_afterwards, print_choice
-from tfzoo.errors import ModelFormatError, OutputError, UsageError
-from tfzoo.prepare import export
+from tfzoo.errors import ModelFormatError
 from tfzoo.prepare.choice import Choice, Trial, known_choice
 from tfzoo.store.models import get_model
 from tfzoo.trials import measure as trials
@@ -151,62 +149,6 @@ def test_detect_prepares_afterwards_unless_told_not_to(
     monkeypatch.setattr(trials, "measure", measure)
     run(*arguments)
     assert known_choice(get_model(model)) == CHOICE
-
-
-def test_an_export_names_its_file_with_what_stands_in_brackets(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    folder = tmp_path / "[red]" / "folder"
-    folder.mkdir(parents=True)
-    (folder / "model.onnx").write_bytes(b"converted")
-    (tmp_path / "mine.onnx").write_bytes(b"\x08\x07")
-    made = SimpleNamespace(folder=folder, note="cut at [bold]")
-    monkeypatch.setattr(export, "export_onnx", lambda model: made)
-    copy = tmp_path / "[blue].onnx"
-    arguments = ["export", str(tmp_path / "mine.onnx"), "--out", str(copy)]
-    done = CliRunner().invoke(app, arguments)
-    assert done.exit_code == 0, done.output
-    expected = [f"{folder / 'model.onnx'} (cut at [bold])", f"copied to {copy}"]
-    assert done.stdout.splitlines() == expected
-    assert copy.read_bytes() == b"converted"
-
-
-@pytest.mark.parametrize("appears", ["before", "meanwhile"])
-def test_an_export_replaces_no_file_unasked(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, appears: str
-) -> None:
-    copy = tmp_path / "copy.onnx"
-    (tmp_path / "mine.onnx").write_bytes(b"\x08\x07")
-    (tmp_path / "model.onnx").write_bytes(b"converted")
-
-    def convert(model: object) -> SimpleNamespace:
-        assert appears == "meanwhile" or asked  # Else it is refused before minutes of work.
-        copy.write_text("somebody's")
-        return SimpleNamespace(folder=tmp_path, note="")
-
-    monkeypatch.setattr(export, "export_onnx", convert)
-    asked: list[str] = []
-    if appears == "before":
-        copy.write_text("somebody's")
-    arguments = ["export", str(tmp_path / "mine.onnx"), "--out", str(copy)]
-    refused = CliRunner().invoke(app, arguments).exception
-    assert isinstance(refused, UsageError) and "--overwrite" in str(refused)
-    assert copy.read_text() == "somebody's"
-    asked.append("--overwrite")
-    assert CliRunner().invoke(app, [*arguments, *asked]).exit_code == 0
-    assert copy.read_bytes() == b"converted"
-
-
-def test_a_copy_that_can_not_be_written_is_told_of_with_where_the_result_is(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "model.onnx").write_bytes(b"\x08\x07")
-    made = SimpleNamespace(folder=tmp_path, note="")
-    monkeypatch.setattr(export, "export_onnx", lambda model: made)
-    arguments = ["export", str(tmp_path / "model.onnx"), "--out", str(tmp_path / "no" / "x.onnx")]
-    refused = CliRunner().invoke(app, arguments).exception
-    assert isinstance(refused, OutputError)
-    assert f"kept in the cache: {tmp_path / 'model.onnx'}" in str(refused)
 
 
 def test_two_processes_that_measure_a_model_measure_it_once(

@@ -34,14 +34,15 @@ def test_the_command_writes_tells_and_replaces_only_when_told(model, folder, tmp
     assert [path.name for path in tmp_path.iterdir()] == ["a.tflite"]
 
 
-def test_a_folder_is_replaced_only_where_it_is_an_export(made, model, folder, tmp_path) -> None:
+def test_a_folder_is_replaced_only_where_it_is_an_export(model, folder, tmp_path) -> None:
     mine = tmp_path / "mine"
     mine.mkdir()
     (mine / "diary").touch()
     with pytest.raises(UsageError, match="is a folder that tfzoo did not export"):
         tfzoo.export_model(model, format="openvino", output=mine, overwrite=True)
     assert (mine / "diary").exists()
-    ours = made("openvino").path
+    ours = tmp_path / "ours"
+    tfzoo.export_model(model, format="openvino", output=ours, check=folder)
     before = (ours / "model.xml").stat().st_ino
     tfzoo.export_model(model, format="openvino", output=ours, overwrite=True, check=folder)
     assert (ours / "model.xml").stat().st_ino != before
@@ -64,6 +65,22 @@ def test_what_finds_something_else_is_not_written(model, folder, tmp_path, monke
     with pytest.raises(ModelFormatError, match="does not find what TensorFlow finds in 20 images"):
         tfzoo.export_model(model, format="tflite", check=folder, output=tmp_path / "a.tflite")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_that_came_in_between_is_not_replaced(model, folder, tmp_path, monkeypatch) -> None:
+    place = tmp_path / "[a].tflite"
+
+    def slow(source, folder: Path) -> Written:
+        (folder / "model.tflite").write_bytes(b"made")
+        place.write_text("somebody's")
+        return Written(folder / "model.tflite", "", tfzoo.load(model, runtime="tensorflow").detect)
+
+    monkeypatch.setitem(make._WRITERS, "tflite", slow)
+    with pytest.raises(UsageError, match="--overwrite"):
+        tfzoo.export_model(model, format="tflite", check=folder, output=place)
+    assert [path.read_text() for path in tmp_path.iterdir()] == ["somebody's"]
+    told = run(model, "--format", "tflite", "--check", folder, "-o", place, "--overwrite")
+    assert told.startswith(str(place)) and place.read_bytes() == b"made"
 
 
 def test_an_export_without_a_name_goes_here_under_the_model_s(

@@ -24,11 +24,13 @@ def test_onnx_runtime_finds_the_same_in_plain_code(converter, made, image, expec
 def test_what_is_below_a_score_is_left_out_inside(
     converter, model, folder, image, expected, tmp_path
 ) -> None:
+    # Between the last two of its scores.
+    least = float(expected[1][-2:].mean())
     export = tfzoo.export_model(
-        model, format="onnx", nms=True, min_score=0.99, check=folder, output=tmp_path / "a.onnx"
+        model, format="onnx", nms=True, min_score=least, check=folder, output=tmp_path / "a.onnx"
     )
     session = ort.InferenceSession(str(export.path))
     (scores,) = session.run(["detection_scores"], {"input_tensor": image[None]})
-    np.testing.assert_allclose(scores[0], expected[1][expected[1] > 0.99], atol=1e-4)
-    (few,) = session.run(["num_detections"], {"input_tensor": np.zeros((1, 64, 64, 3), np.uint8)})
-    assert few[0] < 30
+    np.testing.assert_allclose(scores[0], expected[1][:-1], atol=1e-4)
+    (few,) = session.run(["num_detections"], {"input_tensor": image[None]})
+    assert few[0] == len(expected[1]) - 1

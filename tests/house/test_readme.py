@@ -16,6 +16,7 @@ import pytest
 import typer.main
 import yaml
 
+from tests.helpers import input_types, standins
 from tests.helpers.entries import ENTRY
 from tfzoo.cli.main import app
 from tfzoo.zoo.manifest import DEFAULT_MODEL, find_model, packaged_manifest_path, packaged_scenes
@@ -65,6 +66,9 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (place / "team.yaml").write_text(
         yaml.safe_dump({"references": {"me": {"title": "me"}}, "models": [entry]})
     )
+    standins.save_standard(place / "twin" / "saved_model")
+    (place / "ssd_mobilenet_v1_coco").mkdir()
+    input_types.save_frozen(place / "twin", place / "ssd_mobilenet_v1_coco")
     return place
 
 

@@ -30,6 +30,9 @@ from tfzoo.accuracy.truth import GroundTruth, Kind
 #: Images larger than this have no run lengths: their pixels are counted in 32 bits.
 _LONGEST = 2**16 - 1
 
+#: No image has a longer side than a file format can say: it is another number.
+_LARGEST = 2**32 - 1
+
 
 def check_truth(data: dict[str, Any], path: Path) -> None:
     """Sees through what all kinds of scoring need; changes what can be put right.
@@ -97,13 +100,13 @@ def _check_image(image: Record, problems: Problems) -> None:
     where = f"image {image['id']}"
     for side in ("width", "height"):
         value = image.get(side)
-        if type(value) is int and value > 0:
+        if type(value) is int and 0 < value <= _LARGEST:
             continue
         size = whole_of(value)
         if value is None or size == 0:
             # So do exports write that they do not know.
             image.pop(side, None)
-        elif size is None or size < 0:
+        elif size is None or not 0 < size <= _LARGEST:
             rule = "have no size; expected width and height as whole numbers of pixels"
             problems.add("images", rule, where, side, image)
         else:
