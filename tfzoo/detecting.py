@@ -14,6 +14,7 @@ from typing import Any, Literal, get_args
 from tfzoo.errors import UsageError
 from tfzoo.options import check_least, check_number, names_in, option
 from tfzoo.settings import at_home
+from tfzoo.yaml_text import read_yaml
 
 #: Larger images are refused unless asked for: a small file can unpack to any size.
 MAX_PIXELS = 150_000_000
@@ -43,12 +44,9 @@ def read_min_score(text: str) -> float | dict[str, float]:
         "of YAML or JSON that gives each category's"
     )
     if (path := at_home(text)).is_file():
-        import yaml
-
         try:
-            # Every key and value as the text that it is: a category may be called `no`.
-            found = yaml.load(path.read_text(encoding="utf-8-sig"), Loader=yaml.BaseLoader)
-        except (OSError, ValueError, yaml.YAMLError) as error:
+            found = read_yaml(path.read_bytes(), as_texts=True)
+        except (OSError, ValueError) as error:
             raise UsageError(f"min_score: {path} can't be read: {error}; {expected}") from None
         if not isinstance(found, dict) or not found:
             raise UsageError(f"min_score: {path} gives no score of a category; {expected}")

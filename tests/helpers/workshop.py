@@ -48,6 +48,7 @@ TESTS = {
     "tfzoo/cluster.py": ["batch/test_ray.py"],
     "tfzoo/prepare/int8.py": ["trials/test_quantise.py"],
     "tfzoo/records.py": ["house/test_records.py"],
+    "tfzoo/yaml_text.py": ["house/test_yaml_text.py"],
     "tfzoo/results.py": ["report/test_results.py", "report/test_table.py"],
     "tfzoo/settings.py": ["store/test_cache.py", "store/test_trust.py", "house/test_patience.py"],
     "tfzoo/threads.py": ["house/test_threads.py"],

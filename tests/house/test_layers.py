@@ -24,6 +24,7 @@ ORDER = [
     "messages",
     "pages",
     "records",
+    "yaml_text",
     "network",
     "processes",
     "hardware",

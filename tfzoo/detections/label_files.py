@@ -18,6 +18,7 @@ from tfzoo.detections.label_map import read_label_map
 from tfzoo.errors import UsageError
 from tfzoo.files import LFS_ADVICE, is_lfs_pointer
 from tfzoo.settings import at_home
+from tfzoo.yaml_text import read_yaml
 
 EXPECTED = (
     "Expected a label_map.pbtxt of the Object Detection API (item { id: 1 name: 'cat' }), COCO "
@@ -215,29 +216,10 @@ def _unrepeated(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _yaml(text: str) -> Pairs:
-    import yaml
-
-    class Loader(yaml.BaseLoader):
-        """All is text: `no`, `on` and `1.0` are names as they stand there."""
-
-        def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-            seen: set[str] = set()
-            for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
-                if key.value in seen:
-                    line = key.start_mark.line + 1
-                    raise UsageError(f"line {line}: '{key.value}' stands twice in one mapping")
-                seen.add(key.value)
-            return super().construct_mapping(node, deep=deep)
-
     try:
-        value = yaml.load(text, Loader)
-    except RecursionError:
-        raise UsageError("its YAML lies too deep in itself") from None
-    except (yaml.YAMLError, ValueError, TypeError) as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
-        what = getattr(error, "problem", None) or str(error)
-        raise UsageError(f"{where}it looks like YAML, but is not: {what}") from None
+        value = read_yaml(text, as_texts=True)
+    except ValueError as error:
+        raise UsageError(f"it looks like YAML, but is not: {error}") from None
     return _of_value(value)
 
 

@@ -17,11 +17,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from tfzoo.errors import AmbiguousModelError, ManifestError, UnknownModelError
 from tfzoo.outside import bare, in_one_line
 from tfzoo.settings import PACKAGE, at_home
+from tfzoo.yaml_text import read_yaml
 from tfzoo.zoo.schema import (
     AsPrinted,
     Entry,
@@ -253,16 +252,14 @@ def _told(slip: dict[str, Any]) -> str:
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:
-    # The C parser reads the manifest ten times faster; PyYAML may be built without it.
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        data = yaml.load(path.read_bytes(), Loader=loader)
+        data = read_yaml(path.read_bytes(), as_texts=False)
     except OSError as error:
         raise ManifestError(
             f"manifest {path} can't be read: {error.strerror}. It is named by --manifest or "
             f"{MANIFEST_VARIABLE}; expected the path of a YAML file"
         ) from None
-    except yaml.YAMLError as error:
+    except ValueError as error:
         raise ManifestError(f"manifest {path} is not YAML: {error}") from None
     if not isinstance(data, dict):
         raise ManifestError(f"manifest {path}: expected `references`, `models`, `demo` at its top")

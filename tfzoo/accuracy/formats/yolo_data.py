@@ -10,6 +10,7 @@ from typing import Any
 
 from tfzoo.accuracy.formats.beside import images_below
 from tfzoo.errors import AnnotationError
+from tfzoo.yaml_text import read_yaml
 
 EXPECTED = (
     "Expected a data.yaml with names and val (a folder of images, a list of such, or a text file "
@@ -124,13 +125,10 @@ def is_there(path: Path) -> bool:
 
 
 def _mapping(path: Path) -> dict[str, Any]:
-    import yaml
-
-    text = _text(path)
     try:
-        content = yaml.load(text, yaml.BaseLoader)  # Its values are texts alone.
-    except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
-        raise wrong(path, f"it is no YAML: {str(error)[:200]}") from None
+        content = read_yaml(_text(path), as_texts=True)
+    except ValueError as error:
+        raise wrong(path, f"it is no YAML: {error}") from None
     if not isinstance(content, dict) or not {"names", "val"} <= content.keys():
         raise wrong(path, "it has no names, or no val")
     return content
