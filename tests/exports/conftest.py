@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import tfzoo
-from tests.helpers import one_stage
+from tests.helpers import one_stage, peaks
 from tfzoo.exports.make import Export
 from tfzoo.prepare import export
 
@@ -17,6 +17,12 @@ LABELS = ["person", "traffic light", "car", "dog"]
 def model(tmp_path_factory) -> Path:
     """A detector whose graph decodes its boxes as the exporter does."""
     return one_stage.save(tmp_path_factory.mktemp("encoded") / "detector", encoded=False)
+
+
+@pytest.fixture(scope="session")
+def persons(tmp_path_factory) -> Path:
+    """A CenterNet with keypoints."""
+    return peaks.save(tmp_path_factory.mktemp("persons") / "detector", keypoints=True)
 
 
 @pytest.fixture(scope="session")

@@ -93,3 +93,17 @@ def test_real_weights_give_tensorflow_s_own_detections(tmp_path) -> None:
     )
     assert export.verified.agrees and export.verified.detections > 30
     assert export.verified.score_difference < 1e-3 and export.verified.box_difference < 0.1
+
+
+def test_keypoints_come_along(persons, folder, image, tmp_path) -> None:
+    file = tmp_path / "persons.tflite"
+    export = tfzoo.export_model(persons, format="tflite", check=folder, output=file)
+    assert export.verified.agrees and export.note.endswith("with keypoints")
+    expected = tfzoo.load(persons, runtime="tensorflow").detect(image)
+    assert expected.keypoints is not None and expected.keypoints.shape == (10, 2, 2)
+    boxes, _, _, _, points, point_scores = run(file, image)
+    np.testing.assert_allclose(boxes[0][:, [1, 0, 3, 2]] * 64, expected.boxes, atol=0.01)
+    np.testing.assert_allclose(points[0][..., ::-1] * 64, expected.keypoints, atol=0.01)
+    np.testing.assert_allclose(point_scores[0], expected.keypoint_scores, atol=1e-5)
+    found = tfzoo.load(file, runtime="litert").detect(image)
+    np.testing.assert_allclose(found.keypoints, expected.keypoints, atol=0.01)

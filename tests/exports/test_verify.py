@@ -33,6 +33,18 @@ def test_the_worst_differences_are_told() -> None:
     assert "gives TensorFlow's 18 detections" in summary(seen, "float32")
 
 
+def test_boxes_that_coincide_are_told_apart_by_their_scores() -> None:
+    def detect(image):
+        return Detections(
+            boxes=np.array([[10, 10, 60, 60]] * 3, np.float32),
+            scores=np.array([0.9, 0.8, 0.7], np.float32),
+            class_ids=np.ones(3, np.int32),
+            image_size=(100, 100),
+        )
+
+    assert verify(detect, detect, IMAGES, "float32").score_difference == 0
+
+
 def test_what_passes_rounded_does_not_in_full_precision() -> None:
     with pytest.raises(ModelFormatError, match="it was not written"):
         verify(finds(), finds(score=0.92), IMAGES, "float32")

@@ -25,12 +25,13 @@ model {
 """
 
 
-def save(folder: Path, persons: bool = False) -> Path:
+def save(folder: Path, persons: bool = False, keypoints: bool = False) -> Path:
     """Exports the detector, its `pipeline.config` beside it.
 
     Args:
         folder: Will hold `saved_model/` and `pipeline.config`.
         persons: Count the peaks of the first class by an operation that can't be vectorised.
+        keypoints: Give each peak two of them.
     """
     import tensorflow as tf
 
@@ -75,7 +76,15 @@ def save(folder: Path, persons: bool = False) -> Path:
         if persons:
             found = tf.where(class_ids[0] == 0)
             number = number + 0 * tf.cast(tf.shape(found)[:1], tf.float32)
+        extra = {}
+        if keypoints:
+            points = tf.stack([middles - sizes / 2, middles + sizes / 3], 2)
+            extra = {
+                "detection_keypoints": points * STRIDE / sides[:, :, tf.newaxis, :2],
+                "detection_keypoint_scores": tf.stack([scores, scores / 2], 2),
+            }
         return {
+            **extra,
             "detection_boxes": tf.clip_by_value(strided * STRIDE / sides, 0, 1),
             "detection_scores": scores,
             "detection_classes": tf.cast(class_ids + 1, tf.float32),

@@ -16,7 +16,7 @@ import pytest
 import typer.main
 import yaml
 
-from tests.helpers import input_types, standins
+from tests.helpers import input_types, peaks, standins
 from tests.helpers.entries import ENTRY
 from tfzoo.cli.main import app
 from tfzoo.zoo.manifest import DEFAULT_MODEL, find_model, packaged_manifest_path, packaged_scenes
@@ -69,6 +69,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     standins.save_standard(place / "twin" / "saved_model")
     (place / "ssd_mobilenet_v1_coco").mkdir()
     input_types.save_frozen(place / "twin", place / "ssd_mobilenet_v1_coco")
+    peaks.save(place / "small_centernet")
     return place
 
 
@@ -77,6 +78,7 @@ def environment(place: Path) -> dict[str, str]:
 
 
 def with_embedded_model(text: str) -> str:
+    text = text.replace('"ssd mobilenet v2 320x320"', "small_centernet")
     return re.sub(r'"EfficientDet D0 512x512"|"efficientdet d0"', f'"{DEFAULT_MODEL}"', text)
 
 

@@ -96,8 +96,9 @@ def worst_differences(
 ) -> tuple[float, float]:
     """How far the clear detections of some images are off, at most.
 
-    Each of 0.3 or more is laid beside the other's of its class that overlaps it most, by 0.75 or
-    more; one that has none such is told of by `difference`.
+    Each of 0.3 or more is laid beside its twin, or else beside the other's of its class that
+    overlaps it most, by 0.75 or more, and is nobody's twin; one that has none such is told of by
+    `difference`.
 
     Args:
         references: An image each.
@@ -108,12 +109,17 @@ def worst_differences(
     """
     score = box = 0.0
     for reference, other in zip(references, others, strict=True):
+        twins = _twins(reference, other)
+        free = np.setdiff1d(np.arange(len(other)), twins)
         for i in np.flatnonzero(reference.scores >= CLEAR):
-            same = np.flatnonzero(other.class_ids == reference.class_ids[i])
-            shared = overlaps(reference.boxes[i], other.boxes[same])
-            if shared.max(initial=0) < 0.75:
-                continue
-            twin = same[int(np.argmax(shared))]
+            twin = twins[i]
+            if twin < 0:
+                same = free[other.class_ids[free] == reference.class_ids[i]]
+                shared = overlaps(reference.boxes[i], other.boxes[same])
+                if shared.max(initial=0) < 0.75:
+                    continue
+                twin = same[int(np.argmax(shared))]
+                free = free[free != twin]
             score = max(score, abs(float(other.scores[twin] - reference.scores[i])))
             sides = np.abs(other.boxes[twin] - reference.boxes[i])
             box = max(box, float(sides.max()))

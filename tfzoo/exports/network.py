@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
 
+#: What a CenterNet for keypoints gives beside its boxes: [1, N, K, 2] (y, x in parts of the image)
+#: and [1, N, K].
+KEYPOINTS = ("detection_keypoints", "detection_keypoint_scores")
 #: See `most_listed`.
 _SPARE = 2
 
@@ -132,3 +135,18 @@ def pixels_of(before: Preprocessing) -> Preprocessing:
     return replace(
         before, order=(0, 1, 2), scale=(1, 1, 1), offset=(0, 0, 0), padding=(red, green, blue)
     )
+
+
+def what_goes_in(before: Preprocessing, dtype: str) -> str:
+    """In words, what the input of a normalising graph takes.
+
+    Args:
+        before: What leads from an image to the normalised input.
+        dtype: Of the pixels.
+    """
+    height, width = before.resizer.size
+    takes = f"takes {dtype} [1,{height},{width},3], RGB pixels of 0 to 255, "
+    if before.resizer.min_dimension is None:
+        return takes + "the image stretched to it"
+    filled = ", ".join(f"{value:.4g}" for value in pixels_of(before).padding)
+    return takes + f"the image's aspect kept, in the upper left corner; the rest is {filled}"

@@ -16,7 +16,13 @@ from tfzoo.decode.frame import Frame
 from tfzoo.decode.kinds import decode
 from tfzoo.detections.types import Detections
 from tfzoo.errors import ModelFormatError
-from tfzoo.exports.network import most_listed, pixels_of, within_image
+from tfzoo.exports.network import (
+    KEYPOINTS,
+    most_listed,
+    pixels_of,
+    what_goes_in,
+    within_image,
+)
 from tfzoo.exports.source import Detect, Source, Written
 from tfzoo.exports.tflite_metadata import label_lines
 from tfzoo.images.image import Image
@@ -69,11 +75,12 @@ def write_openvino(source: Source, folder: Path) -> Written:
     for key, value in _model_info(before, source.labels, settings.min_score).items():
         whole.set_rt_info(value, ["model_info", key])
     ov.save_model(whole, str(target / "model.xml"), compress_to_fp16=half)
-    height, width = before.resizer.size
     note = (
-        f"takes float32 [1,{height},{width},3], RGB pixels of 0 to 255; gives boxes [1,N,5], x0, "
-        "y0, x1, y1 in pixels of that and a score each, and labels [1,N] from 0"
+        f"{what_goes_in(before, 'float32')}; gives boxes [1,N,5], x0, y0, x1, y1 in pixels of that "
+        "and a score each, and labels [1,N] from 0"
     )
+    if any(KEYPOINTS[0] in port.get_names() for port in model.outputs):
+        note += ", keypoints [1,N,K,2], x, y, and their scores"
     runtime = open_runtime("openvino", target / "model.xml", "cpu")
     return Written(target, note, running(runtime, cut, source.labels), runtime.signature)
 
@@ -131,6 +138,10 @@ def with_ends(model: ov.Model, cut: Cut, min_score: float) -> ov.Model:
     sizes = np.array([width, height, width, height], np.float32)
     rows = ops.concat([ops.multiply(swapped, sizes), ops.unsqueeze(scores, np.int64(2))], 2)
     ends = {"boxes": rows, "labels": ops.convert(labels, "i32")}
+    if KEYPOINTS[0] in found:
+        points = ops.gather(found[KEYPOINTS[0]], np.array([1, 0], np.int64), np.int64(3))
+        ends["keypoints"] = ops.multiply(points, sizes[:2])
+        ends["keypoint_scores"] = found[KEYPOINTS[1]]
     results = []
     for name, end in ends.items():
         results.append(ops.result(end, name=name))
@@ -221,6 +232,9 @@ def running(runtime: Runtime, cut: Cut, labels: Mapping[int, str]) -> Detect:
                 "detection_classes": classes + 1,
                 "num_detections": np.array([rows.shape[1]]),
             }
+            if "keypoints" in found:
+                points = found["keypoints"][..., ::-1] / np.array([height, width], np.float32)
+                raw |= dict(zip(KEYPOINTS, (points, found["keypoint_scores"]), strict=True))
             frame = Frame(size, resizer.size, resizer.content_size(size))
             return within_image(decode("standard", raw, frame, labels), cut.after)
 

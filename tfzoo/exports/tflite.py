@@ -19,7 +19,15 @@ from tfzoo.decode.frame import Frame
 from tfzoo.decode.kinds import decode
 from tfzoo.detections.types import Detections
 from tfzoo.errors import ModelFormatError
-from tfzoo.exports.network import Network, most_listed, network_of, pixels_of, within_image
+from tfzoo.exports.network import (
+    KEYPOINTS,
+    Network,
+    most_listed,
+    network_of,
+    pixels_of,
+    what_goes_in,
+    within_image,
+)
 from tfzoo.exports.settings import Precision
 from tfzoo.exports.source import Detect, Source, Written
 from tfzoo.exports.tflite_metadata import with_metadata
@@ -84,12 +92,13 @@ def write_tflite(source: Source, folder: Path) -> Written:
             f"{network.model.id} can't be converted to TFLite: {reason_of(error)}"
         ) from error
     detections = nms or network.cut.after is None
-    file.write_bytes(with_metadata(made, source.model.id, source.labels, detections))
+    keypoints = any(name in network.part.ends for name in KEYPOINTS)
+    told_in_it = with_metadata(made, source.model.id, source.labels, detections, keypoints)
+    file.write_bytes(told_in_it)
     dtype = "uint8" if integers else "float32"
     if precision == "int8":
         told += "; in 8-bit integers" if integers else "; its weights alone in 8-bit integers"
-    height, width = network.size
-    note = f"takes {dtype} [1,{height},{width},3], RGB pixels of 0 to 255; {told}"
+    note = f"{what_goes_in(network.before, dtype)}; {told}"
     return Written(file, note, open_tflite(file, network, nms, source.labels))
 
 
@@ -123,8 +132,8 @@ def open_tflite(file: Path, network: Network, nms: bool, labels: Mapping[int, st
             if after is not None and not nms:
                 raw, frame = postprocess(values[0][0], values[1][0], size, after), Frame.whole(size)
             else:
-                boxes, classes, scores, number = values
-                raw = {
+                boxes, classes, scores, number, *keypoints = values
+                raw = dict(zip(KEYPOINTS, keypoints, strict=False)) | {
                     "detection_boxes": boxes,
                     "detection_classes": classes + 1,
                     "detection_scores": scores,
@@ -160,6 +169,7 @@ def _function(network: Network, nms: bool, precision: Precision) -> tuple[Any, s
                 found["detection_classes"] - 1,
                 found["detection_scores"],
                 found["num_detections"],
+                *(found[name] for name in KEYPOINTS if name in found),
             )
         elif nms:
             values = _postprocessed(found, after, encodings)
@@ -172,7 +182,8 @@ def _function(network: Network, nms: bool, precision: Precision) -> tuple[Any, s
     if nms and after is not None:
         return made, "gives boxes, classes from 0, scores and their number, suppressed inside"
     if after is None:
-        return made, "gives boxes, classes from 0, scores and their number"
+        also = " with keypoints" if any(name in network.part.ends for name in KEYPOINTS) else ""
+        return made, f"gives boxes, classes from 0, scores and their number{also}"
     return made, f"gives {RAW_BOXES} and {RAW_SCORES}, suppressed by nobody yet"
 
 

@@ -41,7 +41,13 @@ class _Number:
     dtype: str
 
 
-def with_metadata(model: bytes, name: str, labels: Mapping[int, str], detections: bool) -> bytes:
+def with_metadata(
+    model: bytes,
+    name: str,
+    labels: Mapping[int, str],
+    detections: bool,
+    keypoints: bool = False,
+) -> bytes:
     """A TFLite file with what is known of it.
 
     Args:
@@ -50,6 +56,7 @@ def with_metadata(model: bytes, name: str, labels: Mapping[int, str], detections
         labels: Category names by id, from 1.
         detections: Whether it gives boxes, classes, scores and their number, in this order; else
             raw boxes and scores.
+        keypoints: Whether it gives keypoints and their scores after that.
     """
     import flatbuffers
     from tensorflow.lite.python import schema_py_generated as schema
@@ -57,6 +64,7 @@ def with_metadata(model: bytes, name: str, labels: Mapping[int, str], detections
     tables = schema.ModelT.InitFromPackedBuf(model)
     _in_order(tables)
     outputs = [_LOCATION, _category(), _SCORE, _COUNT] if detections else [_RAW_BOXES, _RAW_SCORES]
+    outputs += [_KEYPOINTS, _KEYPOINT_SCORES] if keypoints else []
     builder = flatbuffers.Builder()
     root = _write(builder, _model(name, outputs, detections))
     builder.Finish(root, _FILE_ID)
@@ -130,6 +138,8 @@ def _category() -> _Table:
 _LOCATION = _boxes("location", "y0, x0, y1, x1 of each box in parts of the input.")
 _SCORE = _feature("score", "The score of each box, 0 to 1, best first.")
 _COUNT = _feature("number of detections", "How many boxes there are.")
+_KEYPOINTS = _feature("keypoints", "y, x of each keypoint of each box in parts of the input.")
+_KEYPOINT_SCORES = _feature("keypoint scores", "The score of each keypoint, 0 to 1.")
 _RAW_BOXES = _boxes("raw_detection_boxes", "y0, x0, y1, x1 of each anchor's box.")
 _RAW_SCORES = _feature("raw_detection_scores", "A score for each anchor and class.")
 
