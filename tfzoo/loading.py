@@ -121,7 +121,14 @@ def known_runtime(
         runtime = os.environ.get(RUNTIME_VARIABLE, "auto")
     if (own := SINGLE_FILES.get(model.path.suffix)) is not None:
         # TensorFlow opens no such file, OpenVINO the .onnx ones.
-        return "openvino" if (own, runtime) == ("onnx", "openvino") else own
+        if (own, runtime) != ("onnx", "openvino"):
+            return own
+        _log.warning(
+            "%s on openvino has not been compared with ONNX Runtime, which it opens with unless "
+            "told otherwise",
+            model.id,
+        )
+        return runtime
     if runtime == "tensorflow":
         return runtime
     known = known_choice(model, on_gpu(device))

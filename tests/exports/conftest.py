@@ -47,9 +47,7 @@ def folder(tmp_path_factory) -> Path:
 @pytest.fixture
 def converter(tmp_path, monkeypatch) -> None:
     """In place of tf2onnx, whose environment takes minutes: it gives the same network."""
-    made, python = one_stage.save_onnx(tmp_path / "network.onnx"), tmp_path / "python"
-    python.write_text(f'#!/bin/sh\ncp {made} "$6"\n')
-    python.chmod(0o755)
+    python = one_stage.save_converter(tmp_path)
     monkeypatch.setattr(export, "converter", lambda: python)
 
 
@@ -74,7 +72,7 @@ def made(model, folder, tmp_path_factory):
 
     def export_once(form: str) -> Export:
         if form not in exports:
-            place = tmp_path_factory.mktemp("exports") / f"of_{form}"
+            place = tmp_path_factory.mktemp("exports") / f"made.{form}"
             exports[form] = tfzoo.export_model(
                 model, format=form, check=folder, labels=LABELS, output=place, nms=True
             )

@@ -1,8 +1,11 @@
 """A SavedModel to serve: a numbered version, the exporter's names, any number of images a call."""
 
 import numpy as np
+import pytest
 
+import tfzoo
 from tests.exports.conftest import same
+from tfzoo.errors import RuntimeUnavailableError
 
 NAMES = ("detection_boxes", "detection_scores", "detection_classes")
 
@@ -21,3 +24,8 @@ def test_tensorflow_finds_the_same_in_a_batch_in_plain_code(made, image, expecte
     alone = detect(input_tensor=tf.constant(batch[:1]))
     for name in NAMES:
         np.testing.assert_allclose(found[name][:1], alone[name].numpy(), atol=1e-5)
+
+
+def test_xla_refuses_it_before_an_image_is_seen(made) -> None:
+    with pytest.raises(RuntimeUnavailableError, match="CombinedNonMaxSuppression is in its graph"):
+        tfzoo.load(made("saved_model").path / "1", runtime="xla")

@@ -34,6 +34,21 @@ def test_litert_finds_the_same_in_plain_code(made, image, expected) -> None:
     assert export.verified.agrees and export.verified.score_difference < 1e-4
 
 
+def test_litert_opens_it_with_the_padding_that_it_tells(made, model, image) -> None:
+    file = made("tflite").path
+    detector = tfzoo.load(file, runtime="litert")
+    assert detector.runtime.signature.inputs[0].padding == (127.5, 127.5, 127.5)
+    expected = tfzoo.load(model, runtime="tensorflow")
+    # Of its own width, so that nothing is resized; below it is padding.
+    for picture in (image, image[:40]):
+        found, wanted = detector.detect(picture), expected.detect(picture)
+        count = len(wanted)
+        np.testing.assert_array_equal(found.class_ids[:count], wanted.class_ids)
+        # Half a level of its padding is rounded away.
+        np.testing.assert_allclose(found.scores[:count], wanted.scores, atol=0.01)
+        assert (found.boxes[:, 3] - found.boxes[:, 1] > 0).all()
+
+
 def test_the_file_tells_its_labels_its_pixels_and_its_outputs(made) -> None:
     from tensorflow.lite.python import schema_py_generated as schema
 

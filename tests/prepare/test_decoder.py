@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +13,11 @@ import tfzoo
 from tests.helpers import input_types, one_stage, standins
 from tfzoo.errors import ModelFormatError
 from tfzoo.images.encoded import encode
+from tfzoo.prepare import export
 from tfzoo.prepare.decoder import decodes_images, takes_examples
+from tfzoo.prepare.export import export_onnx
 from tfzoo.prepare.frozen_graph import freeze
+from tfzoo.store.models import get_model
 
 
 @pytest.fixture(scope="module")
@@ -20,12 +25,27 @@ def twin(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return one_stage.save(tmp_path_factory.mktemp("twin"))
 
 
-@pytest.fixture(scope="module", params=[*input_types.INPUT_TYPES, "frozen"])
-def export(request, twin: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp(request.param)
-    if request.param == "frozen":
-        return input_types.save_frozen(twin, folder)
-    return input_types.save(request.param, twin, folder)
+@pytest.fixture(scope="module")
+def exports(twin: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Gives the twin as another kind of export, made when it is first asked for."""
+    folder = tmp_path_factory.mktemp("exports")
+
+    @cache
+    def made(kind: str) -> Path:
+        if kind == "image_tensor":
+            return twin
+        if kind == "frozen":
+            return input_types.save_frozen(twin, folder / kind)
+        return input_types.save(kind, twin, folder / kind)
+
+    return made
+
+
+@pytest.fixture
+def converter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In place of tf2onnx, whose environment takes minutes: it gives the same network."""
+    python = one_stage.save_converter(tmp_path)
+    monkeypatch.setattr(export, "converter", lambda: python)
 
 
 def pictures() -> list[np.ndarray]:
@@ -35,9 +55,21 @@ def pictures() -> list[np.ndarray]:
     ]
 
 
-@pytest.mark.parametrize("runtime", ["tensorflow", "frozen", "openvino"])
-def test_an_export_finds_what_its_twin_finds(export: Path, twin: Path, runtime: str) -> None:
-    detector, expected = tfzoo.load(export, runtime=runtime), tfzoo.load(twin, runtime="tensorflow")
+#: Every runtime that opens a SavedModel.
+RUNTIMES = ("tensorflow", "frozen", "xla", "openvino", "onnx")
+KINDS = ("image_tensor", *input_types.INPUT_TYPES, "frozen")
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_export_finds_what_its_twin_finds(
+    kind: str, runtime: str, twin: Path, exports, converter
+) -> None:
+    path = exports(kind)
+    if runtime == "onnx":
+        export_onnx(get_model(path))
+    detector, expected = tfzoo.load(path, runtime=runtime), tfzoo.load(twin, runtime="tensorflow")
+    assert detector.runtime.name == runtime
     if runtime != "tensorflow":
         assert detector.cut.before is not None and detector.runtime.signature.inputs[0].dtype in (
             "float32", "uint8",
@@ -51,6 +83,12 @@ def test_an_export_finds_what_its_twin_finds(export: Path, twin: Path, runtime: 
             np.testing.assert_allclose(found.scores, wanted.scores, atol=1e-4)
             np.testing.assert_allclose(found.boxes, wanted.boxes, atol=0.02)
         assert len(wanted) > 3
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_litert_opens_no_saved_model_and_says_what_does(kind: str, exports) -> None:
+    with pytest.raises(ModelFormatError, match=r"LiteRT opens a \.tflite file\. Run .* tensorflow"):
+        tfzoo.load(exports(kind), runtime="litert")
 
 
 @pytest.mark.parametrize("input_type", input_types.INPUT_TYPES[1:])

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tfzoo.decode.frame import Frame
 from tfzoo.images.image import Image
 from tfzoo.runtimes.runtime import Levels, Pixels, Signature, TensorInfo
 
@@ -64,6 +65,25 @@ def in_words(pixels: Pixels) -> str:
     """What pixels are turned into."""
     mean, std = (", ".join(f"{n:g}" for n in numbers) for numbers in (pixels.mean, pixels.std))
     return _USUAL.get(pixels) or f"(pixel - [{mean}]) / [{std}]"
+
+
+def placed(image: Image, entry: TensorInfo, padding: tuple[float, ...]) -> tuple[Image, Frame]:
+    """An image in an input of one size: stretched, or its aspect kept, in the upper left corner.
+
+    Args:
+        image: uint8 [H, W, 3] RGB.
+        entry: The input.
+        padding: As the input has it, where the file does not say.
+    """
+    height, width = entry.shape[1:3]
+    assert height is not None and width is not None  # `takes_fixed_images`
+    size = (image.shape[0], image.shape[1])
+    filled = padding if entry.padding is None else entry.padding
+    if not filled:
+        frame = Frame.stretched(size, (height, width))
+        return frame.place(image, fill=0), frame
+    frame = Frame.fitted(size, (height, width), centred=False)
+    return frame.place(image, fill=[round(value) for value in filled]), frame
 
 
 def fed(image: Image, entry: TensorInfo, usual: Pixels) -> NDArray[Any]:

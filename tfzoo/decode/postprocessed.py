@@ -2,7 +2,8 @@
 
 `export_tflite_graph_tf2` (tensorflow/models, research/object_detection) leaves resizing and
 normalising to whoever runs the model. Its SSDs mostly take -1..1; a file's metadata may say
-otherwise. The image is stretched, as TensorFlow Lite's own Task Library does. Classes count from 0,
+otherwise. The image is stretched, as TensorFlow Lite's own Task Library does, unless `tfzoo export`
+made the file and says otherwise. Classes count from 0,
 without the background. Rows from the number on are what lay in memory.
 """
 
@@ -15,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfzoo.decode.frame import Frame, Raw, assemble
-from tfzoo.decode.pixels import SIGNED, fed, takes_fixed_images
+from tfzoo.decode.pixels import SIGNED, fed, placed, takes_fixed_images
 from tfzoo.detections.types import Detections
 from tfzoo.errors import ModelFormatError
 from tfzoo.images.image import Image
@@ -37,10 +38,8 @@ def fits(signature: Signature) -> bool:
 
 def prepare(image: Image, entry: TensorInfo) -> tuple[NDArray[Any], Frame]:
     """See `tfzoo.decode.prepare`."""
-    height, width = entry.shape[1:3]
-    assert height is not None and width is not None  # `fits` takes fixed sizes alone.
-    frame = Frame.stretched((image.shape[0], image.shape[1]), (height, width))
-    return fed(frame.place(image, fill=0), entry, USUAL), frame
+    content, frame = placed(image, entry, ())
+    return fed(content, entry, USUAL), frame
 
 
 def decode(raw: Raw, frame: Frame, labels: Mapping[int, str], min_score: float) -> Detections:
@@ -54,11 +53,18 @@ def decode(raw: Raw, frame: Frame, labels: Mapping[int, str], min_score: float) 
             "their number [1]"
         )
     count = int(np.clip(round(float(np.nan_to_num(number.reshape(-1)[0]))), 0, rows))
+    placed_boxes = frame.from_normalised(boxes[0, :count].reshape(-1, 2, 2)).reshape(-1, 4)
+    rows = np.arange(count)
+    if frame.content_size != frame.input_size:
+        # The operation knows nothing of padding: what lies there alone is in no image.
+        rows = np.flatnonzero(
+            (placed_boxes[:, 2:] > 0).all(1) & (placed_boxes[:, :2] < frame.image_size[::-1]).all(1)
+        )
     return assemble(
         frame,
-        frame.from_normalised(boxes[0, :count].reshape(-1, 2, 2)).reshape(-1, 4),
-        scores[0, :count],
-        classes[0, :count] + 1,
+        placed_boxes[rows],
+        scores[0, rows],
+        classes[0, rows] + 1,
         labels,
         min_score,
     )

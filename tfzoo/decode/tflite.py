@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfzoo.decode.frame import Frame, Raw, assemble
-from tfzoo.decode.pixels import RAW, fed, takes_fixed_images
+from tfzoo.decode.pixels import RAW, fed, placed, takes_fixed_images
 from tfzoo.detections.types import Detections
 from tfzoo.errors import ModelFormatError
 from tfzoo.images.image import Image
@@ -50,10 +50,8 @@ def fits(signature: Signature) -> bool:
 
 def prepare(image: Image, entry: TensorInfo) -> tuple[NDArray[Any], Frame]:
     """See `tfzoo.decode.prepare`."""
-    height, width = entry.shape[1:3]
-    assert height is not None and width is not None  # `fits` takes fixed sizes alone.
-    frame = Frame.fitted((image.shape[0], image.shape[1]), (height, width), centred=False)
-    return fed(frame.place(image, fill=0), entry, USUAL), frame
+    content, frame = placed(image, entry, (0, 0, 0))
+    return fed(content, entry, USUAL), frame
 
 
 def decode(raw: Raw, frame: Frame, labels: Mapping[int, str], min_score: float) -> Detections:

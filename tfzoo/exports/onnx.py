@@ -128,15 +128,19 @@ def _entry(before: Preprocessing) -> str:
     if resizer.min_dimension is None:
         content = f"content = Constant <value = int64[2] {{{height}, {width}}}> ()"
     else:
-        # float32 and half to even, as `Resizer.content_size` has it.
+        # float32 and half to even, as `Resizer.content_size` has it. No constant is divided: by a
+        # shape, OpenVINO 2026.4 gives the quotient's inverse.
         content = f"""
             sides = Cast <to = 1> (size)
             shorter = ReduceMin <axes = [0], keepdims = 0> (sides)
             longer = ReduceMax <axes = [0], keepdims = 0> (sides)
             most_short = Constant <value = float {{{float(resizer.min_dimension)}}}> ()
             most_long = Constant <value = float {{{float(max(resizer.size))}}}> ()
-            short_scale = Div (most_short, shorter)
-            long_scale = Div (most_long, longer)
+            nothing = Sub (shorter, shorter)
+            short_side = Add (most_short, nothing)
+            long_side = Add (most_long, nothing)
+            short_scale = Div (short_side, shorter)
+            long_scale = Div (long_side, longer)
             factor = Min (short_scale, long_scale)
             scaled_sides = Mul (sides, factor)
             rounded_sides = Round (scaled_sides)

@@ -93,8 +93,10 @@ def write_tflite(source: Source, folder: Path) -> Written:
         ) from error
     detections = nms or network.cut.after is None
     keypoints = any(name in network.part.ends for name in KEYPOINTS)
-    told_in_it = with_metadata(made, source.model.id, source.labels, detections, keypoints)
-    file.write_bytes(told_in_it)
+    before = network.before
+    padding = () if before.resizer.min_dimension is None else pixels_of(before).padding
+    model_id, labels = source.model.id, source.labels
+    file.write_bytes(with_metadata(made, model_id, labels, detections, keypoints, padding))
     dtype = "uint8" if integers else "float32"
     if precision == "int8":
         told += "; in 8-bit integers" if integers else "; its weights alone in 8-bit integers"

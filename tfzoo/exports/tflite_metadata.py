@@ -15,7 +15,9 @@ from typing import Any
 
 import numpy as np
 
-_FILE_ID, _NAME = b"M001", b"TFLITE_METADATA"
+from tfzoo.runtimes.lite_file import PADDING
+
+_FILE_ID, _NAME = b"M001", "TFLITE_METADATA"
 LABELS = "labelmap.txt"
 #: What stands for an id that no category has.
 _NO_LABEL = "???"
@@ -47,6 +49,7 @@ def with_metadata(
     labels: Mapping[int, str],
     detections: bool,
     keypoints: bool = False,
+    padding: Sequence[float] = (),
 ) -> bytes:
     """A TFLite file with what is known of it.
 
@@ -57,6 +60,7 @@ def with_metadata(
         detections: Whether it gives boxes, classes, scores and their number, in this order; else
             raw boxes and scores.
         keypoints: Whether it gives keypoints and their scores after that.
+        padding: What fills its input beside an image whose aspect is kept; empty where stretched.
     """
     import flatbuffers
     from tensorflow.lite.python import schema_py_generated as schema
@@ -68,12 +72,14 @@ def with_metadata(
     builder = flatbuffers.Builder()
     root = _write(builder, _model(name, outputs, detections))
     builder.Finish(root, _FILE_ID)
-    buffer = schema.BufferT()
-    buffer.data = np.frombuffer(bytes(builder.Output()), np.uint8)
-    tables.buffers.append(buffer)
-    entry = schema.MetadataT()
-    entry.name, entry.buffer = _NAME, len(tables.buffers) - 1
-    tables.metadata = [*(tables.metadata or []), entry]
+    told = {_NAME: bytes(builder.Output()), PADDING: np.array(padding, "<f4").tobytes()}
+    for key, content in told.items():
+        buffer = schema.BufferT()
+        buffer.data = np.frombuffer(content, np.uint8)
+        tables.buffers.append(buffer)
+        entry = schema.MetadataT()
+        entry.name, entry.buffer = key, len(tables.buffers) - 1
+        tables.metadata = [*(tables.metadata or []), entry]
     written = flatbuffers.Builder()
     written.Finish(tables.Pack(written), b"TFL3")
     return _with_file(bytes(written.Output()), LABELS, label_lines(labels))

@@ -7,6 +7,7 @@ metadata_schema.fbs of TensorFlow Lite's metadata (github.com/tensorflow/tflite-
 from __future__ import annotations
 
 import mmap
+import struct
 import zipfile
 from collections.abc import Mapping
 from contextlib import suppress
@@ -27,6 +28,9 @@ from tfzoo.safety.lite import operations_of
 POST_PROCESS = "TFLite_Detection_PostProcess"
 OUTPUTS = (POST_PROCESS, *(f"{POST_PROCESS}:{place}" for place in range(1, 4)))
 
+#: The metadata in which `tfzoo export` tells how an image comes into the input: no bytes where it
+#: is stretched, else three float32 that fill what its aspect, kept, leaves of it.
+PADDING = "TFZOO_PADDING"
 _METADATA = "TFLITE_METADATA"
 _NORMALISATION = 1  # Among the kinds of a process unit's options.
 _LABELS = (2, 3)  # Among the kinds of associated files: of an axis, or of values.
@@ -45,6 +49,7 @@ class LiteFile:
             (2.3) loses detections.
         pixels: What its image is turned into, by its metadata.
         labels: Category names by class number, from the file that its metadata names.
+        padding: As `TensorInfo` has it, where `tfzoo export` made the file.
     """
 
     operations: tuple[str, ...]
@@ -52,6 +57,7 @@ class LiteFile:
     pixels: Pixels | None = None
     labels: tuple[str, ...] = ()
     one_thread: bool = False
+    padding: tuple[float, ...] | None = None
 
 
 def read_lite_file(path: Path) -> LiteFile:
@@ -74,8 +80,11 @@ def read_lite_file(path: Path) -> LiteFile:
                 custom,
                 _outputs(graphs[0], names) if ends else {},
                 one_thread=any(map(_by_class, ends)),
+                padding=_padding(model),
             )
-            metadata = _metadata(model)
+            if (held := _metadata(model, _METADATA)) is None:
+                return told
+            metadata = next(iter(root(held).tables(3)), None)
             if metadata is None:
                 return told
             return replace(told, pixels=_pixels(metadata), labels=_labels(metadata, path))
@@ -119,14 +128,22 @@ def _outputs(graph: Table, names: list[str]) -> dict[int, str]:
     return found
 
 
-def _metadata(model: Table) -> Table | None:
-    """The graph's part of a file's metadata."""
+def _metadata(model: Table, name: str) -> memoryview | None:
+    """What a file holds under a name."""
     buffers = model.tables(4)
     for entry in model.tables(6):
-        if entry.text(0) == _METADATA:
-            parts = root(buffers[entry.number(1, numbers.Uint32Flags)].content(0)).tables(3)
-            return parts[0] if parts else None
+        if entry.text(0) == name:
+            index: int = entry.number(1, numbers.Uint32Flags)
+            return buffers[index].content(0)
     return None
+
+
+def _padding(model: Table) -> tuple[float, ...] | None:
+    content = _metadata(model, PADDING)
+    if content is None or len(content) not in (0, 12):
+        return None
+    values = struct.unpack(f"<{len(content) // 4}f", content)
+    return values if all(0 <= value <= 255 for value in values) else None
 
 
 def _pixels(metadata: Table) -> Pixels | None:

@@ -52,6 +52,8 @@ class TensorInfo:
         shape: Sizes, None where free.
         levels: What its 8-bit integers mean, where the model says so.
         pixels: What it takes of an image, where the model says so.
+        padding: What fills it beside an image whose aspect is kept, RGB of 0 to 255; empty where
+            the image is stretched; None where the model does not say.
     """
 
     name: str
@@ -59,6 +61,7 @@ class TensorInfo:
     shape: tuple[int | None, ...]
     levels: Levels | None = None
     pixels: Pixels | None = None
+    padding: tuple[float, ...] | None = None
 
     def __str__(self) -> str:
         sizes = ",".join("?" if size is None else str(size) for size in self.shape)

@@ -12,7 +12,7 @@ from tfzoo.runtimes.runtime import quiet_stderr
 _log = logging.getLogger("tfzoo.runtimes.xla")
 
 # Operations that XLA has no form of, or whose results have no fixed shape.
-_NEVER = {"NonMaxSuppressionV5", "Where"}
+_NEVER = {"CombinedNonMaxSuppression", "NonMaxSuppressionV5", "Where"}
 
 
 class XLARuntime(FrozenRuntime):
