@@ -25,6 +25,7 @@ from PIL import Image
 
 import tfzoo
 from tfzoo.errors import TfzooError
+from tfzoo.exports.verify import summary
 
 MODELS = (
     "ssd_mobilenet_v1_0.75_300x300_coco.tar.gz",
@@ -178,7 +179,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--model", nargs="*", default=MODELS, help="of zoo; else each")
-    parser.add_argument("--resize", choices=("pillow", "opencv"), default="pillow")
+    parser.add_argument("--resize", choices=("pillow", "opencv"), default="opencv")
     given = parser.parse_args()
     resize = by_pillow if given.resize == "pillow" else by_opencv
     data, images = given.data / "coco_val_mini", given.data / "coco_val_mini" / "images"
@@ -207,7 +208,7 @@ def main() -> None:
                     run = {"saved_model": of_saved_model, "onnx": of_onnx,
                            "openvino": of_openvino}[form](made.path)  # fmt: skip
                 ap, ms = ap_of(run, data)
-                seen = f"{made.verified.images} images, {made.verified.reason}"
+                seen = summary(made.verified, precision)
                 print(f"{head} {made.size_mb} | {ap:.4f} | {ms:.1f} | {seen} |", flush=True)
 
 

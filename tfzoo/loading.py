@@ -39,8 +39,8 @@ def load(
     """Opens a model: fetched, verified and cached at first, from the cache afterwards.
 
     Args:
-        name: A name, id, alias or short form (`tfzoo list`), a SavedModel folder, a
-            frozen graph or an archive.
+        name: A name, id, alias or short form (`tfzoo list`); a SavedModel folder, a frozen graph,
+            an .onnx or .tflite file or an archive; the http or https address of such a file.
         device: `auto` (a GPU where there is one), `cpu`, `gpu` or `gpu:1`.
         runtime: `tensorflow` (the export as it is), `frozen` (TensorFlow on its prepared form),
             `xla` (that compiled), `openvino` or `onnx`; `auto` is what `TFZOO_RUNTIME` says, else

@@ -55,7 +55,8 @@ class RunSettings(DetectOptions, DrawOptions):
     )
     model: "str | PathLike[str] | ModelSpec | Detector" = option(
         DEFAULT_MODEL,
-        "A name (see: tfzoo list), a SavedModel folder, a frozen graph or an archive.",
+        "A name (see: tfzoo list), the path of a SavedModel folder, frozen graph, .tflite or .onnx "
+        "file or archive, or the address of such a file.",
         metavar="NAME",
         complete="models",
         flags=("--model", "-m"),

@@ -110,7 +110,9 @@ def info_command(
     name: Annotated[
         str,
         typer.Argument(
-            metavar="NAME", autocompletion=models, help="Name, id, alias or short form."
+            metavar="NAME",
+            autocompletion=models,
+            help="Name, id, alias, short form, path or address.",
         ),
     ],
     runtimes: Annotated[
@@ -127,9 +129,10 @@ def info_command(
     if runtimes:
         _show_runtimes(name, as_json)
         return
-    from tfzoo.store.models import describe, listed_model, own_model
+    from tfzoo.store.addresses import is_address
+    from tfzoo.store.models import describe, get_model, listed_model, own_model
 
-    if own := own_model(name):
+    if own := get_model(name) if is_address(name) else own_model(name):
         _show_own(own, as_json)
         return
     whole = load_manifest()

@@ -42,7 +42,7 @@ class ExportSettings:
     """
 
     name: "str | PathLike[str] | ModelSpec" = field(
-        metadata=told("Name, id, alias or short form.", metavar="NAME", text=str)
+        metadata=told("Name, id, alias, short form, path or address.", metavar="NAME", text=str)
     )
     _: KW_ONLY
     format: Format = option("onnx", "What to convert the model to.")

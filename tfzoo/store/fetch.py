@@ -196,7 +196,7 @@ class _Fetching:
         sources = sorted(self._sources(), key=lambda source: source[0] != "bundled")
         if offline:
             sources = [source for source in sources if source[0] == "bundled"]
-        elif self.spec.license not in _PERMISSIVE:
+        elif self.spec.license not in {*_PERMISSIVE, ""}:
             _log.warning(
                 "%s is licensed %s; its terms bind whoever uses or serves it",
                 shown(self.spec.name),

@@ -117,9 +117,9 @@ def sweep(
 
 
 def size_of(folder: Path) -> int:
-    """Bytes of all files below a folder; what vanishes meanwhile counts nothing."""
+    """Bytes of a file, or of all files below a folder; what vanishes meanwhile counts nothing."""
     total = 0
-    for path in files_in(folder):
+    for path in [folder] if folder.is_file() else files_in(folder):
         try:
             total += path.stat().st_size
         except OSError:

@@ -16,8 +16,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tfzoo.errors import ModelFormatError, UnknownModelError, UsageError
+from tfzoo.outside import keyed
 from tfzoo.settings import at_home
 from tfzoo.store import cache, local
+from tfzoo.store.addresses import is_address, spec_at
 from tfzoo.store.cache import Entry
 from tfzoo.store.derived import derived
 from tfzoo.store.folders import folders_in
@@ -37,7 +39,7 @@ class StoredModel:
 
     Attributes:
         id: The manifest's id; of a model that no manifest lists its path, the same however it was
-            written.
+            written, or its address without what that hides.
         path: Folder with `saved_model.pb`, or an `.onnx` or `.tflite` file.
         known_digest: See `digest`; None takes it when it is first asked for.
         spec: The manifest's entry, or None for a model that no manifest lists.
@@ -68,7 +70,7 @@ def get_model(
     allow_unverified: bool | None = None,
     report: Progress | None = None,
 ) -> StoredModel:
-    """A model by name (fetched if need be), or where it lies: a folder, an archive, a file.
+    """A model by name or address (fetched if need be), or where it lies: a folder, archive, file.
 
     An exact name, id or alias comes first, then a path where a model lies, then a short form.
 
@@ -95,7 +97,10 @@ def get_model(
         entry = _fetch(spec, offline, allow_unverified, report)
     else:
         entry.mark_used()
-    return StoredModel(spec.id, entry.path, entry.provenance.digest, spec, entry)
+    digest = entry.provenance.digest
+    if not isinstance(name, ModelSpec) and is_address(address := _text(name)):
+        return StoredModel(keyed(address), entry.path, digest, None, entry)
+    return StoredModel(spec.id, entry.path, digest, spec, entry)
 
 
 def describe(spec: ModelSpec) -> Entry | None:
@@ -151,7 +156,7 @@ def expanded(names: Iterable[str]) -> list[str]:
     """
     found: list[str] = []
     for name in names:
-        if not re.search(r"[*?]", name) or Path(name).expanduser().exists():
+        if not re.search(r"[*?]", name) or is_address(name) or Path(name).expanduser().exists():
             found.append(name)
         elif fitting := load_manifest().select(name):
             found += [spec.id for spec in fitting]
@@ -175,6 +180,8 @@ def own_model(name: str | PathLike[str]) -> StoredModel | None:
 
 def _named(name: str | PathLike[str]) -> ModelSpec:
     query = _text(name)
+    if is_address(query):
+        return spec_at(query)
     return load_manifest().exact(query) or _short_form(query)
 
 
