@@ -12,6 +12,7 @@ import tfzoo
 from tests.exports.conftest import LABELS, same
 from tests.helpers import one_stage
 from tfzoo.errors import ModelFormatError
+from tfzoo.runtimes.runtime import Resizing
 
 litert = pytest.importorskip("ai_edge_litert.interpreter")
 
@@ -34,18 +35,18 @@ def test_litert_finds_the_same_in_plain_code(made, image, expected) -> None:
     assert export.verified.agrees and export.verified.score_difference < 1e-4
 
 
-def test_litert_opens_it_with_the_padding_that_it_tells(made, model, image) -> None:
+def test_litert_opens_it_with_the_resizing_that_it_tells(made, model, image) -> None:
     file = made("tflite").path
     detector = tfzoo.load(file, runtime="litert")
-    assert detector.runtime.signature.inputs[0].padding == (127.5, 127.5, 127.5)
+    told = detector.runtime.signature.inputs[0].resizing
+    assert told == Resizing(64, half_pixel=True, padding=(127.5, 127.5, 127.5))
     expected = tfzoo.load(model, runtime="tensorflow")
-    # Of its own width, so that nothing is resized; below it is padding.
-    for picture in (image, image[:40]):
+    for picture in (image, image[:40], np.kron(image[:40], np.ones((2, 3, 1), np.uint8))):
         found, wanted = detector.detect(picture), expected.detect(picture)
         count = len(wanted)
         np.testing.assert_array_equal(found.class_ids[:count], wanted.class_ids)
-        # Half a level of its padding is rounded away.
-        np.testing.assert_allclose(found.scores[:count], wanted.scores, atol=0.01)
+        np.testing.assert_allclose(found.scores[:count], wanted.scores, atol=1e-4)
+        np.testing.assert_allclose(found.boxes[:count], wanted.boxes, atol=0.02)
         assert (found.boxes[:, 3] - found.boxes[:, 1] > 0).all()
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,7 +59,7 @@ class Frame:
             offset = ((input_size[0] - height) // 2, (input_size[1] - width) // 2)
         return cls(image_size, input_size, (height, width), offset)
 
-    def place(self, image: Image, fill: int | Sequence[int]) -> Image:
+    def place(self, image: Image, fill: int) -> Image:
         """The model's input, uint8 [h, w, 3]: the image resized into it, the rest filled."""
         import cv2
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from tfzoo.decode.frame import Frame
 from tfzoo.images.image import Image
+from tfzoo.prepare.preprocess import Preprocessing, Resizer
 from tfzoo.runtimes.runtime import Levels, Pixels, Signature, TensorInfo
 
 RAW = Pixels((0.0,), (1.0,))
@@ -67,37 +68,51 @@ def in_words(pixels: Pixels) -> str:
     return _USUAL.get(pixels) or f"(pixel - [{mean}]) / [{std}]"
 
 
-def placed(image: Image, entry: TensorInfo, padding: tuple[float, ...]) -> tuple[Image, Frame]:
+def placed(image: Image, entry: TensorInfo, keeps_aspect: bool) -> tuple[NDArray[Any], Frame]:
     """An image in an input of one size: stretched, or its aspect kept, in the upper left corner.
 
     Args:
         image: uint8 [H, W, 3] RGB.
         entry: The input.
-        padding: As the input has it, where the file does not say.
+        keeps_aspect: What is usual, where the file does not say.
+
+    Returns:
+        [h, w, 3] RGB of 0 to 255: float32 where the file says how it is resized, else uint8.
     """
     height, width = entry.shape[1:3]
     assert height is not None and width is not None  # `takes_fixed_images`
     size = (image.shape[0], image.shape[1])
-    filled = padding if entry.padding is None else entry.padding
-    if not filled:
-        frame = Frame.stretched(size, (height, width))
-        return frame.place(image, fill=0), frame
-    frame = Frame.fitted(size, (height, width), centred=False)
-    return frame.place(image, fill=[round(value) for value in filled]), frame
+    if (told := entry.resizing) is not None:
+        resizer = Resizer((height, width), told.min_dimension)
+        resize = Preprocessing(
+            resizer, told.half_pixel, (0, 1, 2), (1, 1, 1), (0, 0, 0), told.padding
+        )
+        return resize(image), Frame(size, (height, width), resizer.content_size(size))
+    frame = (
+        Frame.fitted(size, (height, width), centred=False)
+        if keeps_aspect
+        else Frame.stretched(size, (height, width))
+    )
+    return frame.place(image, fill=0), frame
 
 
-def fed(image: Image, entry: TensorInfo, usual: Pixels) -> NDArray[Any]:
+def fed(image: NDArray[Any], entry: TensorInfo, usual: Pixels) -> NDArray[Any]:
     """An image as an input takes it, [1, H, W, 3] of its dtype.
 
     Args:
-        image: uint8 [H, W, 3] RGB, of the input's size.
+        image: uint8 or float32 [H, W, 3] RGB of 0 to 255, of the input's size.
         entry: The input.
         usual: What such a model takes where the file does not say.
     """
     import cv2
 
-    table = _table(pixels_of(entry, usual)[0], entry.levels, entry.dtype)
-    return cv2.LUT(image, table)[None]
+    pixels = pixels_of(entry, usual)[0]
+    if image.dtype != np.uint8:
+        if entry.dtype == "float32":
+            numbers = (image - np.array(pixels.mean)) / np.array(pixels.std)
+            return np.asarray(numbers[None], np.float32)
+        image = image.round().astype(np.uint8)
+    return cv2.LUT(image, _table(pixels, entry.levels, entry.dtype))[None]
 
 
 @lru_cache(maxsize=16)

@@ -38,7 +38,7 @@ def fits(signature: Signature) -> bool:
 
 def prepare(image: Image, entry: TensorInfo) -> tuple[NDArray[Any], Frame]:
     """See `tfzoo.decode.prepare`."""
-    content, frame = placed(image, entry, ())
+    content, frame = placed(image, entry, keeps_aspect=False)
     return fed(content, entry, USUAL), frame
 
 

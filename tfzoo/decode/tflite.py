@@ -50,7 +50,7 @@ def fits(signature: Signature) -> bool:
 
 def prepare(image: Image, entry: TensorInfo) -> tuple[NDArray[Any], Frame]:
     """See `tfzoo.decode.prepare`."""
-    content, frame = placed(image, entry, (0, 0, 0))
+    content, frame = placed(image, entry, keeps_aspect=True)
     return fed(content, entry, USUAL), frame
 
 

@@ -145,7 +145,8 @@ def what_goes_in(before: Preprocessing, dtype: str) -> str:
         dtype: Of the pixels.
     """
     height, width = before.resizer.size
-    takes = f"takes {dtype} [1,{height},{width},3], RGB pixels of 0 to 255, "
+    takes = f"takes {dtype} [1,{height},{width},3], RGB pixels of 0 to 255 sampled by their "
+    takes += "centres, " if before.half_pixel else "corners, "
     if before.resizer.min_dimension is None:
         return takes + "the image stretched to it"
     filled = ", ".join(f"{value:.4g}" for value in pixels_of(before).padding)

@@ -35,7 +35,7 @@ from tfzoo.images.image import Image
 from tfzoo.images.reading import read_image
 from tfzoo.prepare.box_encodings import BoxEncodings, find_encodings
 from tfzoo.prepare.postprocess import RAW_BOXES, RAW_SCORES, PostProcessing, postprocess
-from tfzoo.runtimes.runtime import image_failures, quiet_stderr, reason_of
+from tfzoo.runtimes.runtime import Resizing, image_failures, quiet_stderr, reason_of
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -94,9 +94,10 @@ def write_tflite(source: Source, folder: Path) -> Written:
     detections = nms or network.cut.after is None
     keypoints = any(name in network.part.ends for name in KEYPOINTS)
     before = network.before
-    padding = () if before.resizer.min_dimension is None else pixels_of(before).padding
+    least, padding = before.resizer.min_dimension, pixels_of(before).padding
+    resizing = Resizing(least, before.half_pixel, padding)
     model_id, labels = source.model.id, source.labels
-    file.write_bytes(with_metadata(made, model_id, labels, detections, keypoints, padding))
+    file.write_bytes(with_metadata(made, model_id, labels, detections, keypoints, resizing))
     dtype = "uint8" if integers else "float32"
     if precision == "int8":
         told += "; in 8-bit integers" if integers else "; its weights alone in 8-bit integers"

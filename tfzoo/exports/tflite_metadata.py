@@ -8,14 +8,16 @@ ZIP archive, without harm to those who read the model alone.
 from __future__ import annotations
 
 import io
+import json
 import zipfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
-from tfzoo.runtimes.lite_file import PADDING
+from tfzoo.runtimes.lite_file import RESIZING
+from tfzoo.runtimes.runtime import Resizing
 
 _FILE_ID, _NAME = b"M001", "TFLITE_METADATA"
 LABELS = "labelmap.txt"
@@ -49,7 +51,7 @@ def with_metadata(
     labels: Mapping[int, str],
     detections: bool,
     keypoints: bool = False,
-    padding: Sequence[float] = (),
+    resizing: Resizing | None = None,
 ) -> bytes:
     """A TFLite file with what is known of it.
 
@@ -60,7 +62,7 @@ def with_metadata(
         detections: Whether it gives boxes, classes, scores and their number, in this order; else
             raw boxes and scores.
         keypoints: Whether it gives keypoints and their scores after that.
-        padding: What fills its input beside an image whose aspect is kept; empty where stretched.
+        resizing: How an image comes into its input.
     """
     import flatbuffers
     from tensorflow.lite.python import schema_py_generated as schema
@@ -72,7 +74,9 @@ def with_metadata(
     builder = flatbuffers.Builder()
     root = _write(builder, _model(name, outputs, detections))
     builder.Finish(root, _FILE_ID)
-    told = {_NAME: bytes(builder.Output()), PADDING: np.array(padding, "<f4").tobytes()}
+    told = {_NAME: bytes(builder.Output())}
+    if resizing is not None:
+        told[RESIZING] = json.dumps(asdict(resizing)).encode()
     for key, content in told.items():
         buffer = schema.BufferT()
         buffer.data = np.frombuffer(content, np.uint8)

@@ -7,7 +7,6 @@ metadata_schema.fbs of TensorFlow Lite's metadata (github.com/tensorflow/tflite-
 from __future__ import annotations
 
 import mmap
-import struct
 import zipfile
 from collections.abc import Mapping
 from contextlib import suppress
@@ -17,9 +16,10 @@ from pathlib import Path
 
 from flatbuffers import number_types as numbers
 
+from tfzoo import records
 from tfzoo.errors import ModelFormatError
 from tfzoo.messages import BrokenMessage
-from tfzoo.runtimes.runtime import Pixels
+from tfzoo.runtimes.runtime import Pixels, Resizing
 from tfzoo.safety.flat import Table, reading, root
 from tfzoo.safety.lite import operations_of
 
@@ -28,13 +28,13 @@ from tfzoo.safety.lite import operations_of
 POST_PROCESS = "TFLite_Detection_PostProcess"
 OUTPUTS = (POST_PROCESS, *(f"{POST_PROCESS}:{place}" for place in range(1, 4)))
 
-#: The metadata in which `tfzoo export` tells how an image comes into the input: no bytes where it
-#: is stretched, else three float32 that fill what its aspect, kept, leaves of it.
-PADDING = "TFZOO_PADDING"
+#: The metadata in which `tfzoo export` tells how an image comes into the input: `Resizing` in JSON.
+RESIZING = "TFZOO_RESIZING"
 _METADATA = "TFLITE_METADATA"
 _NORMALISATION = 1  # Among the kinds of a process unit's options.
 _LABELS = (2, 3)  # Among the kinds of associated files: of an axis, or of values.
 _MOST_BYTES = 1_000_000
+_MOST_PIXELS = 65_536  # Of a side of the input.
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class LiteFile:
             (2.3) loses detections.
         pixels: What its image is turned into, by its metadata.
         labels: Category names by class number, from the file that its metadata names.
-        padding: As `TensorInfo` has it, where `tfzoo export` made the file.
+        resizing: As `TensorInfo` has it, where `tfzoo export` made the file.
     """
 
     operations: tuple[str, ...]
@@ -57,7 +57,7 @@ class LiteFile:
     pixels: Pixels | None = None
     labels: tuple[str, ...] = ()
     one_thread: bool = False
-    padding: tuple[float, ...] | None = None
+    resizing: Resizing | None = None
 
 
 def read_lite_file(path: Path) -> LiteFile:
@@ -80,7 +80,7 @@ def read_lite_file(path: Path) -> LiteFile:
                 custom,
                 _outputs(graphs[0], names) if ends else {},
                 one_thread=any(map(_by_class, ends)),
-                padding=_padding(model),
+                resizing=_resizing(model),
             )
             if (held := _metadata(model, _METADATA)) is None:
                 return told
@@ -138,12 +138,18 @@ def _metadata(model: Table, name: str) -> memoryview | None:
     return None
 
 
-def _padding(model: Table) -> tuple[float, ...] | None:
-    content = _metadata(model, PADDING)
-    if content is None or len(content) not in (0, 12):
+def _resizing(model: Table) -> Resizing | None:
+    content = _metadata(model, RESIZING)
+    if content is None or len(content) > _MOST_BYTES:
         return None
-    values = struct.unpack(f"<{len(content) // 4}f", content)
-    return values if all(0 <= value <= 255 for value in values) else None
+    try:
+        told = records.parsed(bytes(content))
+        least, (red, green, blue) = told["min_dimension"], map(float, told["padding"])
+        if least is not None and not 0 < int(least) <= _MOST_PIXELS:
+            return None
+    except (ValueError, TypeError, KeyError):
+        return None  # Somebody else's.
+    return Resizing(least and int(least), bool(told.get("half_pixel")), (red, green, blue))
 
 
 def _pixels(metadata: Table) -> Pixels | None:

@@ -106,7 +106,7 @@ class _Interpreter:
         self._shapes = {one["index"]: tuple(one["shape"]) for one in inputs}
         infos = [info for info, _ in self._inputs]
         if len(infos) == 1:
-            infos = [replace(infos[0], pixels=told.pixels, padding=told.padding)]
+            infos = [replace(infos[0], pixels=told.pixels, resizing=told.resizing)]
         self.signature = Signature(
             tuple(infos),
             tuple(replace(info, levels=None) for info, _ in self._outputs),

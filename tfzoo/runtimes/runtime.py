@@ -44,6 +44,22 @@ class Pixels:
 
 
 @dataclass(frozen=True)
+class Resizing:
+    """How an image comes to the size of an input; see `tfzoo.prepare.preprocess`.
+
+    Attributes:
+        min_dimension: What the shorter side aims at, in pixels, where the aspect is kept and the
+            rest padded; None where the image is stretched.
+        half_pixel: Whether pixels are sampled by their centres.
+        padding: Red, green and blue where there is no image, 0 to 255.
+    """
+
+    min_dimension: int | None
+    half_pixel: bool
+    padding: tuple[float, float, float]
+
+
+@dataclass(frozen=True)
 class TensorInfo:
     """Name, dtype and shape of one input or output.
 
@@ -52,8 +68,7 @@ class TensorInfo:
         shape: Sizes, None where free.
         levels: What its 8-bit integers mean, where the model says so.
         pixels: What it takes of an image, where the model says so.
-        padding: What fills it beside an image whose aspect is kept, RGB of 0 to 255; empty where
-            the image is stretched; None where the model does not say.
+        resizing: How an image comes to its size, where the model says so.
     """
 
     name: str
@@ -61,7 +76,7 @@ class TensorInfo:
     shape: tuple[int | None, ...]
     levels: Levels | None = None
     pixels: Pixels | None = None
-    padding: tuple[float, ...] | None = None
+    resizing: Resizing | None = None
 
     def __str__(self) -> str:
         sizes = ",".join("?" if size is None else str(size) for size in self.shape)
