@@ -12,7 +12,9 @@ from tests.helpers import one_stage
 from tfzoo.cli.main import app
 from tfzoo.errors import ModelFormatError, UsageError
 from tfzoo.exports import make
+from tfzoo.exports.settings import ExportSettings
 from tfzoo.exports.source import Written
+from tfzoo.store.models import StoredModel
 
 
 def run(*arguments: object) -> str:
@@ -95,3 +97,15 @@ def test_a_two_stage_detector_is_refused_with_the_reason(tmp_path) -> None:
     model = one_stage.save(tmp_path / "two", two_stage=True)
     with pytest.raises(ModelFormatError, match="its NMS works on other tensors"):
         tfzoo.export_model(model, format="tflite", output=tmp_path / "a.tflite")
+
+
+def test_what_is_exported_already_is_told(model, folder, tmp_path) -> None:
+    lite = tfzoo.export_model(model, format="tflite", check=folder, output=tmp_path / "a.tflite")
+    with pytest.raises(UsageError, match=r"a\.tflite is \.tflite already; exports are made of"):
+        tfzoo.export_model(lite.path, format="openvino")
+
+
+def test_a_model_by_address_is_called_by_its_file(tmp_path) -> None:
+    model = StoredModel("https://example.org/a/my%20ssd.tar.gz?key=***#0123456789ab", tmp_path)
+    settings = ExportSettings(model.id, format="tflite")
+    assert make._name_of(model, settings) == "my%20ssd.tflite"

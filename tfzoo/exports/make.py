@@ -13,6 +13,7 @@ from filecmp import cmp
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+from urllib.parse import urlsplit
 
 from tfzoo import records
 from tfzoo.detections.label_files import labels_of
@@ -32,6 +33,7 @@ from tfzoo.loading import open_stored
 from tfzoo.options import called_with
 from tfzoo.prepare.export import find_export
 from tfzoo.safety.guard import refuse_dangerous
+from tfzoo.store.addresses import is_address
 from tfzoo.store.folders import discard, size_of
 from tfzoo.store.models import StoredModel, get_model
 from tfzoo.trials.pictures import trial_pictures
@@ -105,7 +107,9 @@ def export_model(settings: ExportSettings) -> Export:  # noqa: D417 - the option
     model = get_model(settings.name)
     refuse_dangerous(model)
     if not model.path.is_dir():
-        raise UsageError(f"{model.id} is an .onnx file; exports are made of SavedModels")
+        raise UsageError(
+            f"{model.id} is {model.path.suffix} already; exports are made of SavedModels"
+        )
     place = settings.destination(_name_of(model, settings))
     cached = (settings.format, settings.inside, settings.layout) == ("onnx", False, "plain")
     if not cached or (settings.output is not None and find_export(model) is None):
@@ -147,7 +151,8 @@ def export_model(settings: ExportSettings) -> Export:  # noqa: D417 - the option
 
 def _name_of(model: StoredModel, settings: ExportSettings) -> str:
     """What an export is called where nothing else was said."""
-    stem = re.sub(r"(\.tar\.gz|\.tgz|\.zip)$", "", Path(model.id).name) or "model"
+    place = urlsplit(model.id).path if is_address(model.id) else model.id
+    stem = re.sub(r"(\.tar\.gz|\.tgz|\.tar|\.zip|\.pb)$", "", Path(place).name) or "model"
     if stem == "saved_model" and model.path.parent.name:
         stem = model.path.parent.name
     if settings.layout == "triton":

@@ -116,9 +116,10 @@ def open_tflite(file: Path, network: Network, nms: bool, labels: Mapping[int, st
     """
     import tensorflow as tf
 
-    with warnings.catch_warnings(action="ignore"):  # TensorFlow says that LiteRT follows it.
+    # TensorFlow says that LiteRT follows it, and of what kernels it is.
+    with warnings.catch_warnings(action="ignore"), quiet_stderr():
         interpreter = tf.lite.Interpreter(str(file), num_threads=1)
-    interpreter.allocate_tensors()
+        interpreter.allocate_tensors()
     (entry,), outputs = interpreter.get_input_details(), interpreter.get_output_details()
     pixels, after = pixels_of(network.before), network.cut.after
 
