@@ -108,4 +108,4 @@ def test_what_is_exported_already_is_told(model, folder, tmp_path) -> None:
 def test_a_model_by_address_is_called_by_its_file(tmp_path) -> None:
     model = StoredModel("https://example.org/a/my%20ssd.tar.gz?key=***#0123456789ab", tmp_path)
     settings = ExportSettings(model.id, format="tflite")
-    assert make._name_of(model, settings) == "my%20ssd.tflite"
+    assert make._name_of(model, settings) == "my ssd.tflite"

@@ -13,7 +13,7 @@ from filecmp import cmp
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from tfzoo import records
 from tfzoo.detections.label_files import labels_of
@@ -151,7 +151,7 @@ def export_model(settings: ExportSettings) -> Export:  # noqa: D417 - the option
 
 def _name_of(model: StoredModel, settings: ExportSettings) -> str:
     """What an export is called where nothing else was said."""
-    place = urlsplit(model.id).path if is_address(model.id) else model.id
+    place = unquote(urlsplit(model.id).path) if is_address(model.id) else model.id
     stem = re.sub(r"(\.tar\.gz|\.tgz|\.tar|\.zip|\.pb)$", "", Path(place).name) or "model"
     if stem == "saved_model" and model.path.parent.name:
         stem = model.path.parent.name
