@@ -22,8 +22,9 @@ from tfzoo.images.reading import read_image
 PNG = bomb(8)
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For those that are about waiting alone: a busy machine keeps a good server waiting too."""
     monkeypatch.setenv("TFZOO_SPEED_TIME", "0.3")
     monkeypatch.setenv("TFZOO_IMAGE_TIME", "1.0")
 
@@ -36,6 +37,7 @@ def reason(address: str) -> str:
     return str(caught.value)
 
 
+@pytest.mark.usefixtures("hasty")
 def test_every_bad_server_is_a_reason_in_time_all_of_them_at_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -57,6 +59,7 @@ def _reason_of(manner: Manner) -> str:
         return reason(f"{address}/a.png")
 
 
+@pytest.mark.usefixtures("hasty")
 def test_an_image_that_comes_fast_enough_but_has_no_end_takes_its_time_and_no_more() -> None:
     def steady(connection: socket.socket) -> None:
         connection.sendall(head())
@@ -86,7 +89,10 @@ def test_what_says_that_it_is_not_coded_is_taken() -> None:
         assert line.client.headers["Accept-Encoding"] == "identity"
 
 
-def test_a_connection_is_used_again_and_a_bad_server_spoils_no_line() -> None:
+def test_a_connection_is_used_again_and_a_bad_server_spoils_no_line(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("TFZOO_SPEED_TIME", "3")
     opened_connections = []
 
     def lasting(connection: socket.socket) -> None:
@@ -149,6 +155,7 @@ def test_a_file_without_a_size_is_empty_whatever_it_would_say(tmp_path: Path) ->
     open_regular(str(tmp_path / "empty.png")).close()
 
 
+@pytest.mark.usefixtures("hasty")
 def test_a_file_system_that_does_not_answer_is_a_reason_in_time(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
